@@ -1,0 +1,11 @@
+//! What a queue reports, and what it can watch: [`Event`], [`Events`] and the [`Source`] trait.
+
+mod event;
+mod events;
+mod readiness;
+mod source;
+
+pub use self::event::Event;
+pub use self::events::{Events, Iter};
+pub(crate) use self::readiness::{Readiness, write_names};
+pub use self::source::Source;

@@ -1,0 +1,59 @@
+//! The crate's own words for what an event says: one set of bits, whatever the operating system calls them.
+
+use std::fmt;
+
+/// A set of the hints that an [`Event`](super::Event) gives.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) struct Readiness(u16);
+
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code))] // nothing makes events
+impl Readiness {
+    pub(crate) const EMPTY: Readiness = Readiness(0);
+    pub(crate) const READABLE: Readiness = Readiness(1);
+    pub(crate) const WRITABLE: Readiness = Readiness(1 << 1);
+    pub(crate) const ERROR: Readiness = Readiness(1 << 2);
+    pub(crate) const READ_CLOSED: Readiness = Readiness(1 << 3);
+    pub(crate) const WRITE_CLOSED: Readiness = Readiness(1 << 4);
+    pub(crate) const PRIORITY: Readiness = Readiness(1 << 5);
+    pub(crate) const AIO: Readiness = Readiness(1 << 6);
+    pub(crate) const LIO: Readiness = Readiness(1 << 7);
+
+    /// This set and, if `condition` holds, `hint` as well.
+    #[inline]
+    #[must_use]
+    pub(crate) const fn with(self, hint: Readiness, condition: bool) -> Readiness {
+        if condition { Readiness(self.0 | hint.0) } else { self }
+    }
+
+    /// Whether all of `hint` is in this set.
+    #[inline]
+    pub(crate) const fn contains(self, hint: Readiness) -> bool {
+        self.0 & hint.0 == hint.0
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (self.contains(Readiness::READABLE), "READABLE"),
+            (self.contains(Readiness::WRITABLE), "WRITABLE"),
+            (self.contains(Readiness::ERROR), "ERROR"),
+            (self.contains(Readiness::READ_CLOSED), "READ_CLOSED"),
+            (self.contains(Readiness::WRITE_CLOSED), "WRITE_CLOSED"),
+            (self.contains(Readiness::PRIORITY), "PRIORITY"),
+            (self.contains(Readiness::AIO), "AIO"),
+            (self.contains(Readiness::LIO), "LIO"),
+        ];
+        write_names(f, &names)
+    }
+}
+
+/// Writes the names whose condition holds, joined by ` | `, or `(empty)`.
+pub(crate) fn write_names(f: &mut fmt::Formatter<'_>, names: &[(bool, &str)]) -> fmt::Result {
+    let mut separator = "";
+    for (_, name) in names.iter().filter(|(holds, _)| *holds) {
+        write!(f, "{separator}{name}")?;
+        separator = " | ";
+    }
+    if separator.is_empty() { f.write_str("(empty)") } else { Ok(()) }
+}

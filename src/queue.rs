@@ -1,0 +1,98 @@
+//! The queue that `Poll`, `Registry` and `Waker` share: the platform's backend, and the state of the waker.
+
+#[cfg(feature = "os-poll")]
+use std::io;
+#[cfg(feature = "os-poll")]
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#[cfg(feature = "os-poll")]
+use std::time::Duration;
+
+use crate::sys::Selector;
+#[cfg(feature = "os-poll")]
+use crate::{
+    Events, Token,
+    event::Event,
+    sys::{Backend, EventFlags, Flags},
+    waker::WakeState,
+};
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) backend: Selector,
+    #[cfg(feature = "os-poll")]
+    wake: WakeState,
+    /// The token of the waker, as a number; means nothing while there never was one.
+    #[cfg(feature = "os-poll")]
+    waker_token: AtomicUsize,
+    #[cfg(feature = "os-poll")]
+    has_waker: AtomicBool,
+}
+
+#[cfg(feature = "os-poll")]
+impl Queue {
+    pub(crate) fn new() -> io::Result<Queue> {
+        Ok(Queue {
+            backend: Selector::new()?,
+            wake: WakeState::new(),
+            waker_token: AtomicUsize::new(0),
+            has_waker: AtomicBool::new(false),
+        })
+    }
+
+    /// Clears `events`, waits, and fills it. The one place where waiting and waking meet.
+    pub(crate) fn select(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        events.clear();
+        if events.capacity == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "polling needs room for at least one event"));
+        }
+        let waker = Token(self.waker_token.load(Ordering::Relaxed));
+        let timeout = self.wake.before_wait(timeout);
+        // After an error the wake state is left alone: a wake that is asked for stays asked for.
+        let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout, waker)?;
+        if self.wake.after_wait(notified) {
+            // The token is read anew: the waker may have come with a wake during the wait.
+            let waker = Token(self.waker_token.load(Ordering::Relaxed));
+            events.ready.push(Event::new(waker, EventFlags::WOKEN));
+        }
+        Ok(())
+    }
+
+    /// Sets up the one waker.
+    pub(crate) fn claim_waker(&self, token: Token) -> io::Result<()> {
+        let taken = self.has_waker.swap(true, Ordering::AcqRel);
+        debug_assert!(!taken, "a `Poll` has one `Waker` at a time: this one has a live one already");
+        let claimed = self.backend.set_waker(token);
+        match claimed {
+            Ok(()) => {
+                self.waker_token.store(token.0, Ordering::Relaxed);
+                self.wake.claim();
+            }
+            Err(_) => self.release_waker(),
+        }
+        claimed
+    }
+
+    pub(crate) fn release_waker(&self) {
+        self.has_waker.store(false, Ordering::Release);
+    }
+
+    /// Makes a poll, now or next, give the waker's event.
+    #[inline]
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        if !self.wake.wake() {
+            return Ok(());
+        }
+        self.backend.notify().inspect_err(|_| self.wake.retract())
+    }
+
+    /// Called before the queue's file descriptor leaves this crate: whoever has it may sleep on it, so from now on every
+    /// wake makes it readable.
+    #[cfg_attr(any(not(unix), mio_backend = "poll", mio_unsupported_force_poll_poll), allow(dead_code))]
+    pub(crate) fn export(&self) {
+        if self.wake.export() {
+            // A wake that was asked for without telling the OS. If telling it fails, the event still comes with the
+            // next poll; only a sleeper on the descriptor misses it, and there is nobody to return the error to.
+            let _ = self.backend.notify();
+        }
+    }
+}

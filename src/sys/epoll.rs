@@ -1,0 +1,232 @@
+//! `epoll(7)`: Linux and Android.
+
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLPRI, EPOLLRDHUP};
+
+use super::notifier::Notifier;
+use super::unix::check;
+use super::{Backend, Flags, Watch, not_registered};
+use crate::event::{Event, Readiness, write_names};
+use crate::{Token, Trigger};
+
+#[derive(Debug)]
+pub(crate) struct Selector {
+    epoll: OwnedFd,
+    notifier: OnceLock<Notifier>,
+}
+
+impl Backend for Selector {
+    type Buffer = Vec<libc::epoll_event>;
+    type Registration = ();
+    type Flags = EpollFlags;
+
+    fn new() -> io::Result<Selector> {
+        // SAFETY: takes no pointer.
+        let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: the descriptor is new, and nobody else's.
+        let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
+        Ok(Selector { epoll, notifier: OnceLock::new() })
+    }
+
+    fn buffer(capacity: usize) -> Vec<libc::epoll_event> {
+        Vec::with_capacity(capacity)
+    }
+
+    #[inline]
+    fn select(
+        &self,
+        buffer: &mut Vec<libc::epoll_event>,
+        events: &mut Vec<Event>,
+        timeout: Option<Duration>,
+        waker: Token,
+    ) -> io::Result<bool> {
+        buffer.clear();
+        let room = i32::try_from(buffer.capacity()).unwrap_or(i32::MAX);
+        let count = wait(self.epoll.as_raw_fd(), buffer.as_mut_ptr(), room, timeout)?;
+        // SAFETY: the kernel has filled that many, no more than there is room for.
+        unsafe { buffer.set_len(count) };
+
+        let mut notified = false;
+        events.extend(buffer.iter().map(|event| {
+            // The notifier asks for `EPOLLIN` alone, and can get nothing else.
+            notified |= event.u64 == waker.0 as u64 && event.events == EPOLLIN as u32;
+            Event::new(Token(event.u64 as usize), EpollFlags(event.events))
+        }));
+        if notified && let Some(notifier) = self.notifier.get() {
+            notifier.seen()?;
+        }
+        Ok(notified)
+    }
+
+    fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, interests(&watch), watch.token)
+    }
+
+    fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, interests(&watch), watch.token)
+    }
+
+    fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, 0, Token(0))
+    }
+
+    fn set_waker(&self, token: Token) -> io::Result<()> {
+        let interests = (EPOLLIN | EPOLLET) as u32;
+        if let Some(notifier) = self.notifier.get() {
+            notifier.drain()?;
+            return self.control(libc::EPOLL_CTL_MOD, notifier.as_raw_fd(), interests, token);
+        }
+        let notifier = Notifier::new()?;
+        self.control(libc::EPOLL_CTL_ADD, notifier.as_raw_fd(), interests, token)?;
+        // Two first wakers at a time are a programming error (see `Waker::new`); one of them loses its notifier here.
+        let _ = self.notifier.set(notifier);
+        Ok(())
+    }
+
+    fn notify(&self) -> io::Result<()> {
+        self.notifier.get().ok_or_else(not_registered)?.notify()
+    }
+}
+
+impl Selector {
+    fn control(&self, operation: i32, fd: RawFd, interests: u32, token: Token) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: interests, u64: token.0 as u64 };
+        // SAFETY: the kernel reads `event` during the call.
+        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) }).map(drop)
+    }
+}
+
+impl AsRawFd for Selector {
+    fn as_raw_fd(&self) -> RawFd {
+        self.epoll.as_raw_fd()
+    }
+}
+
+/// A registration in epoll's words. `EPOLLERR` and `EPOLLHUP` come unasked.
+fn interests(watch: &Watch) -> u32 {
+    let mut flags = match watch.trigger {
+        Trigger::Edge => EPOLLET,
+        Trigger::Level => 0,
+        Trigger::OneShot => EPOLLONESHOT,
+        Trigger::Exclusive => EPOLLET | EPOLLEXCLUSIVE,
+    };
+    if watch.interest.is_readable() {
+        flags |= EPOLLIN;
+        // Epoll refuses `EPOLLRDHUP` together with `EPOLLEXCLUSIVE`.
+        if watch.trigger != Trigger::Exclusive {
+            flags |= EPOLLRDHUP;
+        }
+    }
+    if watch.interest.is_writable() {
+        flags |= EPOLLOUT;
+    }
+    if watch.interest.is_priority() {
+        flags |= EPOLLPRI;
+    }
+    flags as u32
+}
+
+/// Waits for events, rounding the time-out up to what the kernel takes.
+#[cfg(target_os = "linux")]
+#[inline]
+fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option<Duration>) -> io::Result<usize> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// The kernel is older than 5.11, or a sandbox forbids the call.
+    static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
+
+    let Some(time) = timeout.filter(|time| !time.is_zero() && !NO_PWAIT2.load(Ordering::Relaxed)) else {
+        return wait_milliseconds(epoll, events, room, timeout);
+    };
+    /// `struct __kernel_timespec`: 64 bits on every architecture.
+    #[repr(C)]
+    struct Timespec {
+        seconds: i64,
+        nanoseconds: i64,
+    }
+    let time = Timespec {
+        seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        nanoseconds: i64::from(time.subsec_nanos()),
+    };
+    let no_signal_mask = ptr::null::<libc::sigset_t>();
+    // SAFETY: `events` has room for `room` events, `time` is read during the call, and no signal mask is given.
+    let count = unsafe { libc::syscall(libc::SYS_epoll_pwait2, epoll, events, room, &time, no_signal_mask, 0_usize) };
+    if count >= 0 {
+        return Ok(count as usize);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EPERM) => {
+            NO_PWAIT2.store(true, Ordering::Relaxed);
+            wait_milliseconds(epoll, events, room, timeout)
+        }
+        _ => Err(error),
+    }
+}
+
+/// Android's sandbox ends a program that makes a system call which it does not know, `epoll_pwait2` for one.
+#[cfg(target_os = "android")]
+use wait_milliseconds as wait;
+
+fn wait_milliseconds(
+    epoll: RawFd,
+    events: *mut libc::epoll_event,
+    room: i32,
+    timeout: Option<Duration>,
+) -> io::Result<usize> {
+    let timeout = timeout.map_or(-1, super::unix::milliseconds);
+    // SAFETY: `events` has room for `room` events.
+    check(unsafe { libc::epoll_wait(epoll, events, room, timeout) }).map(|count| count as usize)
+}
+
+/// `EPOLLIN` and its like.
+#[derive(Copy, Clone)]
+pub(crate) struct EpollFlags(u32);
+
+impl EpollFlags {
+    #[inline]
+    fn any(self, flags: i32) -> bool {
+        self.0 & flags as u32 != 0
+    }
+}
+
+impl Flags for EpollFlags {
+    const WOKEN: EpollFlags = EpollFlags(EPOLLIN as u32);
+
+    #[inline]
+    fn readiness(self) -> Readiness {
+        let error = self.any(EPOLLERR);
+        // Hang-up: both directions are closed. On a pipe or terminal it comes without `EPOLLIN`, and reading gives the
+        // end of the stream all the same.
+        let hung_up = self.any(EPOLLHUP);
+        Readiness::EMPTY
+            .with(Readiness::READABLE, self.any(EPOLLIN | EPOLLRDHUP | EPOLLHUP))
+            .with(Readiness::WRITABLE, self.any(EPOLLOUT))
+            .with(Readiness::ERROR, error)
+            .with(Readiness::READ_CLOSED, self.any(EPOLLRDHUP | EPOLLHUP))
+            .with(Readiness::WRITE_CLOSED, hung_up || error && (self.any(EPOLLOUT) || self.0 == EPOLLERR as u32))
+            .with(Readiness::PRIORITY, self.any(EPOLLPRI))
+    }
+}
+
+impl fmt::Debug for EpollFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (self.any(EPOLLIN), "EPOLLIN"),
+            (self.any(EPOLLPRI), "EPOLLPRI"),
+            (self.any(EPOLLOUT), "EPOLLOUT"),
+            (self.any(EPOLLRDHUP), "EPOLLRDHUP"),
+            (self.any(EPOLLERR), "EPOLLERR"),
+            (self.any(EPOLLHUP), "EPOLLHUP"),
+        ];
+        write_names(f, &names)
+    }
+}

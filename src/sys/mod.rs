@@ -1,0 +1,177 @@
+//! The operating systems' event queues: the contract that each of them fulfils, and the one place that chooses.
+
+#![cfg_attr(not(any(feature = "net", feature = "os-ext")), allow(dead_code))] // without a source to register
+
+use std::fmt;
+use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+#[cfg(feature = "os-poll")]
+use std::time::Duration;
+
+#[cfg(feature = "os-poll")]
+use crate::event::Event;
+use crate::event::Readiness;
+use crate::{Interest, Token, Trigger};
+
+/// An operating system's event queue. [`Selector`] is the one of this platform.
+///
+/// What is the same everywhere (time-outs longer than an OS takes, wakes that need no system call, capacity checks)
+/// happens above it, in `queue.rs`; a backend does what only it can do.
+pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe + Sized {
+    /// The memory that the kernel writes events into, lent to [`select`](Backend::select).
+    type Buffer: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
+
+    /// What a source remembers of its registration; the default is "not registered". Dropping it ends the watching, and
+    /// happens before the source is closed. Takes no room where the OS keeps all there is to know.
+    type Registration: Default + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
+
+    /// The flags that the OS gives with an event.
+    type Flags: Flags;
+
+    #[cfg(feature = "os-poll")]
+    fn new() -> io::Result<Self>;
+
+    /// A buffer for `capacity` events.
+    fn buffer(capacity: usize) -> Self::Buffer;
+
+    /// Waits until there is an event, `timeout` has passed, or a signal came ([`io::ErrorKind::Interrupted`]), and
+    /// appends at most [`Events::capacity`](crate::Events::capacity) events to `events`, whose length is zero and whose
+    /// capacity is one more than that. Returns early with no event only for a signal.
+    ///
+    /// `waker` is the token given last to [`set_waker`](Backend::set_waker). Returns whether the event of a
+    /// [`notify`](Backend::notify) is among those appended. A queue that cannot tell that event from one of a source
+    /// with the same token may say `true` for the latter: the waker then makes one system call too many, no more.
+    #[cfg(feature = "os-poll")]
+    fn select(
+        &self,
+        buffer: &mut Self::Buffer,
+        events: &mut Vec<Event>,
+        timeout: Option<Duration>,
+        waker: Token,
+    ) -> io::Result<bool>;
+
+    /// Begins to watch `source`, and notes so in `registration`; an event is due at once if it is ready already.
+    fn register(&self, source: RawSource, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
+
+    /// Replaces what is watched, and re-arms.
+    fn reregister(&self, source: RawSource, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
+
+    /// Ends the watching: a `select` that starts later gives no event of `source`.
+    fn deregister(&self, source: RawSource, registration: &mut Self::Registration) -> io::Result<()>;
+
+    /// Lets go of a registration without ending the watching, for sources that remember nothing (`SourceFd`): from then
+    /// on the backend finds it by `source` alone.
+    fn detach(_registration: Self::Registration) {}
+
+    /// I/O on `source` said `WouldBlock` in the directions of `blocked`: where readiness is emulated, an edge-triggered
+    /// registration waits for them again from now on. Where the kernel does that, there is nothing to do.
+    #[inline]
+    fn rearm(_source: RawSource, _registration: &Self::Registration, _blocked: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Prepares the queue for [`notify`](Backend::notify), whose events shall bear this token; may be called again
+    /// with another one.
+    #[cfg(feature = "os-poll")]
+    fn set_waker(&self, token: Token) -> io::Result<()>;
+
+    /// Makes the running `select`, or the next one, return with a readable event of the waker's token. Called from any
+    /// thread, after [`set_waker`](Backend::set_waker). Never blocks.
+    #[cfg(feature = "os-poll")]
+    fn notify(&self) -> io::Result<()>;
+}
+
+/// What the OS says with an event, and what that means.
+pub(crate) trait Flags: Copy + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static {
+    /// The flags of a wake that went without the OS: readable.
+    #[cfg(feature = "os-poll")]
+    const WOKEN: Self;
+
+    /// The one translation from the OS's words into the crate's.
+    fn readiness(self) -> Readiness;
+}
+
+/// What a registration asks for.
+#[derive(Copy, Clone, Debug)]
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code))]
+pub(crate) struct Watch {
+    pub(crate) token: Token,
+    pub(crate) interest: Interest,
+    pub(crate) trigger: Trigger,
+}
+
+#[cfg(not(windows))]
+pub(crate) use std::os::fd::{AsRawFd as AsRawSource, RawFd as RawSource};
+#[cfg(windows)]
+pub(crate) use std::os::windows::io::{AsRawSocket as AsRawSource, RawSocket as RawSource};
+
+/// The descriptor or socket of `io`.
+#[cfg(not(windows))]
+#[inline]
+pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
+    io.as_raw_fd()
+}
+
+/// The descriptor or socket of `io`.
+#[cfg(windows)]
+#[inline]
+pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
+    io.as_raw_socket()
+}
+
+/// The error of registering a source twice.
+pub(crate) fn already_registered() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
+}
+
+/// The error of changing or ending a registration that is not there.
+pub(crate) fn not_registered() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
+}
+
+// The choice: the one ladder by platform. `--cfg mio_backend="poll"` (or mio's name for it) overrules it.
+
+#[cfg(not(feature = "os-poll"))]
+mod none;
+#[cfg(not(feature = "os-poll"))]
+pub(crate) use self::none::Selector;
+
+#[cfg(all(
+    feature = "os-poll",
+    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+    any(target_os = "android", target_os = "linux"),
+))]
+mod epoll;
+#[cfg(all(
+    feature = "os-poll",
+    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+    any(target_os = "android", target_os = "linux"),
+))]
+pub(crate) use self::epoll::Selector;
+
+#[cfg(all(
+    feature = "os-poll",
+    any(mio_backend = "poll", mio_unsupported_force_poll_poll, not(any(target_os = "android", target_os = "linux")),),
+))]
+mod poll;
+#[cfg(all(
+    feature = "os-poll",
+    any(mio_backend = "poll", mio_unsupported_force_poll_poll, not(any(target_os = "android", target_os = "linux")),),
+))]
+pub(crate) use self::poll::Selector;
+
+#[cfg(all(feature = "os-poll", any(unix, target_os = "hermit", target_os = "wasi")))]
+mod notifier;
+#[cfg(all(any(feature = "os-poll", feature = "net"), any(unix, target_os = "hermit", target_os = "wasi")))]
+pub(crate) mod unix;
+
+/// `Poll` and `Registry` as file descriptors, with the queues that are one.
+#[cfg(all(
+    feature = "os-poll",
+    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+    any(target_os = "android", target_os = "linux"),
+))]
+mod queue_fd;
+
+/// The flags of this platform's queue.
+pub(crate) type EventFlags = <Selector as Backend>::Flags;

@@ -1,0 +1,79 @@
+//! A descriptor that one thread makes readable for another: an `eventfd(2)` where there is one, else a pipe.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// Makes its own descriptor readable.
+#[derive(Debug)]
+pub(crate) struct Notifier {
+    receiver: File,
+    /// The writing end of a pipe; an eventfd is its own.
+    sender: Option<File>,
+}
+
+impl Notifier {
+    pub(crate) fn new() -> io::Result<Notifier> {
+        let (receiver, sender) = open()?;
+        Ok(Notifier { receiver: receiver.into(), sender: sender.map(File::from) })
+    }
+
+    /// Makes the descriptor readable, if it is not yet, and sets off an edge in either case. Never blocks.
+    pub(crate) fn notify(&self) -> io::Result<()> {
+        let mut sender = self.sender.as_ref().unwrap_or(&self.receiver);
+        loop {
+            match sender.write(&1_u64.to_ne_bytes()) {
+                Ok(_) => return Ok(()),
+                // Full of notifications that nobody has seen: they are one.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.drain()?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Called when an edge-triggered queue has reported the descriptor. Pipes are emptied: between Linux 5.5 and 5.14
+    /// one that is not empty sets off no edge when it is written to.
+    pub(crate) fn seen(&self) -> io::Result<()> {
+        if self.sender.is_some() { self.drain() } else { Ok(()) }
+    }
+
+    /// Makes the descriptor unreadable.
+    pub(crate) fn drain(&self) -> io::Result<()> {
+        let mut buffer = [0; 1024];
+        loop {
+            match (&self.receiver).read(&mut buffer) {
+                // A full buffer: there may be more in the pipe.
+                Ok(count) if count == buffer.len() => {}
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl AsRawFd for Notifier {
+    fn as_raw_fd(&self) -> RawFd {
+        self.receiver.as_raw_fd()
+    }
+}
+
+#[cfg(all(any(target_os = "android", target_os = "linux"), not(mio_unsupported_force_waker_pipe)))]
+fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+    use std::os::fd::FromRawFd;
+
+    // SAFETY: takes no pointer.
+    let eventfd = super::unix::check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    Ok((unsafe { OwnedFd::from_raw_fd(eventfd) }, None))
+}
+
+#[cfg(not(all(any(target_os = "android", target_os = "linux"), not(mio_unsupported_force_waker_pipe))))]
+fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+    let (receiver, sender) = super::unix::pipe()?;
+    Ok((receiver, Some(sender)))
+}

@@ -1,0 +1,39 @@
+//! What the files for Unix-like systems share: checked system calls, pipes, time-outs.
+
+#![allow(unsafe_code)]
+#![allow(dead_code)] // which of these a build needs depends on its backend
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// The result of a system call that returns -1 and sets `errno` on failure.
+#[inline]
+pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// A time-out in milliseconds, rounded up, for calls that take an `int`.
+pub(crate) fn milliseconds(time: Duration) -> libc::c_int {
+    let rounded_up = time.as_nanos().div_ceil(1_000_000);
+    libc::c_int::try_from(rounded_up).unwrap_or(libc::c_int::MAX)
+}
+
+/// A time-out for calls that take a `timespec`; as long as that can say, if longer.
+pub(crate) fn timespec(time: Duration) -> libc::timespec {
+    // SAFETY: a `timespec` is numbers, and padding on some platforms: all zeros is a value.
+    let mut timespec: libc::timespec = unsafe { std::mem::zeroed() };
+    timespec.tv_sec = libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX);
+    timespec.tv_nsec = time.subsec_nanos() as _;
+    timespec
+}
+
+/// A pipe, (reading end, writing end), both non-blocking and close-on-exec from the start.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    // SAFETY: the kernel writes two descriptors.
+    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) })?;
+    // SAFETY: both are new, and nobody else's.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
+}

@@ -1,0 +1,29 @@
+//! The name that a user gives to a registration, and finds again in its events.
+
+/// Names a registration: given to [`Registry::register`], handed back in every [`Event`] of that source.
+///
+/// The number means nothing to this crate: an index into a slab, a small constant, a file descriptor; every
+/// `usize` is valid, `usize::MAX` included, and two sources may share one. Nothing checks uniqueness: what tells
+/// sources apart is up to the program.
+///
+/// [`Registry::register`]: crate::Registry::register
+/// [`Event`]: crate::event::Event
+///
+/// # Examples
+///
+/// ```
+/// use mio::Token;
+///
+/// const LISTENER: Token = Token(0);
+///
+/// let first_client = Token(LISTENER.0 + 1);
+/// assert_eq!(usize::from(first_client), 1);
+/// ```
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub usize);
+
+impl From<Token> for usize {
+    fn from(token: Token) -> usize {
+        token.0
+    }
+}

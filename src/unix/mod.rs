@@ -1,0 +1,1 @@
+//! What only Unix-like systems have.

@@ -1,0 +1,190 @@
+//! Waking a poll from another thread: the public [`Waker`], and the state machine that spares system calls.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::queue::Queue;
+use crate::{Registry, Token};
+
+#[cfg(all(loom, test))]
+use loom::sync::atomic::{AtomicU8, Ordering};
+#[cfg(not(all(loom, test)))]
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Wakes a [`Poll`](crate::Poll) from any thread.
+///
+/// After [`wake`](Waker::wake), the poll that is running or the next one gives a readable event with the waker's token.
+/// A wake is never lost; several wakes between two polls may give one event. Everything that happened before `wake` is
+/// visible to the polling thread after that poll.
+///
+/// One waker serves any number of threads: share it by reference or in an [`Arc`]. A `Poll` has one waker at a time. A
+/// waker does nothing for a poll once it was dropped, and a dropped `Poll` makes `wake` pointless, not wrong.
+///
+/// # Cost
+///
+/// `wake` makes a system call only when a thread sleeps in the poll (or its file descriptor was taken out with
+/// `as_raw_fd` or `as_fd`, and may be slept on elsewhere): `write(2)` to an `eventfd(2)` or pipe, `kevent(2)` with
+/// `EVFILT_USER`, `port_send(3C)`, or `PostQueuedCompletionStatus`. Otherwise it is one atomic operation.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use std::sync::Arc;
+/// use std::thread;
+/// use mio::{Events, Poll, Token, Waker};
+///
+/// const WAKE: Token = Token(10);
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(2);
+///
+/// let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+/// let thread = thread::spawn({
+///     let waker = Arc::clone(&waker);
+///     move || waker.wake()
+/// });
+///
+/// poll.poll(&mut events, None)?;
+/// let event = events.iter().next().expect("a wake gives an event");
+/// assert_eq!(event.token(), WAKE);
+/// assert!(event.is_readable());
+/// # thread.join().unwrap()
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Waker {
+    queue: Arc<Queue>,
+}
+
+impl Waker {
+    /// Makes the waker of the `Poll` that `registry` belongs to; its events bear `token`.
+    ///
+    /// # Errors
+    ///
+    /// Those of making an `eventfd(2)` or pipe and adding it to the queue, where that is how the platform wakes.
+    ///
+    /// # Panics
+    ///
+    /// In debug builds, when the `Poll` has a live waker already. (In release builds the new waker's token replaces the
+    /// older one's.)
+    pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
+        let queue = Arc::clone(registry.queue());
+        queue.claim_waker(token)?;
+        Ok(Waker { queue })
+    }
+
+    /// Makes the poll that is running, or else the next one, return with this waker's event.
+    ///
+    /// Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system call, if one is made; any number of pending wakes is none.
+    #[inline]
+    pub fn wake(&self) -> io::Result<()> {
+        self.queue.wake()
+    }
+}
+
+impl Drop for Waker {
+    fn drop(&mut self) {
+        self.queue.release_waker();
+    }
+}
+
+/// A wake was asked for, and its event was not handed out yet.
+const WOKEN: u8 = 1;
+/// A thread sleeps in the poll, or is about to: a wake has to tell the OS.
+const POLLING: u8 = 1 << 1;
+/// There was no waker yet: `POLLING` stays set, and the poller has nothing to write here.
+const UNCLAIMED: u8 = 1 << 2;
+/// Somebody else may sleep on the queue's file descriptor: `POLLING` stays set for good.
+const EXPORTED: u8 = 1 << 3;
+
+const IDLE: u8 = 0;
+const QUEUED: u8 = WOKEN;
+const SENT: u8 = WOKEN | POLLING;
+
+/// What a wake and a poll tell each other, in one atomic, so that a wake costs a system call only when a thread sleeps:
+///
+/// | | not woken | woken |
+/// |---|---|---|
+/// | not polling | **idle** | **queued**: the next poll hands the event out, without the OS |
+/// | polling | **polling** | **sent**: the OS was told (or is being told), and will say so to a poll |
+///
+/// - A wake sets `WOKEN`; the one that finds *polling* tells the OS; those that find *queued* or *sent* change nothing.
+///   It is always a read-modify-write, so that the poller's later one synchronises with it.
+/// - A poll that may sleep goes from *idle* to *polling* first; if it finds *queued*, it does not sleep.
+/// - After the wait, *polling* and *queued* become *idle*, the latter by handing the event out. *Sent* stays until the
+///   OS's own notification was seen, which may be one poll later.
+/// - *Polling* while nobody sleeps is always safe: it costs a system call. So it is the resting state while there is no
+///   waker, and for good once the queue's descriptor was handed out.
+#[derive(Debug)]
+pub(crate) struct WakeState(AtomicU8);
+
+impl WakeState {
+    pub(crate) fn new() -> WakeState {
+        WakeState(AtomicU8::new(POLLING | UNCLAIMED))
+    }
+
+    /// There is a new waker. The poller may be asleep without having said so: *polling* it is. What an earlier waker
+    /// left asked for is void.
+    pub(crate) fn claim(&self) {
+        self.0.fetch_or(POLLING, Ordering::AcqRel);
+        self.0.fetch_and(!(WOKEN | UNCLAIMED), Ordering::AcqRel);
+    }
+
+    /// Asks for a wake. Returns whether the caller has to tell the OS.
+    #[inline]
+    pub(crate) fn wake(&self) -> bool {
+        self.0.fetch_or(WOKEN, Ordering::AcqRel) & SENT == POLLING
+    }
+
+    /// The OS could not be told of a wake: as if it had not been asked for, so that the next one tries again.
+    #[cold]
+    pub(crate) fn retract(&self) {
+        self.0.fetch_and(!WOKEN, Ordering::AcqRel);
+    }
+
+    /// The poller is about to wait. Returns how long it may.
+    #[inline]
+    pub(crate) fn before_wait(&self, timeout: Option<Duration>) -> Option<Duration> {
+        if timeout == Some(Duration::ZERO) || self.0.load(Ordering::Relaxed) & POLLING != 0 {
+            return timeout;
+        }
+        match self.0.compare_exchange(IDLE, POLLING, Ordering::AcqRel, Ordering::Relaxed) {
+            Err(QUEUED) => Some(Duration::ZERO),
+            // Announced; or an export did so in between. From here on a wake tells the OS.
+            Ok(_) | Err(_) => timeout,
+        }
+    }
+
+    /// The poller has waited, and did or did not see the OS's notification. Returns whether to hand out an event for a
+    /// wake that the OS was not told of.
+    #[inline]
+    pub(crate) fn after_wait(&self, notified: bool) -> bool {
+        let mut state = self.0.load(Ordering::Relaxed);
+        loop {
+            let pinned = state & (UNCLAIMED | EXPORTED);
+            let rest = if pinned == 0 { IDLE } else { POLLING | pinned };
+            let hand_out = match state & SENT {
+                POLLING if pinned == 0 => false,
+                SENT if notified => false,
+                QUEUED => !notified,
+                _ => return false,
+            };
+            match self.0.compare_exchange_weak(state, rest, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return hand_out,
+                Err(changed) => state = changed,
+            }
+        }
+    }
+
+    /// The queue's file descriptor is handed out. Returns whether the caller has to tell the OS of a queued wake.
+    #[cfg_attr(any(not(unix), mio_backend = "poll", mio_unsupported_force_poll_poll), allow(dead_code))]
+    pub(crate) fn export(&self) -> bool {
+        self.0.fetch_or(POLLING | EXPORTED, Ordering::AcqRel) & SENT == QUEUED
+    }
+}
