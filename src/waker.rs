@@ -188,3 +188,179 @@ impl WakeState {
         self.0.fetch_or(POLLING | EXPORTED, Ordering::AcqRel) & SENT == QUEUED
     }
 }
+
+/// Run with `RUSTFLAGS="--cfg loom" cargo test --release --lib --features os-poll waker`.
+#[cfg(all(loom, test))]
+mod models {
+    use std::time::Duration;
+
+    use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use loom::sync::{Arc, Condvar, Mutex};
+    use loom::thread;
+
+    use super::WakeState;
+
+    /// A queue reduced to its waker: the state under test, and an OS that can be told something and slept on.
+    struct Queue {
+        state: WakeState,
+        told: Mutex<bool>,
+        tell: Condvar,
+    }
+
+    impl Queue {
+        fn new() -> Arc<Queue> {
+            let queue = Queue { state: WakeState::new(), told: Mutex::new(false), tell: Condvar::new() };
+            queue.state.claim();
+            Arc::new(queue)
+        }
+
+        fn notify(&self) {
+            *self.told.lock().unwrap() = true;
+            self.tell.notify_all();
+        }
+
+        fn wake(&self) {
+            if self.state.wake() {
+                self.notify();
+            }
+        }
+
+        /// What `Queue::select` does. Returns whether there was a waker's event. `spurious`: the wait ends by itself, as
+        /// for a source's event.
+        fn poll(&self, timeout: Option<Duration>, spurious: bool) -> bool {
+            let timeout = self.state.before_wait(timeout);
+            let mut told = self.told.lock().unwrap();
+            while timeout.is_none() && !spurious && !*told {
+                told = self.tell.wait(told).unwrap();
+            }
+            let notified = std::mem::take(&mut *told);
+            drop(told);
+            self.state.after_wait(notified) || notified
+        }
+
+        /// Sleeps on the OS's queue from outside, as an outer queue does, and leaves what it finds there.
+        fn sleep_outside(&self) {
+            let mut told = self.told.lock().unwrap();
+            while !*told {
+                told = self.tell.wait(told).unwrap();
+            }
+        }
+    }
+
+    /// No wake is lost, whichever way two threads that wake interleave with one that polls: the poller ends only when it
+    /// has seen, after an event, what each of them wrote before waking. A lost wake is a deadlock, which loom reports.
+    ///
+    /// Interleavings of up to three preemptions: all of them take longer than a test should.
+    #[test]
+    fn two_wakers_and_a_poller_lose_no_wake() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let queue = Queue::new();
+            let written = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+            let wakers: Vec<_> = (0..2)
+                .map(|index| {
+                    let (queue, written) = (queue.clone(), written.clone());
+                    thread::spawn(move || {
+                        written[index].store(true, Ordering::Relaxed);
+                        queue.wake();
+                    })
+                })
+                .collect();
+            while !written.iter().all(|written| written.load(Ordering::Relaxed)) {
+                // All that happened before a wake is visible after its event, or another event is to come.
+                queue.poll(None, false);
+            }
+            for waker in wakers {
+                waker.join().unwrap();
+            }
+        });
+    }
+
+    /// Every wake is followed by an event, also when polls return for other reasons while the OS is being told: after
+    /// the wake, at most two polls hand it out (one may have been under way).
+    #[test]
+    fn a_wake_during_a_busy_poll_gives_an_event() {
+        loom::model(|| {
+            let queue = Queue::new();
+            let waker = thread::spawn({
+                let queue = queue.clone();
+                move || queue.wake()
+            });
+            let mut seen = queue.poll(None, true);
+            seen |= queue.poll(Some(Duration::ZERO), false);
+            waker.join().unwrap();
+            while !seen {
+                seen = queue.poll(None, false);
+            }
+        });
+    }
+
+    /// What was written before a wake is visible after the event that the wake joined, also when it made no system call.
+    #[test]
+    fn coalesced_wakes_publish_what_came_before_them() {
+        loom::model(|| {
+            let queue = Queue::new();
+            let count = Arc::new(AtomicUsize::new(0));
+            let waker = thread::spawn({
+                let (queue, count) = (queue.clone(), count.clone());
+                move || {
+                    for number in 1..=2 {
+                        count.store(number, Ordering::Relaxed);
+                        queue.wake();
+                    }
+                }
+            });
+            while count.load(Ordering::Relaxed) < 2 {
+                queue.poll(None, false);
+            }
+            waker.join().unwrap();
+        });
+    }
+
+    /// Once the queue's descriptor was handed out, a wake reaches whoever sleeps on it outside, even one that was queued
+    /// just before; and the poll that follows gives its event.
+    #[test]
+    fn an_exported_queue_wakes_its_outer_sleeper() {
+        loom::model(|| {
+            let queue = Queue::new();
+            // The poller has been round once: the state is idle.
+            queue.poll(Some(Duration::ZERO), false);
+            let waker = thread::spawn({
+                let queue = queue.clone();
+                move || queue.wake()
+            });
+            if queue.state.export() {
+                queue.notify();
+            }
+            queue.sleep_outside();
+            assert!(queue.poll(Some(Duration::ZERO), false));
+            waker.join().unwrap();
+        });
+    }
+
+    /// As above, with the poll under way when the descriptor is handed out by another thread.
+    #[test]
+    fn an_export_during_a_poll_loses_no_wake() {
+        loom::model(|| {
+            let queue = Queue::new();
+            let exporter = thread::spawn({
+                let queue = queue.clone();
+                move || {
+                    if queue.state.export() {
+                        queue.notify();
+                    }
+                }
+            });
+            let waker = thread::spawn({
+                let queue = queue.clone();
+                move || queue.wake()
+            });
+            while !queue.poll(None, false) {}
+            waker.join().unwrap();
+            exporter.join().unwrap();
+            // From now on, always through the OS.
+            assert!(queue.state.wake());
+        });
+    }
+}
