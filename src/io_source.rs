@@ -41,13 +41,13 @@ impl<T: AsRawSource> IoSource<T> {
     /// directions are armed again.
     #[inline]
     pub(crate) fn try_io<R>(&self, needed: Interest, io: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
-        let result = io(&self.io);
-        if let Err(error) = &result
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
-            Selector::rearm(self.raw(), &self.registration, needed)?;
+        match io(&self.io) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Selector::rearm(self.raw(), &self.registration, needed)?;
+                Err(error)
+            }
+            result => result,
         }
-        result
     }
 
     fn raw(&self) -> RawSource {

@@ -5,6 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::queue::Queue;
+use crate::sys::{Backend, Selector};
 use crate::{Events, Registry};
 
 /// The longest wait that every queue can do in one go: milliseconds in an `i32`.
@@ -86,6 +87,39 @@ pub struct Poll {
 }
 
 impl Poll {
+    /// Whether a stream that took or gave fewer bytes than the buffer holds is drained in that direction, as if the next
+    /// call had said `WouldBlock`: `true` with epoll and kqueue, `false` where readiness is emulated, on Windows, event
+    /// ports and `poll(2)`.
+    ///
+    /// Where it is `true`, an edge-triggered loop may skip the call whose only purpose is to see `WouldBlock`: more data,
+    /// or more room, gives an event. Where it is `false` that call is what arms the direction again, and must be made.
+    ///
+    /// It holds for byte streams (TCP, Unix streams, pipes), not for datagrams or listeners, and not once the peer has
+    /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed) read up to the end of the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "net")]
+    /// # fn read(mut stream: mio::net::TcpStream) -> std::io::Result<()> {
+    /// use std::io::{ErrorKind, Read};
+    /// use mio::Poll;
+    ///
+    /// let mut buffer = [0; 4096];
+    /// loop {
+    ///     match stream.read(&mut buffer) {
+    ///         Ok(0) => break, // the end of the stream
+    ///         Ok(count) if count < buffer.len() && Poll::SHORT_IO_DRAINS => break,
+    ///         Ok(_) => {}
+    ///         Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const SHORT_IO_DRAINS: bool = <Selector as Backend>::SHORT_IO_DRAINS;
+
     /// Opens a queue: `epoll_create1(2)`, `kqueue(2)`, `port_create(3C)` or `CreateIoCompletionPort`.
     ///
     /// # Errors

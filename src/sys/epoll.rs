@@ -28,6 +28,8 @@ impl Backend for Selector {
     type Registration = ();
     type Flags = EpollFlags;
 
+    const SHORT_IO_DRAINS: bool = true;
+
     fn new() -> io::Result<Selector> {
         // SAFETY: takes no pointer.
         let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
@@ -60,8 +62,8 @@ impl Backend for Selector {
             notified |= event.u64 == waker.0 as u64 && event.events == EPOLLIN as u32;
             Event::new(Token(event.u64 as usize), EpollFlags(event.events))
         }));
-        if notified && let Some(notifier) = self.notifier.get() {
-            notifier.seen()?;
+        if notified {
+            self.notifier.get().map_or(Ok(()), Notifier::seen)?;
         }
         Ok(notified)
     }

@@ -28,6 +28,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// The flags that the OS gives with an event.
     type Flags: Flags;
 
+    /// See `Poll::SHORT_IO_DRAINS`. False where only a `WouldBlock` arms a direction again.
+    #[cfg(feature = "os-poll")]
+    const SHORT_IO_DRAINS: bool;
+
     #[cfg(feature = "os-poll")]
     fn new() -> io::Result<Self>;
 

@@ -46,6 +46,8 @@ impl Backend for Selector {
     type Registration = Registration;
     type Flags = PollFlags;
 
+    const SHORT_IO_DRAINS: bool = false;
+
     fn new() -> io::Result<Selector> {
         let notifier = Notifier::new()?;
         let table = Table::new(&notifier);
