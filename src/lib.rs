@@ -2,6 +2,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
+mod convert;
 pub mod event;
 mod interest;
 #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]

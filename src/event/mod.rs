@@ -1,5 +1,6 @@
 //! What a queue reports, and what it can watch: [`Event`], [`Events`] and the [`Source`] trait.
 
+#[allow(clippy::module_inception)] // `Event` is what this module is about
 mod event;
 mod events;
 mod readiness;

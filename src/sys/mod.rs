@@ -65,6 +65,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
 
     /// Lets go of a registration without ending the watching, for sources that remember nothing (`SourceFd`): from then
     /// on the backend finds it by `source` alone.
+    #[cfg(feature = "os-ext")]
     fn detach(_registration: Self::Registration) {}
 
     /// I/O on `source` said `WouldBlock` in the directions of `blocked`: where readiness is emulated, an edge-triggered

@@ -117,6 +117,7 @@ impl Backend for Selector {
         Ok(())
     }
 
+    #[cfg(feature = "os-ext")]
     fn detach(registration: Registration) {
         registration.forget();
     }

@@ -1,0 +1,229 @@
+//! What socket and pipe types have alike: registration, reading and writing, and conversion from and to what the standard library and the
+//! OS call it. Each type is a struct whose field `inner` is an [`IoSource`](crate::io_source::IoSource).
+
+/// Implements [`event::Source`](crate::event::Source) and `Debug` by `inner`.
+macro_rules! delegate_to_inner {
+    ($type:ty) => {
+        impl crate::event::Source for $type {
+            fn register(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interests: crate::Interest,
+            ) -> std::io::Result<()> {
+                self.inner.register(registry, token, interests)
+            }
+
+            fn reregister(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interests: crate::Interest,
+            ) -> std::io::Result<()> {
+                self.inner.reregister(registry, token, interests)
+            }
+
+            fn deregister(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
+                self.inner.deregister(registry)
+            }
+
+            fn register_with(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interests: crate::Interest,
+                trigger: crate::Trigger,
+            ) -> std::io::Result<()> {
+                self.inner.register_with(registry, token, interests, trigger)
+            }
+
+            fn reregister_with(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interests: crate::Interest,
+                trigger: crate::Trigger,
+            ) -> std::io::Result<()> {
+                self.inner.reregister_with(registry, token, interests, trigger)
+            }
+        }
+
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.inner.fmt(f)
+            }
+        }
+    };
+}
+
+/// Implements `Read`, for the type and for references to it, by `inner`.
+macro_rules! read_inner {
+    ($type:ty) => {
+        impl std::io::Read for $type {
+            #[inline]
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                (&*self).read(buffer)
+            }
+
+            #[inline]
+            fn read_vectored(&mut self, buffers: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
+                (&*self).read_vectored(buffers)
+            }
+        }
+
+        impl std::io::Read for &$type {
+            #[inline]
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                self.inner.try_io(crate::Interest::READABLE, |mut io| io.read(buffer))
+            }
+
+            #[inline]
+            fn read_vectored(&mut self, buffers: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
+                self.inner.try_io(crate::Interest::READABLE, |mut io| io.read_vectored(buffers))
+            }
+        }
+    };
+}
+
+/// Implements `Write`, for the type and for references to it, by `inner`.
+macro_rules! write_inner {
+    ($type:ty) => {
+        impl std::io::Write for $type {
+            #[inline]
+            fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+                (&*self).write(buffer)
+            }
+
+            #[inline]
+            fn write_vectored(&mut self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                (&*self).write_vectored(buffers)
+            }
+
+            #[inline]
+            fn flush(&mut self) -> std::io::Result<()> {
+                (&*self).flush()
+            }
+        }
+
+        impl std::io::Write for &$type {
+            #[inline]
+            fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+                self.inner.try_io(crate::Interest::WRITABLE, |mut io| io.write(buffer))
+            }
+
+            #[inline]
+            fn write_vectored(&mut self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                self.inner.try_io(crate::Interest::WRITABLE, |mut io| io.write_vectored(buffers))
+            }
+
+            #[inline]
+            fn flush(&mut self) -> std::io::Result<()> {
+                self.inner.try_io(crate::Interest::WRITABLE, |mut io| io.flush())
+            }
+        }
+    };
+}
+
+/// Converts between a type of this crate, the standard library's (`$std`) that it holds, and file descriptors.
+#[cfg(not(windows))]
+macro_rules! convert_raw {
+    ($type:ty, $std:ty) => {
+        impl std::os::fd::AsFd for $type {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.inner.as_fd()
+            }
+        }
+
+        impl std::os::fd::AsRawFd for $type {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                self.inner.as_raw_fd()
+            }
+        }
+
+        impl std::os::fd::IntoRawFd for $type {
+            fn into_raw_fd(self) -> std::os::fd::RawFd {
+                self.inner.into_inner().into_raw_fd()
+            }
+        }
+
+        #[allow(unsafe_code)]
+        impl std::os::fd::FromRawFd for $type {
+            /// The descriptor must be in non-blocking mode, which is not checked or changed.
+            ///
+            /// # Safety
+            ///
+            /// The descriptor must be open, of this kind, and nobody else's.
+            unsafe fn from_raw_fd(fd: std::os::fd::RawFd) -> $type {
+                // SAFETY: as promised by the caller.
+                let io = unsafe { <$std>::from_raw_fd(fd) };
+                Self { inner: crate::io_source::IoSource::new(io) }
+            }
+        }
+
+        impl From<std::os::fd::OwnedFd> for $type {
+            /// The descriptor must be of this kind and in non-blocking mode, which is not checked or changed.
+            fn from(fd: std::os::fd::OwnedFd) -> Self {
+                Self { inner: crate::io_source::IoSource::new(fd.into()) }
+            }
+        }
+
+        impl From<$type> for std::os::fd::OwnedFd {
+            fn from(source: $type) -> Self {
+                source.inner.into_inner().into()
+            }
+        }
+    };
+}
+
+/// Converts between a type of this crate, the standard library's (`$std`) that it holds, and sockets.
+#[cfg(windows)]
+macro_rules! convert_raw {
+    ($type:ty, $std:ty) => {
+        impl std::os::windows::io::AsSocket for $type {
+            fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+                self.inner.as_socket()
+            }
+        }
+
+        impl std::os::windows::io::AsRawSocket for $type {
+            fn as_raw_socket(&self) -> std::os::windows::io::RawSocket {
+                self.inner.as_raw_socket()
+            }
+        }
+
+        impl std::os::windows::io::IntoRawSocket for $type {
+            fn into_raw_socket(self) -> std::os::windows::io::RawSocket {
+                self.inner.into_inner().into_raw_socket()
+            }
+        }
+
+        #[allow(unsafe_code)]
+        impl std::os::windows::io::FromRawSocket for $type {
+            /// The socket must be in non-blocking mode, which is not checked or changed.
+            ///
+            /// # Safety
+            ///
+            /// The socket must be open, of this kind, and nobody else's.
+            unsafe fn from_raw_socket(socket: std::os::windows::io::RawSocket) -> $type {
+                // SAFETY: as promised by the caller.
+                let io = unsafe { <$std>::from_raw_socket(socket) };
+                Self { inner: crate::io_source::IoSource::new(io) }
+            }
+        }
+
+        impl From<std::os::windows::io::OwnedSocket> for $type {
+            /// The socket must be of this kind and in non-blocking mode, which is not checked or changed.
+            fn from(socket: std::os::windows::io::OwnedSocket) -> Self {
+                Self { inner: crate::io_source::IoSource::new(socket.into()) }
+            }
+        }
+
+        impl From<$type> for std::os::windows::io::OwnedSocket {
+            fn from(source: $type) -> Self {
+                source.inner.into_inner().into()
+            }
+        }
+    };
+}
+
+pub(crate) use {convert_raw, delegate_to_inner, read_inner, write_inner};

@@ -1,0 +1,7 @@
+//! TCP: a listener and the streams that it accepts.
+
+mod listener;
+mod stream;
+
+pub use self::listener::TcpListener;
+pub use self::stream::TcpStream;

@@ -1,0 +1,70 @@
+//! Unix sockets, and their addresses.
+
+mod datagram;
+mod listener;
+mod stream;
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use socket2::SockAddr;
+
+pub use self::datagram::UnixDatagram;
+pub use self::listener::UnixListener;
+pub use self::stream::UnixStream;
+
+/// The address of a Unix socket: a path, an abstract name (Linux, Android), or none.
+pub use std::os::unix::net::SocketAddr;
+
+/// The standard library's address of a path: it refuses those with a NUL, or too long for the OS.
+fn path_address(path: &Path) -> io::Result<SocketAddr> {
+    SocketAddr::from_pathname(path)
+}
+
+/// The standard library's address as the OS takes it.
+fn to_os(address: &SocketAddr) -> io::Result<SockAddr> {
+    if let Some(name) = abstract_name(address) {
+        // socket2 takes a leading NUL for what the OS takes it: the mark of an abstract name.
+        return SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()));
+    }
+    SockAddr::unix(address.as_pathname().unwrap_or(Path::new("")))
+}
+
+/// The OS's address as the standard library has it.
+fn from_os(address: &SockAddr) -> io::Result<SocketAddr> {
+    if let Some(name) = address.as_abstract_namespace() {
+        return from_abstract_name(name);
+    }
+    // An empty path makes an unnamed address.
+    SocketAddr::from_pathname(address.as_pathname().unwrap_or(Path::new("")))
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn abstract_name(address: &SocketAddr) -> Option<&[u8]> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    address.as_abstract_name()
+}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn abstract_name(_address: &SocketAddr) -> Option<&[u8]> {
+    None
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn from_abstract_name(name: &[u8]) -> io::Result<SocketAddr> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    SocketAddr::from_abstract_name(name)
+}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn from_abstract_name(_name: &[u8]) -> io::Result<SocketAddr> {
+    Err(io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,138 @@
+//! Pipes: one-way byte streams within a process, or to and from a child process.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+
+use crate::Interest;
+use crate::convert::{convert_raw, delegate_to_inner, read_inner, write_inner};
+use crate::io_source::IoSource;
+use crate::sys::unix::{pipe, set_nonblocking};
+
+/// Makes a pipe: what is written to the [`Sender`] is read from the [`Receiver`]. Both are non-blocking and close-on-exec.
+///
+/// Calls `pipe2(2)`, or `pipe(2)` and `fcntl(2)` where there is no such call.
+///
+/// # Errors
+///
+/// Those of the calls: too many open files.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use std::io::{Read, Write};
+/// use mio::unix::pipe;
+/// use mio::{Events, Interest, Poll, Token};
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// let (mut sender, mut receiver) = pipe::new()?;
+/// poll.registry().register(&mut receiver, Token(0), Interest::READABLE)?;
+///
+/// sender.write_all(b"hello")?;
+/// drop(sender);
+///
+/// poll.poll(&mut events, None)?;
+/// let mut text = String::new();
+/// receiver.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn new() -> io::Result<(Sender, Receiver)> {
+    let (receiver, sender) = pipe()?;
+    Ok((sender.into(), receiver.into()))
+}
+
+/// The writing end of a pipe.
+///
+/// When nobody holds the other end any more, an event says [`is_write_closed`](crate::event::Event::is_write_closed), and a
+/// write gives [`BrokenPipe`](io::ErrorKind::BrokenPipe) (with `SIGPIPE` ignored, as Rust programs start).
+///
+/// Ends made elsewhere convert with `From`, the standard library's `PipeWriter` by way of [`OwnedFd`]; see
+/// [`set_nonblocking`](Sender::set_nonblocking).
+pub struct Sender {
+    inner: IoSource<File>,
+}
+
+impl Sender {
+    /// Switches between non-blocking and blocking mode, for ends that were made elsewhere, such as a child process's.
+    ///
+    /// Calls `fcntl(2)`.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        set_nonblocking(&*self.inner, nonblocking)
+    }
+
+    /// Does I/O on the pipe that this type has no method for. If `io` gives
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for the pipe again, as after a method of this type.
+    ///
+    /// `io` must do non-blocking I/O on this very pipe, and give `WouldBlock` only if the OS did. It is called once.
+    pub fn try_io<F, T>(&self, io: F) -> io::Result<T>
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        self.inner.try_io(Interest::WRITABLE, |_| io())
+    }
+}
+
+delegate_to_inner!(Sender);
+write_inner!(Sender);
+convert_raw!(Sender, File);
+
+impl From<ChildStdin> for Sender {
+    /// A child's standard input is in blocking mode: see [`Sender::set_nonblocking`].
+    fn from(stdin: ChildStdin) -> Sender {
+        OwnedFd::from(stdin).into()
+    }
+}
+
+/// The reading end of a pipe.
+///
+/// When nobody holds the other end any more, an event says [`is_read_closed`](crate::event::Event::is_read_closed), and a
+/// read gives the end of the stream after what is still in the pipe.
+///
+/// Ends made elsewhere convert with `From`, the standard library's `PipeReader` by way of [`OwnedFd`]; see
+/// [`set_nonblocking`](Receiver::set_nonblocking).
+pub struct Receiver {
+    inner: IoSource<File>,
+}
+
+impl Receiver {
+    /// Switches between non-blocking and blocking mode, for ends that were made elsewhere, such as a child process's.
+    ///
+    /// Calls `fcntl(2)`.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        set_nonblocking(&*self.inner, nonblocking)
+    }
+
+    /// Does I/O on the pipe that this type has no method for. If `io` gives
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for the pipe again, as after a method of this type.
+    ///
+    /// `io` must do non-blocking I/O on this very pipe, and give `WouldBlock` only if the OS did. It is called once.
+    pub fn try_io<F, T>(&self, io: F) -> io::Result<T>
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        self.inner.try_io(Interest::READABLE, |_| io())
+    }
+}
+
+delegate_to_inner!(Receiver);
+read_inner!(Receiver);
+convert_raw!(Receiver, File);
+
+impl From<ChildStdout> for Receiver {
+    /// A child's standard output is in blocking mode: see [`Receiver::set_nonblocking`].
+    fn from(stdout: ChildStdout) -> Receiver {
+        OwnedFd::from(stdout).into()
+    }
+}
+
+impl From<ChildStderr> for Receiver {
+    /// A child's standard error is in blocking mode: see [`Receiver::set_nonblocking`].
+    fn from(stderr: ChildStderr) -> Receiver {
+        OwnedFd::from(stderr).into()
+    }
+}
