@@ -154,7 +154,7 @@ impl Owner {
 
 #[cfg(not(debug_assertions))]
 #[derive(Default)]
-struct Owner;
+struct Owner {}
 
 #[cfg(not(debug_assertions))]
 impl Owner {

@@ -125,6 +125,7 @@ pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
 }
 
 /// The error of registering a source twice.
+#[cfg_attr(not(debug_assertions), allow(dead_code))] // epoll and kqueue have their own, or none
 pub(crate) fn already_registered() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
 }
