@@ -25,7 +25,7 @@ pub enum Trigger {
     /// one or a few, not all (`EPOLLEXCLUSIVE`).
     ///
     /// For a listener that several threads accept from, each with a [`Poll`](crate::Poll) of its own. Such a
-    /// registration asks for readable, writable or both, and cannot be changed: `reregister` gives
+    /// registration asks for readable, writable or both, and cannot be changed: `reregister` of it or to it gives
     /// [`InvalidInput`](std::io::ErrorKind::InvalidInput); deregister and register again instead. It is not told of
     /// a half-closed peer (`EPOLLRDHUP`) other than by reading.
     #[cfg(all(

@@ -69,11 +69,22 @@ impl Backend for Selector {
     }
 
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
+        if watch.trigger == Trigger::Exclusive && watch.interest.is_priority() {
+            return Err(invalid_input("an exclusive registration cannot ask for `Interest::PRIORITY`"));
+        }
         self.control(libc::EPOLL_CTL_ADD, fd, interests(&watch), watch.token)
     }
 
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, interests(&watch), watch.token)
+        self.control(libc::EPOLL_CTL_MOD, fd, interests(&watch), watch.token).map_err(|error| {
+            // What the kernel says of a change from or to `EPOLLEXCLUSIVE`.
+            match error.raw_os_error() {
+                Some(libc::EINVAL) => {
+                    invalid_input("an exclusive registration cannot be changed, nor one made exclusive")
+                }
+                _ => error,
+            }
+        })
     }
 
     fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
@@ -110,6 +121,10 @@ impl AsRawFd for Selector {
     fn as_raw_fd(&self) -> RawFd {
         self.epoll.as_raw_fd()
     }
+}
+
+fn invalid_input(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
 /// A registration in epoll's words. `EPOLLERR` and `EPOLLHUP` come unasked.
