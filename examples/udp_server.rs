@@ -1,0 +1,62 @@
+//! An echo server for datagrams: each goes back to where it came from.
+//!
+//! ```sh
+//! cargo run --example udp_server --features os-poll,net
+//! nc -u 127.0.0.1 13265
+//! ```
+//!
+//! An address to listen on may be given as the argument.
+
+use std::env;
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token};
+
+const SOCKET: Token = Token(0);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address: SocketAddr = env::args().nth(1).unwrap_or("127.0.0.1:13265".into()).parse()?;
+
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1);
+    let mut socket = UdpSocket::bind(address)?;
+    poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
+    println!("listening on {}", socket.local_addr()?);
+
+    let mut buffer = vec![0; 65536];
+    loop {
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result?,
+        }
+        for event in &events {
+            match event.token() {
+                SOCKET => echo(&socket, &mut buffer)?,
+                token => unreachable!("nothing is registered with {token:?}"),
+            }
+        }
+    }
+}
+
+/// Echoes every datagram that has arrived.
+fn echo(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<()> {
+    loop {
+        let (length, from) = match socket.recv_from(buffer) {
+            Ok(received) => received,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            // A client is gone that an earlier echo went to; told on some platforms, and of no interest.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused) => continue,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        match socket.send_to(&buffer[..length], from) {
+            Ok(_) => {}
+            // No room: a datagram is lost, as datagrams may be.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => eprintln!("cannot send to {from}: {error}"),
+        }
+    }
+}
