@@ -1,6 +1,45 @@
 //! Metal I/O: non-blocking sockets and the operating system's event queue, with as little in between as possible.
+//!
+//! A program registers *sources* (sockets, pipes, anything that the OS's queue can watch) under a [`Token`] of its choice,
+//! waits for *events*, and does I/O that never blocks. This is the layer below asynchronous runtimes, and enough for a
+//! server of one's own.
+//!
+//! - `Poll` waits, [`Registry`] registers, `Waker` wakes from another thread.
+//! - [`Events`] holds what a poll gave; [`event::Source`] is what can be registered.
+//! - `net` has TCP, UDP and Unix sockets; `unix` and `windows` have what only these systems have.
+//! - [`guide`] says how to use them well, [`features`] which cargo features there are.
+//!
+//! The crate does not do file operations, thread pools or timers.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[cfg(all(feature = "os-poll", feature = "net"))]
+//! # fn main() -> std::io::Result<()> {
+//! use mio::net::UdpSocket;
+//! use mio::{Events, Interest, Poll, Token};
+//!
+//! let mut poll = Poll::new()?;
+//! let mut events = Events::with_capacity(128);
+//!
+//! let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+//! poll.registry().register(&mut socket, Token(7), Interest::READABLE)?;
+//! socket.send_to(b"to myself", socket.local_addr()?)?;
+//!
+//! poll.poll(&mut events, None)?;
+//! for event in &events {
+//!     assert_eq!(event.token(), Token(7));
+//!     assert!(event.is_readable());
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+//! # fn main() {}
+//! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The documentation names items of all features.
+#![cfg_attr(not(all(feature = "os-ext", feature = "net")), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
 mod convert;
@@ -33,8 +72,8 @@ pub use self::trigger::Trigger;
 #[cfg(feature = "os-poll")]
 pub use self::waker::Waker;
 
-/// The cargo features.
+#[doc = include_str!("../docs/features.md")]
 pub mod features {}
 
-/// How to use this crate well.
+#[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
