@@ -21,9 +21,9 @@ pub(crate) struct Queue {
     pub(crate) backend: Selector,
     #[cfg(feature = "os-poll")]
     wake: WakeState,
-    /// The token of the waker, as a number; means nothing while there never was one.
+    /// Means nothing while there was no waker yet.
     #[cfg(feature = "os-poll")]
-    waker_token: AtomicUsize,
+    waker_token: AtomicToken,
     #[cfg(feature = "os-poll")]
     has_waker: AtomicBool,
 }
@@ -34,7 +34,7 @@ impl Queue {
         Ok(Queue {
             backend: Selector::new()?,
             wake: WakeState::new(),
-            waker_token: AtomicUsize::new(0),
+            waker_token: AtomicToken(AtomicUsize::new(0)),
             has_waker: AtomicBool::new(false),
         })
     }
@@ -45,14 +45,11 @@ impl Queue {
         if events.capacity == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "polling needs room for at least one event"));
         }
-        let waker = Token(self.waker_token.load(Ordering::Relaxed));
         let timeout = self.wake.before_wait(timeout);
         // After an error the wake state is left alone: a wake that is asked for stays asked for.
-        let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout, waker)?;
+        let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout, &self.waker_token)?;
         if self.wake.after_wait(notified) {
-            // The token is read anew: the waker may have come with a wake during the wait.
-            let waker = Token(self.waker_token.load(Ordering::Relaxed));
-            events.ready.push(Event::new(waker, EventFlags::WOKEN));
+            events.ready.push(Event::new(self.waker_token.get(), EventFlags::WOKEN));
         }
         Ok(())
     }
@@ -61,15 +58,11 @@ impl Queue {
     pub(crate) fn claim_waker(&self, token: Token) -> io::Result<()> {
         let taken = self.has_waker.swap(true, Ordering::AcqRel);
         debug_assert!(!taken, "a `Poll` has one `Waker` at a time: this one has a live one already");
-        let claimed = self.backend.set_waker(token);
-        match claimed {
-            Ok(()) => {
-                self.waker_token.store(token.0, Ordering::Relaxed);
-                self.wake.claim();
-            }
-            Err(_) => self.release_waker(),
-        }
-        claimed
+        // Before the OS may report it.
+        self.waker_token.set(token);
+        self.backend.set_waker(token).inspect_err(|_| self.release_waker())?;
+        self.wake.claim();
+        Ok(())
     }
 
     pub(crate) fn release_waker(&self) {
@@ -94,5 +87,22 @@ impl Queue {
             // next poll; only a sleeper on the descriptor misses it, and there is nobody to return the error to.
             let _ = self.backend.notify();
         }
+    }
+}
+
+/// A token that one thread may change while another looks.
+#[cfg(feature = "os-poll")]
+#[derive(Debug)]
+pub(crate) struct AtomicToken(AtomicUsize);
+
+#[cfg(feature = "os-poll")]
+impl AtomicToken {
+    #[inline]
+    pub(crate) fn get(&self) -> Token {
+        Token(self.0.load(Ordering::Acquire))
+    }
+
+    fn set(&self, token: Token) {
+        self.0.store(token.0, Ordering::Release);
     }
 }

@@ -15,6 +15,7 @@ use super::notifier::Notifier;
 use super::unix::check;
 use super::{Backend, Flags, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};
+use crate::queue::AtomicToken;
 use crate::{Token, Trigger};
 
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Backend for Selector {
         buffer: &mut Vec<libc::epoll_event>,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: Token,
+        waker: &AtomicToken,
     ) -> io::Result<bool> {
         buffer.clear();
         let room = i32::try_from(buffer.capacity()).unwrap_or(i32::MAX);
@@ -56,6 +57,7 @@ impl Backend for Selector {
         // SAFETY: the kernel has filled that many, no more than there is room for.
         unsafe { buffer.set_len(count) };
 
+        let waker = waker.get();
         let mut notified = false;
         events.extend(buffer.iter().map(|event| {
             // The notifier asks for `EPOLLIN` alone, and can get nothing else.

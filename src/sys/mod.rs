@@ -11,6 +11,8 @@ use std::time::Duration;
 #[cfg(feature = "os-poll")]
 use crate::event::Event;
 use crate::event::Readiness;
+#[cfg(feature = "os-poll")]
+use crate::queue::AtomicToken;
 use crate::{Interest, Token, Trigger};
 
 /// An operating system's event queue. [`Selector`] is the one of this platform.
@@ -42,16 +44,17 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// appends at most [`Events::capacity`](crate::Events::capacity) events to `events`, whose length is zero and whose
     /// capacity is one more than that. Returns early with no event only for a signal.
     ///
-    /// `waker` is the token given last to [`set_waker`](Backend::set_waker). Returns whether the event of a
-    /// [`notify`](Backend::notify) is among those appended. A queue that cannot tell that event from one of a source
-    /// with the same token may say `true` for the latter: the waker then makes one system call too many, no more.
+    /// `waker` is the token of the waker, which may come or change during the wait: read it afterwards. Returns whether
+    /// the event of a [`notify`](Backend::notify) is among those appended. A queue that cannot tell that event from one
+    /// of a source with the same token may say `true` for the latter: the waker then makes one system call too many, no
+    /// more.
     #[cfg(feature = "os-poll")]
     fn select(
         &self,
         buffer: &mut Self::Buffer,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: Token,
+        waker: &AtomicToken,
     ) -> io::Result<bool>;
 
     /// Begins to watch `source`, and notes so in `registration`; an event is due at once if it is ready already.

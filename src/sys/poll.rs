@@ -25,6 +25,7 @@ use super::notifier::Notifier;
 use super::unix::{check, timespec};
 use super::{Backend, Flags, Watch, already_registered, not_registered};
 use crate::event::{Event, Readiness, write_names};
+use crate::queue::AtomicToken;
 use crate::{Interest, Token, Trigger};
 
 /// The peer has shut its writing side: told with the read direction where the OS has a flag for it.
@@ -64,7 +65,7 @@ impl Backend for Selector {
         room: &mut usize,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: Token,
+        waker: &AtomicToken,
     ) -> io::Result<bool> {
         let mut snapshot = lock(&self.snapshot);
         let start = timeout.filter(|timeout| !timeout.is_zero()).map(|_| Instant::now());
@@ -82,7 +83,7 @@ impl Backend for Selector {
                 self.shared.notifier.drain()?;
                 notified = self.shared.woken.swap(false, Ordering::AcqRel);
                 if notified {
-                    events.push(Event::new(waker, PollFlags::WOKEN));
+                    events.push(Event::new(waker.get(), PollFlags::WOKEN));
                 }
             }
             table.report(&snapshot, ready, events, *room + usize::from(notified));
