@@ -1,5 +1,6 @@
-//! What socket and pipe types have alike: registration, reading and writing, and conversion from and to what the standard library and the
-//! OS call it. Each type is a struct whose field `inner` is an [`IoSource`](crate::io_source::IoSource).
+//! What socket and pipe types have alike: registration, reading and writing, any other I/O, and conversion from and to
+//! what the standard library and the OS call it. Each type is a struct whose field `inner` is an
+//! [`IoSource`](crate::io_source::IoSource).
 
 /// Implements [`event::Source`](crate::event::Source) and `Debug` by `inner`.
 macro_rules! delegate_to_inner {
@@ -124,6 +125,43 @@ macro_rules! write_inner {
     };
 }
 
+/// Implements `try_io` and `try_io_for` by `inner`.
+macro_rules! try_io_inner {
+    ($type:ty) => {
+        impl $type {
+            /// Does I/O that this type has no method for, on the file descriptor or socket that it holds. If `io` gives
+            /// [`WouldBlock`](std::io::ErrorKind::WouldBlock), the queue waits for both directions again, as it does
+            /// for one after a method of this type. Returns what `io` returned.
+            ///
+            /// `io` must do non-blocking I/O on this very source, and give `WouldBlock` only if the OS did. It is
+            /// called once.
+            ///
+            /// If `io` needs one direction only, [`try_io_for`](Self::try_io_for) is better.
+            pub fn try_io<F, T>(&self, io: F) -> std::io::Result<T>
+            where
+                F: FnOnce() -> std::io::Result<T>,
+            {
+                self.try_io_for(crate::Interest::READABLE | crate::Interest::WRITABLE, io)
+            }
+
+            /// As [`try_io`](Self::try_io), for I/O in the directions of `interest`: if `io` gives
+            /// [`WouldBlock`](std::io::ErrorKind::WouldBlock), the queue waits for those again and for no others.
+            ///
+            /// Use it whenever it is known what `io` waits for. Where the crate emulates edge-triggering (Windows,
+            /// event ports, poll(2)), a read by way of `try_io` that would block brings an event for writing as well,
+            /// though nothing changed there.
+            ///
+            /// This is an addition to mio's API.
+            pub fn try_io_for<F, T>(&self, interest: crate::Interest, io: F) -> std::io::Result<T>
+            where
+                F: FnOnce() -> std::io::Result<T>,
+            {
+                self.inner.try_io(interest, |_| io())
+            }
+        }
+    };
+}
+
 /// Converts between a type of this crate, the standard library's (`$std`) that it holds, and file descriptors.
 #[cfg(not(windows))]
 macro_rules! convert_raw {
@@ -226,4 +264,4 @@ macro_rules! convert_raw {
     };
 }
 
-pub(crate) use {convert_raw, delegate_to_inner, read_inner, write_inner};
+pub(crate) use {convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};

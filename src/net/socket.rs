@@ -1,53 +1,29 @@
 //! Making sockets that are non-blocking and close-on-exec from the start, in as few system calls as the OS allows.
 
-#![cfg_attr(unix, allow(unsafe_code))]
-
 use std::io;
 
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::{SockAddr, Socket};
 
-/// A new non-blocking socket: one `socket(2)` where that takes `SOCK_NONBLOCK`.
-#[cfg(any(
-    target_os = "android",
-    target_os = "cygwin",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "fuchsia",
-    target_os = "illumos",
-    target_os = "linux",
-    target_os = "netbsd",
-    target_os = "openbsd",
-))]
-pub(super) fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
-    Socket::new(domain, kind.nonblocking(), None)
-}
+// Step by step, or in one system call each where the OS takes `SOCK_NONBLOCK`.
+#[cfg_attr(
+    any(
+        target_os = "android",
+        target_os = "cygwin",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "fuchsia",
+        target_os = "illumos",
+        target_os = "linux",
+        target_os = "netbsd",
+        target_os = "openbsd",
+    ),
+    path = "socket/flags.rs"
+)]
+mod steps;
 
-/// A new non-blocking socket.
-#[cfg(not(any(
-    target_os = "android",
-    target_os = "cygwin",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "fuchsia",
-    target_os = "illumos",
-    target_os = "linux",
-    target_os = "netbsd",
-    target_os = "openbsd",
-)))]
-pub(super) fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
-    let socket = Socket::new(domain, kind, None)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-/// Two connected Unix sockets.
 #[cfg(unix)]
-pub(super) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
-    let (one, other) = Socket::pair(Domain::UNIX, kind, None)?;
-    one.set_nonblocking(true)?;
-    other.set_nonblocking(true)?;
-    Ok((one, other))
-}
+pub(super) use self::steps::pair;
+pub(super) use self::steps::{accept, open};
 
 /// Begins to connect. An attempt that goes on in the background is a success: its end is an event.
 pub(super) fn connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
@@ -57,8 +33,8 @@ pub(super) fn connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     }
 }
 
-/// A connect that a signal interrupted goes on in the background as well (POSIX). `EAGAIN` is another matter: the backlog
-/// of a Unix listener is full, and nothing goes on.
+/// A connect that a signal interrupted goes on in the background as well (POSIX). `EAGAIN` is another matter: the
+/// backlog of a Unix listener is full, and nothing goes on.
 #[cfg(unix)]
 fn goes_on(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR))
@@ -67,62 +43,4 @@ fn goes_on(error: &io::Error) -> bool {
 #[cfg(windows)]
 fn goes_on(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
-}
-
-/// Accepts a connection as a non-blocking, close-on-exec socket: one `accept4(2)` where there is one.
-#[cfg(any(
-    target_os = "android",
-    target_os = "cygwin",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "fuchsia",
-    target_os = "hurd",
-    target_os = "illumos",
-    target_os = "linux",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "solaris",
-))]
-pub(super) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
-    use std::os::fd::{AsRawFd, FromRawFd};
-
-    let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: the address is written by the kernel, which says how long it is.
-    let accepted = unsafe {
-        SockAddr::try_init(|storage, length| {
-            crate::sys::unix::check(libc::accept4(listener.as_raw_fd(), storage.cast(), length, flags))
-        })
-    };
-    match accepted {
-        // SAFETY: the descriptor is new, and nobody else's.
-        Ok((fd, address)) => Ok((unsafe { Socket::from_raw_fd(fd) }, address)),
-        // Sandboxes (Android's on x86 was one) and old kernels know `accept(2)` alone.
-        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
-            let (socket, address) = listener.accept_raw()?;
-            socket.set_nonblocking(true)?;
-            socket.set_cloexec(true)?;
-            Ok((socket, address))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Accepts a connection as a non-blocking socket that child processes do not inherit.
-#[cfg(not(any(
-    target_os = "android",
-    target_os = "cygwin",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "fuchsia",
-    target_os = "hurd",
-    target_os = "illumos",
-    target_os = "linux",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "solaris",
-)))]
-pub(super) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
-    let (socket, address) = listener.accept()?;
-    socket.set_nonblocking(true)?;
-    Ok((socket, address))
 }

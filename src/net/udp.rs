@@ -7,7 +7,7 @@ use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, SockRef, Type};
 
 use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner};
+use crate::convert::{convert_raw, delegate_to_inner, try_io_inner};
 use crate::io_source::IoSource;
 #[cfg(any(unix, windows))]
 use crate::net::socket;
@@ -18,9 +18,10 @@ use crate::net::socket;
 ///
 /// # Errors of earlier sends
 ///
-/// When a datagram met a closed port, a later call on the socket may say so: on Linux with `ConnectionRefused`, on connected
-/// sockets; on Windows with `ConnectionReset`, on all. It is told once, the socket is as good as before, and a loop that
-/// receives goes on after it.
+/// When a datagram met a closed port, a later call on a connected socket may say so: with `ConnectionRefused`, on
+/// Windows with `ConnectionReset`. It is told once, and the socket is as good as before. On a socket that is not
+/// connected it would not say which datagram it was, and [`recv_from`](UdpSocket::recv_from) never tells: where the OS
+/// does (Windows), it passes over that, so that one receiver which is gone does not end a loop that serves all of them.
 ///
 /// # Examples
 ///
@@ -91,7 +92,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer; others of `sendto(2)`, such as `EMSGSIZE`.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer; others of `sendto(2)`, such as
+    /// `EMSGSIZE`.
     pub fn send_to(&self, buffer: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.inner.try_io(Interest::WRITABLE, |socket| socket.send_to(buffer, target))
     }
@@ -104,7 +106,15 @@ impl UdpSocket {
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none; others of `recvfrom(2)`.
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.try_io(Interest::READABLE, |socket| socket.recv_from(buffer))
+        self.inner.try_io(Interest::READABLE, |socket| {
+            loop {
+                match socket.recv_from(buffer) {
+                    // An earlier datagram met a closed port: see the type's documentation.
+                    Err(error) if cfg!(windows) && error.kind() == io::ErrorKind::ConnectionReset => {}
+                    result => return result,
+                }
+            }
+        })
     }
 
     /// As [`recv_from`](UdpSocket::recv_from), and leaves the datagram to be received again.
@@ -139,7 +149,8 @@ impl UdpSocket {
         self.inner.try_io(Interest::READABLE, |socket| socket.peek(buffer))
     }
 
-    /// Connects the socket to `address`: where [`send`](UdpSocket::send) sends to, and the only one that it receives from.
+    /// Connects the socket to `address`: where [`send`](UdpSocket::send) sends to, and the only one that it receives
+    /// from.
     ///
     /// Calls `connect(2)`, which does not wait for anything.
     pub fn connect(&self, address: SocketAddr) -> io::Result<()> {
@@ -202,7 +213,8 @@ impl UdpSocket {
         SockRef::from(&*self.inner).only_v6()
     }
 
-    /// Joins a multicast group (`IP_ADD_MEMBERSHIP`). `interface` is the address of a local interface, or `UNSPECIFIED` for the OS to choose.
+    /// Joins a multicast group (`IP_ADD_MEMBERSHIP`). `interface` is the address of a local interface, or `UNSPECIFIED`
+    /// for the OS to choose.
     pub fn join_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.inner.join_multicast_v4(group, interface)
     }
@@ -212,7 +224,8 @@ impl UdpSocket {
         self.inner.leave_multicast_v4(group, interface)
     }
 
-    /// Joins a multicast group (`IPV6_ADD_MEMBERSHIP`). `interface` is the index of a local interface, or 0 for the OS to choose.
+    /// Joins a multicast group (`IPV6_ADD_MEMBERSHIP`). `interface` is the index of a local interface, or 0 for the OS
+    /// to choose.
     pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.inner.join_multicast_v6(group, interface)
     }
@@ -226,32 +239,10 @@ impl UdpSocket {
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error()
     }
-
-    /// Does I/O on the socket that this type has no method for. If `io` gives
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for both directions again, as after a method of this type.
-    ///
-    /// `io` must do non-blocking I/O on this very socket, and give `WouldBlock` only if the OS did. It is called once.
-    ///
-    /// [`try_io_for`](UdpSocket::try_io_for) waits for one direction only.
-    pub fn try_io<F, T>(&self, io: F) -> io::Result<T>
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        self.try_io_for(Interest::READABLE | Interest::WRITABLE, io)
-    }
-
-    /// As [`try_io`](UdpSocket::try_io), for I/O in the directions of `interest`: if `io` gives
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for those again and for no others, so that receiving
-    /// which would block brings no writable event.
-    pub fn try_io_for<F, T>(&self, interest: Interest, io: F) -> io::Result<T>
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        self.inner.try_io(interest, |_| io())
-    }
 }
 
 delegate_to_inner!(UdpSocket);
+try_io_inner!(UdpSocket);
 convert_raw!(UdpSocket, net::UdpSocket);
 
 impl From<UdpSocket> for net::UdpSocket {

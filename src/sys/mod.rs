@@ -171,7 +171,7 @@ pub(crate) use self::poll::Selector;
 
 #[cfg(all(feature = "os-poll", any(unix, target_os = "hermit", target_os = "wasi")))]
 mod notifier;
-#[cfg(all(any(feature = "os-poll", feature = "net"), any(unix, target_os = "hermit", target_os = "wasi")))]
+#[cfg(all(feature = "os-poll", any(unix, target_os = "hermit", target_os = "wasi")))]
 pub(crate) mod unix;
 
 /// `Poll` and `Registry` as file descriptors, with the queues that are one.

@@ -29,7 +29,13 @@ pub(crate) fn timespec(time: Duration) -> libc::timespec {
 }
 
 /// A pipe, (reading end, writing end), both non-blocking and close-on-exec from the start.
-#[cfg(not(target_vendor = "apple"))]
+#[cfg(not(any(
+    target_vendor = "apple",
+    target_os = "aix",
+    target_os = "espidf",
+    target_os = "haiku",
+    target_os = "nto"
+)))]
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: the kernel writes two descriptors.
@@ -39,7 +45,7 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// A pipe, (reading end, writing end), both non-blocking and close-on-exec.
-#[cfg(target_vendor = "apple")]
+#[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "espidf", target_os = "haiku", target_os = "nto"))]
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: the kernel writes two descriptors.

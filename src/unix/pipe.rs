@@ -5,12 +5,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
-use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner, read_inner, write_inner};
+use crate::convert::{convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};
 use crate::io_source::IoSource;
 use crate::sys::unix::{pipe, set_nonblocking};
 
-/// Makes a pipe: what is written to the [`Sender`] is read from the [`Receiver`]. Both are non-blocking and close-on-exec.
+/// Makes a pipe: what is written to the [`Sender`] is read from the [`Receiver`]. Both are non-blocking and
+/// close-on-exec.
 ///
 /// Calls `pipe2(2)`, or `pipe(2)` and `fcntl(2)` where there is no such call.
 ///
@@ -48,8 +48,8 @@ pub fn new() -> io::Result<(Sender, Receiver)> {
 
 /// The writing end of a pipe.
 ///
-/// When nobody holds the other end any more, an event says [`is_write_closed`](crate::event::Event::is_write_closed), and a
-/// write gives [`BrokenPipe`](io::ErrorKind::BrokenPipe) (with `SIGPIPE` ignored, as Rust programs start).
+/// When nobody holds the other end any more, an event says [`is_write_closed`](crate::event::Event::is_write_closed),
+/// and a write gives [`BrokenPipe`](io::ErrorKind::BrokenPipe) (with `SIGPIPE` ignored, as Rust programs start).
 ///
 /// Ends made elsewhere convert with `From`, the standard library's `PipeWriter` by way of [`OwnedFd`]; see
 /// [`set_nonblocking`](Sender::set_nonblocking).
@@ -64,20 +64,10 @@ impl Sender {
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         set_nonblocking(&*self.inner, nonblocking)
     }
-
-    /// Does I/O on the pipe that this type has no method for. If `io` gives
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for the pipe again, as after a method of this type.
-    ///
-    /// `io` must do non-blocking I/O on this very pipe, and give `WouldBlock` only if the OS did. It is called once.
-    pub fn try_io<F, T>(&self, io: F) -> io::Result<T>
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        self.inner.try_io(Interest::WRITABLE, |_| io())
-    }
 }
 
 delegate_to_inner!(Sender);
+try_io_inner!(Sender);
 write_inner!(Sender);
 convert_raw!(Sender, File);
 
@@ -90,8 +80,8 @@ impl From<ChildStdin> for Sender {
 
 /// The reading end of a pipe.
 ///
-/// When nobody holds the other end any more, an event says [`is_read_closed`](crate::event::Event::is_read_closed), and a
-/// read gives the end of the stream after what is still in the pipe.
+/// When nobody holds the other end any more, an event says [`is_read_closed`](crate::event::Event::is_read_closed), and
+/// a read gives the end of the stream after what is still in the pipe.
 ///
 /// Ends made elsewhere convert with `From`, the standard library's `PipeReader` by way of [`OwnedFd`]; see
 /// [`set_nonblocking`](Receiver::set_nonblocking).
@@ -106,20 +96,10 @@ impl Receiver {
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         set_nonblocking(&*self.inner, nonblocking)
     }
-
-    /// Does I/O on the pipe that this type has no method for. If `io` gives
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for the pipe again, as after a method of this type.
-    ///
-    /// `io` must do non-blocking I/O on this very pipe, and give `WouldBlock` only if the OS did. It is called once.
-    pub fn try_io<F, T>(&self, io: F) -> io::Result<T>
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        self.inner.try_io(Interest::READABLE, |_| io())
-    }
 }
 
 delegate_to_inner!(Receiver);
+try_io_inner!(Receiver);
 read_inner!(Receiver);
 convert_raw!(Receiver, File);
 

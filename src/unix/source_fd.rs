@@ -10,8 +10,8 @@ use crate::{Interest, Registry, Token, Trigger};
 /// Any file descriptor that the queue can watch, as a [`Source`].
 ///
 /// It borrows the descriptor's number and owns nothing: it neither sets non-blocking mode nor closes. Deregister the
-/// descriptor before it is closed: a duplicate of it that is still open would go on to make events, and with `poll(2)` a new
-/// file of the same number would.
+/// descriptor before it is closed: a duplicate of it that is still open would go on to make events, and with `poll(2)`
+/// a new file of the same number would.
 ///
 /// # Edge-triggering where the OS has none
 ///

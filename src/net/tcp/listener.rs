@@ -53,8 +53,8 @@ impl TcpListener {
     /// Binds a new socket to `address` and listens. Port 0 lets the OS choose one; see
     /// [`local_addr`](TcpListener::local_addr).
     ///
-    /// As the standard library does: on Unix with `SO_REUSEADDR`, so that a server can be started again at once; on Windows
-    /// without, where that option would let others take the port. The backlog is the standard library's.
+    /// As the standard library does: on Unix with `SO_REUSEADDR`, so that a server can be started again at once; on
+    /// Windows without, where that option would let others take the port. The backlog is the standard library's.
     ///
     /// Calls `socket(2)`, `setsockopt(2)`, `bind(2)`, `listen(2)`.
     ///
@@ -88,8 +88,8 @@ impl TcpListener {
     ///
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock): no connection waits.
     /// - [`ConnectionAborted`](io::ErrorKind::ConnectionAborted): one did, and was gone. Accept the next.
-    /// - `EMFILE`, `ENFILE`: too many open files. The connection goes on to wait and, with an edge-triggered registration,
-    ///   makes no new event: accept again when a file was closed.
+    /// - `EMFILE`, `ENFILE`: too many open files. The connection goes on to wait and, with an edge-triggered
+    ///   registration, makes no new event: accept again when a file was closed.
     /// - Others of `accept(2)`.
     #[cfg(any(unix, windows))]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {

@@ -7,7 +7,7 @@ use std::net::{self, Shutdown, SocketAddr};
 use socket2::{Domain, Type};
 
 use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner, read_inner, write_inner};
+use crate::convert::{convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};
 use crate::io_source::IoSource;
 #[cfg(any(unix, windows))]
 use crate::net::socket;
@@ -61,8 +61,8 @@ impl TcpStream {
     /// Begins to connect a new socket to `address`, and returns at once.
     ///
     /// How the attempt ends is told by the first event that is writable (or an error): then
-    /// [`take_error`](TcpStream::take_error) gives the cause of a failure, and [`peer_addr`](TcpStream::peer_addr) works
-    /// once the stream is connected; `NotConnected` means that it still connects, and the event was spurious.
+    /// [`take_error`](TcpStream::take_error) gives the cause of a failure, and [`peer_addr`](TcpStream::peer_addr)
+    /// works once the stream is connected; `NotConnected` means that it still connects, and the event was spurious.
     ///
     /// Calls `socket(2)` and `connect(2)`.
     ///
@@ -79,8 +79,8 @@ impl TcpStream {
 
     /// Converts a stream of the standard library, which must be in non-blocking mode: this is not checked or changed.
     ///
-    /// With a stream made elsewhere this allows what [`connect`](TcpStream::connect) has no option for: make a socket, bind
-    /// it to a local address or set options, set it non-blocking, call its `connect`, and convert it.
+    /// With a stream made elsewhere this allows what [`connect`](TcpStream::connect) has no option for: make a socket,
+    /// bind it to a local address or set options, set it non-blocking, call its `connect`, and convert it.
     pub fn from_std(stream: net::TcpStream) -> TcpStream {
         TcpStream { inner: IoSource::new(stream) }
     }
@@ -147,54 +147,10 @@ impl TcpStream {
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.try_io(Interest::READABLE, |stream| stream.peek(buffer))
     }
-
-    /// Does I/O on the socket that this type has no method for. If `io` gives
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for both directions again, as after a method of this type.
-    ///
-    /// `io` must do non-blocking I/O on this very socket, and give `WouldBlock` only if the OS did. It is called once.
-    ///
-    /// [`try_io_for`](TcpStream::try_io_for) waits for one direction only.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[cfg(unix)]
-    /// # fn main() -> std::io::Result<()> {
-    /// use std::io::ErrorKind;
-    /// use std::mem::MaybeUninit;
-    /// use mio::net::TcpStream;
-    /// use socket2::SockRef;
-    ///
-    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let stream = TcpStream::connect(server.local_addr()?)?;
-    /// # let _accepted = server.accept()?;
-    /// let mut urgent = [MaybeUninit::uninit()];
-    /// let received = stream.try_io(|| SockRef::from(&stream).recv_out_of_band(&mut urgent));
-    /// assert!(received.is_err()); // there is no urgent data
-    /// # Ok(())
-    /// # }
-    /// # #[cfg(not(unix))]
-    /// # fn main() {}
-    /// ```
-    pub fn try_io<F, T>(&self, io: F) -> io::Result<T>
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        self.try_io_for(Interest::READABLE | Interest::WRITABLE, io)
-    }
-
-    /// As [`try_io`](TcpStream::try_io), for I/O in the directions of `interest`: if `io` gives
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for those again and for no others, so that a read which
-    /// would block brings no writable event.
-    pub fn try_io_for<F, T>(&self, interest: Interest, io: F) -> io::Result<T>
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        self.inner.try_io(interest, |_| io())
-    }
 }
 
 delegate_to_inner!(TcpStream);
+try_io_inner!(TcpStream);
 read_inner!(TcpStream);
 write_inner!(TcpStream);
 convert_raw!(TcpStream, net::TcpStream);

@@ -9,7 +9,7 @@ use socket2::{Domain, Type};
 
 use super::{path_address, to_os};
 use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner};
+use crate::convert::{convert_raw, delegate_to_inner, try_io_inner};
 use crate::io_source::IoSource;
 use crate::net::socket;
 
@@ -68,8 +68,8 @@ impl UnixDatagram {
         UnixDatagram { inner: IoSource::new(socket) }
     }
 
-    /// Connects the socket to `path`: where [`send`](UnixDatagram::send) sends to, and the only one that it receives from.
-    /// Calls `connect(2)`.
+    /// Connects the socket to `path`: where [`send`](UnixDatagram::send) sends to, and the only one that it receives
+    /// from. Calls `connect(2)`.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         self.inner.connect(path)
     }
@@ -137,32 +137,10 @@ impl UnixDatagram {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.shutdown(how)
     }
-
-    /// Does I/O on the socket that this type has no method for. If `io` gives
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for both directions again, as after a method of this type.
-    ///
-    /// `io` must do non-blocking I/O on this very socket, and give `WouldBlock` only if the OS did. It is called once.
-    ///
-    /// [`try_io_for`](UnixDatagram::try_io_for) waits for one direction only.
-    pub fn try_io<F, T>(&self, io: F) -> io::Result<T>
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        self.try_io_for(Interest::READABLE | Interest::WRITABLE, io)
-    }
-
-    /// As [`try_io`](UnixDatagram::try_io), for I/O in the directions of `interest`: if `io` gives
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for those again and for no others, so that receiving
-    /// which would block brings no writable event.
-    pub fn try_io_for<F, T>(&self, interest: Interest, io: F) -> io::Result<T>
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        self.inner.try_io(interest, |_| io())
-    }
 }
 
 delegate_to_inner!(UnixDatagram);
+try_io_inner!(UnixDatagram);
 convert_raw!(UnixDatagram, net::UnixDatagram);
 
 impl From<UnixDatagram> for net::UnixDatagram {

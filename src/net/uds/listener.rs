@@ -15,6 +15,24 @@ use crate::net::socket;
 /// A Unix socket that accepts connections.
 ///
 /// Its path stays in the file system when the listener is dropped.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use std::io::ErrorKind;
+/// use mio::net::{UnixListener, UnixStream};
+///
+/// let path = std::env::temp_dir().join(format!("mio-example-{}", std::process::id()));
+/// let listener = UnixListener::bind(&path)?;
+/// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+///
+/// let _client = UnixStream::connect(&path)?;
+/// let (_connection, address) = listener.accept()?;
+/// assert!(address.is_unnamed());
+/// std::fs::remove_file(&path)
+/// # }
+/// ```
 pub struct UnixListener {
     inner: IoSource<net::UnixListener>,
 }
@@ -77,7 +95,11 @@ impl UnixListener {
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         self.inner.try_io(Interest::READABLE, |listener| {
             let (socket, address) = socket::accept(SockRef::from(listener))?;
-            Ok((UnixStream::from_std(socket.into()), from_os(&address)?))
+            let stream = UnixStream::from_std(socket.into());
+            // What the peer calls itself must not cost the connection: the standard library also takes addresses that
+            // it would not make, such as a path that fills the address to the last byte.
+            let address = from_os(&address).or_else(|_| stream.peer_addr())?;
+            Ok((stream, address))
         })
     }
 

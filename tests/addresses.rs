@@ -1,0 +1,143 @@
+//! Addresses of Unix sockets come back as they were given, whatever the peer calls itself.
+
+#![cfg(all(unix, feature = "net"))]
+#![allow(unsafe_code)] // for an address that only other programs make
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+
+use mio::net::{TcpListener, UnixDatagram, UnixListener, UnixStream};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// A client that has the address `own`. A Unix connection waits in the listener when `connect` returns.
+fn client_named(own: &SockAddr, listener: &UnixListener) -> io::Result<Socket> {
+    let client = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    client.bind(own)?;
+    client.connect(&socket2::SockRef::from(listener).local_addr()?)?;
+    Ok(client)
+}
+
+#[test]
+fn unnamed_peer_is_unnamed() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("listener");
+    let listener = UnixListener::bind(&path)?;
+    let client = UnixStream::connect(&path)?;
+    let (server, peer) = listener.accept()?;
+
+    assert!(peer.is_unnamed());
+    assert!(server.peer_addr()?.is_unnamed());
+    assert!(client.local_addr()?.is_unnamed());
+    let (one, other) = UnixStream::pair()?;
+    assert!(one.local_addr()?.is_unnamed() && other.peer_addr()?.is_unnamed());
+    assert!(UnixDatagram::unbound()?.local_addr()?.is_unnamed());
+    Ok(())
+}
+
+#[test]
+fn path_comes_back_without_trailing_nul() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let (path, own) = (directory.path().join("listener"), directory.path().join("client"));
+    let listener = UnixListener::bind(&path)?;
+    assert_eq!(listener.local_addr()?.as_pathname(), Some(&*path));
+
+    let _client = client_named(&SockAddr::unix(&own)?, &listener)?;
+    let (server, peer) = listener.accept()?;
+    assert_eq!(peer.as_pathname(), Some(&*own));
+    assert_eq!(server.local_addr()?.as_pathname(), Some(&*path));
+
+    let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+    let (sender, receiver) = (UnixDatagram::bind(&from)?, UnixDatagram::bind(&to)?);
+    sender.send_to(b"hello", &to)?;
+    let (length, address) = receiver.recv_from(&mut [0; 16])?;
+    assert_eq!((length, address.as_pathname()), (5, Some(&*from)));
+    Ok(())
+}
+
+#[test]
+fn path_with_nul_or_too_long_is_invalid_input() -> io::Result<()> {
+    for path in ["with\0nul", &"x".repeat(4096)] {
+        let path = Path::new(path);
+        let errors = [
+            UnixListener::bind(path).map(drop).unwrap_err(),
+            UnixStream::connect(path).map(drop).unwrap_err(),
+            UnixDatagram::bind(path).map(drop).unwrap_err(),
+            UnixDatagram::unbound()?.connect(path).unwrap_err(),
+            UnixDatagram::unbound()?.send_to(b"", path).unwrap_err(),
+        ];
+        assert!(errors.iter().all(|error| error.kind() == ErrorKind::InvalidInput), "{errors:?}");
+    }
+    Ok(())
+}
+
+/// The kind of a converted socket is not checked: what goes wrong then is an error, not a panic.
+#[test]
+fn tcp_accept_on_a_unix_listener_is_an_error() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("listener");
+    let listener = TcpListener::from(OwnedFd::from(UnixListener::bind(&path)?));
+    let _client = UnixStream::connect(&path)?;
+    assert!(listener.accept().is_err());
+    Ok(())
+}
+
+/// The kernel takes a path that fills the address to its last byte, with no room for a NUL. The standard library makes
+/// no such address, but another program may.
+#[cfg(target_os = "linux")]
+#[test]
+fn peer_whose_path_fills_the_address_is_accepted() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let listener = UnixListener::bind(directory.path().join("listener"))?;
+    let mut own = directory.path().join("client-").into_os_string().into_vec();
+    own.resize(108, b'x');
+
+    // SAFETY: a `sockaddr_un` takes any bytes, and no more are written than it has.
+    let ((), address) = unsafe {
+        SockAddr::try_init(|storage, length| {
+            let address = &mut *storage.cast::<libc::sockaddr_un>();
+            address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+            address.sun_path.iter_mut().zip(&own).for_each(|(to, &from)| *to = from as libc::c_char);
+            *length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
+            Ok(())
+        })
+    }?;
+    let _client = client_named(&address, &listener)?;
+    let (_server, peer) = listener.accept()?;
+    assert_eq!(peer.as_pathname(), Some(Path::new(&OsString::from_vec(own))));
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn abstract_name_of_any_bytes_comes_back() -> io::Result<()> {
+    use std::ffi::OsStr;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStrExt;
+
+    // The process id tells this run from another one beside it.
+    let name = |bytes: &[u8]| [format!("mio {} ", std::process::id()).as_bytes(), bytes].concat();
+    let longest = vec![0xff; 107 - name(b"").len()];
+    for bytes in [&b"\0a\0b"[..], b"\0\0", b"", b"\xff\xfe\0", &longest] {
+        let address = SocketAddr::from_abstract_name(name(bytes))?;
+        let listener = UnixListener::bind_addr(&address)?;
+        assert_eq!(listener.local_addr()?.as_abstract_name(), Some(&*name(bytes)));
+
+        let client = UnixStream::connect_addr(&address)?;
+        assert!(listener.accept()?.1.is_unnamed());
+        assert_eq!(client.peer_addr()?.as_abstract_name(), Some(&*name(bytes)));
+
+        let own = name(b"client\0");
+        let own_address = SockAddr::unix(OsStr::from_bytes(&[b"\0", &*own].concat()))?;
+        let _client = client_named(&own_address, &listener)?;
+        assert_eq!(listener.accept()?.1.as_abstract_name(), Some(&*own));
+
+        drop(listener);
+        let datagram = UnixDatagram::bind_addr(&address)?;
+        assert_eq!(datagram.local_addr()?.as_abstract_name(), Some(&*name(bytes)));
+    }
+    Ok(())
+}
