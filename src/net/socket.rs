@@ -7,6 +7,27 @@ use std::io;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 /// A new non-blocking socket: one `socket(2)` where that takes `SOCK_NONBLOCK`.
+pub(super) fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(domain, non_blocking(kind), None)?;
+    make_non_blocking(&socket, kind)?;
+    Ok(socket)
+}
+
+/// Two connected Unix sockets: one `socketpair(2)` where that takes `SOCK_NONBLOCK`.
+#[cfg(unix)]
+pub(super) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
+    let (one, other) = Socket::pair(Domain::UNIX, non_blocking(kind), None)?;
+    make_non_blocking(&one, kind)?;
+    make_non_blocking(&other, kind)?;
+    Ok((one, other))
+}
+
+/// Does what could not be asked for when the socket was made.
+fn make_non_blocking(socket: &Socket, kind: Type) -> io::Result<()> {
+    if non_blocking(kind) == kind { socket.set_nonblocking(true) } else { Ok(()) }
+}
+
+/// A kind of socket, non-blocking from the start where the OS makes such.
 #[cfg(any(
     target_os = "android",
     target_os = "cygwin",
@@ -18,11 +39,11 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
     target_os = "netbsd",
     target_os = "openbsd",
 ))]
-pub(super) fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
-    Socket::new(domain, kind.nonblocking(), None)
+fn non_blocking(kind: Type) -> Type {
+    kind.nonblocking()
 }
 
-/// A new non-blocking socket.
+/// A kind of socket, non-blocking from the start where the OS makes such: here it does not.
 #[cfg(not(any(
     target_os = "android",
     target_os = "cygwin",
@@ -34,19 +55,8 @@ pub(super) fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
     target_os = "netbsd",
     target_os = "openbsd",
 )))]
-pub(super) fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
-    let socket = Socket::new(domain, kind, None)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-/// Two connected Unix sockets.
-#[cfg(unix)]
-pub(super) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
-    let (one, other) = Socket::pair(Domain::UNIX, kind, None)?;
-    one.set_nonblocking(true)?;
-    other.set_nonblocking(true)?;
-    Ok((one, other))
+fn non_blocking(kind: Type) -> Type {
+    kind
 }
 
 /// Begins to connect. An attempt that goes on in the background is a success: its end is an event.
