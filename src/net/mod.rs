@@ -10,6 +10,7 @@
 //!
 //! I/O that these types have no method for goes through `try_io`, which tells the queue if it would have blocked.
 
+mod no_sigpipe;
 mod socket;
 mod tcp;
 mod udp;

@@ -11,7 +11,7 @@ use super::{path_address, to_os};
 use crate::Interest;
 use crate::convert::{convert_raw, delegate_to_inner, read_inner, write_inner};
 use crate::io_source::IoSource;
-use crate::net::socket;
+use crate::net::{no_sigpipe, socket};
 
 /// A connection between two Unix sockets.
 ///
@@ -116,7 +116,7 @@ impl UnixStream {
 
 delegate_to_inner!(UnixStream);
 read_inner!(UnixStream);
-write_inner!(UnixStream);
+write_inner!(UnixStream, no_sigpipe::write, no_sigpipe::write_vectored);
 convert_raw!(UnixStream, net::UnixStream);
 
 impl From<UnixStream> for net::UnixStream {
