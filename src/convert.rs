@@ -86,9 +86,9 @@ macro_rules! read_inner {
     };
 }
 
-/// Implements `Write`, for the type and for references to it, by `inner`.
+/// Implements `Write`, for the type and for references to it, by two functions like those of `Write` on `inner`.
 macro_rules! write_inner {
-    ($type:ty) => {
+    ($type:ty, $write:path, $write_vectored:path) => {
         impl std::io::Write for $type {
             #[inline]
             fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
@@ -109,12 +109,12 @@ macro_rules! write_inner {
         impl std::io::Write for &$type {
             #[inline]
             fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-                self.inner.try_io(crate::Interest::WRITABLE, |mut io| io.write(buffer))
+                self.inner.try_io(crate::Interest::WRITABLE, |mut io| $write(&mut io, buffer))
             }
 
             #[inline]
             fn write_vectored(&mut self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-                self.inner.try_io(crate::Interest::WRITABLE, |mut io| io.write_vectored(buffers))
+                self.inner.try_io(crate::Interest::WRITABLE, |mut io| $write_vectored(&mut io, buffers))
             }
 
             #[inline]

@@ -5,8 +5,8 @@
 //! [`WouldBlock`](std::io::ErrorKind::WouldBlock); after it, wait for an event of that direction.
 //!
 //! Sockets made here are non-blocking and are not inherited by child processes (close-on-exec; not inheritable on
-//! Windows). Writing to one whose peer is gone gives an error, not a `SIGPIPE`: on Apple's systems by a socket option,
-//! elsewhere because Rust programs start with that signal ignored. Sockets made elsewhere are converted with `from_std`
+//! Windows). Writing to one whose peer is gone gives an error, not a `SIGPIPE`: by a flag of the call, or on
+//! Apple's systems an option of the socket. Sockets made elsewhere are converted with `from_std`
 //! or `From<OwnedFd>` (`From<OwnedSocket>`); they must be in non-blocking mode, which is not checked or changed.
 //!
 //! I/O that these types have no method for goes through `try_io` or `try_io_for`, which tell the queue if it would have
@@ -33,6 +33,7 @@
 //! # fn main() {}
 //! ```
 
+mod no_sigpipe;
 #[cfg(any(unix, windows))]
 mod socket;
 mod tcp;

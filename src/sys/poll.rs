@@ -9,7 +9,6 @@
 
 #![allow(unsafe_code)]
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -209,8 +208,9 @@ struct Table {
     /// Never used twice, so that what was asked for one registration is not told to the next on the same descriptor.
     ids: Vec<u64>,
     watches: Vec<Watch>,
-    /// Where a descriptor stands in the vectors.
-    places: HashMap<RawFd, usize>,
+    /// Where a descriptor stands in the other vectors; in the order of the descriptors. (A hash map would grow now and
+    /// then though it holds no more than before.)
+    places: Vec<(RawFd, usize)>,
     last_id: u64,
     /// Where the next report begins, so that when more is ready than fits, each source gets its turn.
     next_turn: usize,
@@ -232,7 +232,7 @@ impl Table {
             watched: vec![pollfd { fd: notifier.as_raw_fd(), events: POLLIN, revents: 0 }],
             ids: vec![0],
             watches: vec![never],
-            places: HashMap::new(),
+            places: Vec::new(),
             last_id: 0,
             next_turn: 1,
             sleeping: false,
@@ -240,11 +240,9 @@ impl Table {
     }
 
     fn insert(&mut self, fd: RawFd, watch: Watch) -> io::Result<u64> {
-        if self.places.contains_key(&fd) {
-            return Err(already_registered());
-        }
+        let Err(gap) = self.find(fd) else { return Err(already_registered()) };
         self.last_id += 1;
-        self.places.insert(fd, self.watched.len());
+        self.places.insert(gap, (fd, self.watched.len()));
         self.watched.push(pollfd { fd, events: directions(watch.interest), revents: 0 });
         self.ids.push(self.last_id);
         self.watches.push(watch);
@@ -252,7 +250,7 @@ impl Table {
     }
 
     fn replace(&mut self, fd: RawFd, watch: Watch) -> io::Result<()> {
-        let place = *self.places.get(&fd).ok_or_else(not_registered)?;
+        let place = self.place(fd).ok_or_else(not_registered)?;
         self.watched[place] = pollfd { fd, events: directions(watch.interest), revents: 0 };
         self.watches[place] = watch;
         Ok(())
@@ -260,7 +258,7 @@ impl Table {
 
     /// Removes the registration of `fd`, if its id is the one given or none is.
     fn remove(&mut self, fd: RawFd, id: Option<u64>) -> io::Result<()> {
-        let place = *self.places.get(&fd).ok_or_else(not_registered)?;
+        let place = self.place(fd).ok_or_else(not_registered)?;
         if id.is_some_and(|id| self.ids[place] != id) {
             return Err(not_registered());
         }
@@ -269,18 +267,23 @@ impl Table {
     }
 
     fn remove_at(&mut self, place: usize) {
-        self.places.remove(&self.descriptor(place));
+        if let Ok(index) = self.find(self.descriptor(place)) {
+            self.places.remove(index);
+        }
         self.watched.swap_remove(place);
         self.ids.swap_remove(place);
         self.watches.swap_remove(place);
         if place < self.watched.len() {
-            self.places.insert(self.descriptor(place), place);
+            // The last one has moved there.
+            if let Ok(index) = self.find(self.descriptor(place)) {
+                self.places[index].1 = place;
+            }
         }
     }
 
     /// Asks for the blocked directions of an edge-triggered registration again. Returns whether that changed anything.
     fn rearm(&mut self, fd: RawFd, id: u64, blocked: Interest) -> bool {
-        let Some(&place) = self.places.get(&fd) else { return false };
+        let Some(place) = self.place(fd) else { return false };
         let Watch { interest, trigger, .. } = self.watches[place];
         if self.ids[place] != id || trigger != Trigger::Edge {
             return false;
@@ -289,6 +292,15 @@ impl Table {
         let changed = armed != self.watched[place].events || self.watched[place].fd != fd;
         self.watched[place] = pollfd { fd, events: armed, revents: 0 };
         changed
+    }
+
+    /// The index of a descriptor in `places`, or else where it would stand.
+    fn find(&self, fd: RawFd) -> Result<usize, usize> {
+        self.places.binary_search_by_key(&fd, |&(fd, _)| fd)
+    }
+
+    fn place(&self, fd: RawFd) -> Option<usize> {
+        self.find(fd).ok().map(|index| self.places[index].1)
     }
 
     /// The descriptor at `place`, mute or not.
@@ -322,7 +334,7 @@ impl Table {
             }
             // Where the registration stands now, if it still exists.
             let id = snapshot.ids[place];
-            let now = if self.ids.get(place) == Some(&id) { Some(place) } else { self.places.get(&fd).copied() };
+            let now = if self.ids.get(place) == Some(&id) { Some(place) } else { self.place(fd) };
             if let Some(place) = now.filter(|&place| self.ids[place] == id) {
                 self.report_one(place, revents, events);
             }

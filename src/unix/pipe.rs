@@ -1,7 +1,7 @@
 //! Pipes: one-way byte streams within a process, or to and from a child process.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
@@ -68,7 +68,7 @@ impl Sender {
 
 delegate_to_inner!(Sender);
 try_io_inner!(Sender);
-write_inner!(Sender);
+write_inner!(Sender, Write::write, Write::write_vectored);
 convert_raw!(Sender, File);
 
 impl From<ChildStdin> for Sender {

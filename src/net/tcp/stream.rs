@@ -9,6 +9,7 @@ use socket2::{Domain, Type};
 use crate::Interest;
 use crate::convert::{convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};
 use crate::io_source::IoSource;
+use crate::net::no_sigpipe;
 #[cfg(any(unix, windows))]
 use crate::net::socket;
 
@@ -152,7 +153,7 @@ impl TcpStream {
 delegate_to_inner!(TcpStream);
 try_io_inner!(TcpStream);
 read_inner!(TcpStream);
-write_inner!(TcpStream);
+write_inner!(TcpStream, no_sigpipe::write, no_sigpipe::write_vectored);
 convert_raw!(TcpStream, net::TcpStream);
 
 impl From<TcpStream> for net::TcpStream {

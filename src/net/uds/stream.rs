@@ -10,7 +10,7 @@ use socket2::{Domain, Type};
 use super::{path_address, to_os};
 use crate::convert::{convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};
 use crate::io_source::IoSource;
-use crate::net::socket;
+use crate::net::{no_sigpipe, socket};
 
 /// A connection between two Unix sockets.
 ///
@@ -93,7 +93,7 @@ impl UnixStream {
 delegate_to_inner!(UnixStream);
 try_io_inner!(UnixStream);
 read_inner!(UnixStream);
-write_inner!(UnixStream);
+write_inner!(UnixStream, no_sigpipe::write, no_sigpipe::write_vectored);
 convert_raw!(UnixStream, net::UnixStream);
 
 impl From<UnixStream> for net::UnixStream {

@@ -1,0 +1,95 @@
+//! A `Poll` is a file descriptor: another queue can watch it, and it is readable when an event waits.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::thread;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Trigger, Waker};
+
+use crate::util::{assert_no_event, next_event, udp_pair};
+
+const INNER: Token = Token(1);
+const WAKE: Token = Token(2);
+
+/// A poll that watches `inner`.
+fn outer(inner: &Poll, trigger: Trigger) -> Poll {
+    let poll = Poll::new().unwrap();
+    let mut source = SourceFd(&inner.as_raw_fd());
+    poll.registry().register_with(&mut source, INNER, Interest::READABLE, trigger).unwrap();
+    poll
+}
+
+#[test]
+fn its_descriptor_is_one_and_the_same() {
+    let poll = Poll::new().unwrap();
+    let fd = poll.as_raw_fd();
+    assert_eq!(poll.as_fd().as_raw_fd(), fd);
+    assert_eq!(poll.registry().as_raw_fd(), fd);
+    assert_eq!(poll.registry().as_fd().as_raw_fd(), fd);
+    assert_eq!(poll.registry().try_clone().unwrap().as_raw_fd(), fd);
+}
+
+#[test]
+fn an_event_makes_it_readable_until_it_is_taken() {
+    let mut inner = Poll::new().unwrap();
+    let mut outer = outer(&inner, Trigger::Level);
+    let (mut ours, theirs) = udp_pair();
+    inner.registry().register(&mut ours, Token(0), Interest::READABLE).unwrap();
+    assert_no_event(&mut outer);
+    theirs.send(b"data").unwrap();
+    for _ in 0..2 {
+        let event = next_event(&mut outer);
+        assert!(event.token() == INNER && event.is_readable());
+    }
+    assert_eq!(next_event(&mut inner).token(), Token(0));
+    assert_no_event(&mut outer);
+}
+
+#[test]
+fn each_wake_makes_it_readable() {
+    let mut inner = Poll::new().unwrap();
+    let waker = Waker::new(inner.registry(), WAKE).unwrap();
+    // The inner one has been polled before: its waker could do without the system.
+    assert_no_event(&mut inner);
+    let mut outer = outer(&inner, Trigger::Edge);
+    for _ in 0..100 {
+        // The second is redundant.
+        waker.wake().unwrap();
+        waker.wake().unwrap();
+        assert_eq!(next_event(&mut outer).token(), INNER);
+        assert_eq!(next_event(&mut inner).token(), WAKE);
+    }
+    assert_no_event(&mut outer);
+    assert_no_event(&mut inner);
+}
+
+#[test]
+fn a_wake_from_before_the_descriptor_was_taken_makes_it_readable() {
+    let mut inner = Poll::new().unwrap();
+    let waker = Waker::new(inner.registry(), WAKE).unwrap();
+    assert_no_event(&mut inner);
+    waker.wake().unwrap();
+    let mut outer = outer(&inner, Trigger::Edge);
+    assert_eq!(next_event(&mut outer).token(), INNER);
+    assert_eq!(next_event(&mut inner).token(), WAKE);
+}
+
+#[test]
+fn a_wake_ends_the_sleep_of_the_outer_queue() {
+    let mut inner = Poll::new().unwrap();
+    let waker = Waker::new(inner.registry(), WAKE).unwrap();
+    let mut outer = outer(&inner, Trigger::Edge);
+    let mut events = Events::with_capacity(8);
+    for _ in 0..3 {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(5));
+                waker.wake().unwrap();
+            });
+            assert_eq!(next_event(&mut outer).token(), INNER);
+        });
+        inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.iter().map(|event| event.token()).eq([WAKE]));
+    }
+}

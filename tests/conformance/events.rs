@@ -1,0 +1,176 @@
+//! `Event` and `Events`: what the hints say, and that an event is plain data.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
+
+use crate::util::{
+    HANG, assert_no_event, assert_would_block, drain, next_event, tcp_listener, tcp_pair, udp_pair, wait_for,
+};
+
+const TOKEN: Token = Token(0);
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+#[test]
+fn data_is_readable_and_nothing_else() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, theirs) = udp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
+    theirs.send(b"data").unwrap();
+    let event = next_event(&mut poll);
+    assert!(event.is_readable());
+    assert!(!event.is_writable() && !event.is_error() && !event.is_read_closed() && !event.is_write_closed());
+    assert!(!event.is_priority() && !event.is_aio() && !event.is_lio());
+}
+
+#[test]
+fn only_what_was_asked_for_is_told() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, theirs) = udp_pair();
+    theirs.send(b"data").unwrap();
+    poll.registry().register(&mut ours, TOKEN, Interest::WRITABLE).unwrap();
+    let event = next_event(&mut poll);
+    assert!(event.is_writable() && !event.is_readable());
+    assert_no_event(&mut poll);
+}
+
+#[test]
+fn a_half_close_is_read_closed_and_readable_and_no_hang_up() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, mut theirs) = tcp_pair();
+    poll.registry().register(&mut ours, TOKEN, BOTH).unwrap();
+    theirs.write_all(b"last words").unwrap();
+    theirs.shutdown(Shutdown::Write).unwrap();
+    let event = wait_for(&mut poll, TOKEN, Event::is_read_closed);
+    assert!(event.is_readable() && !event.is_write_closed() && !event.is_error());
+    // What was sent before is there, then the end of the stream.
+    let mut words = String::new();
+    ours.read_to_string(&mut words).unwrap();
+    assert_eq!(words, "last words");
+    // They still listen.
+    ours.write_all(b"answer").unwrap();
+    drop(ours);
+    let mut answer = String::new();
+    crate::util::wait_until("the answer", || theirs.read_to_string(&mut answer).is_ok());
+    assert_eq!(answer, "answer");
+}
+
+#[test]
+fn our_own_shutdown_of_writing_closes_no_reading() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, mut theirs) = tcp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
+    ours.shutdown(Shutdown::Write).unwrap();
+    assert_no_event(&mut poll);
+    theirs.write_all(b"data").unwrap();
+    let event = wait_for(&mut poll, TOKEN, Event::is_readable);
+    assert!(!event.is_read_closed());
+    assert_eq!(drain(&mut ours), 4);
+}
+
+#[test]
+fn a_closed_connection_is_told_once() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, theirs) = tcp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
+    drop(theirs);
+    let event = wait_for(&mut poll, TOKEN, Event::is_read_closed);
+    assert!(event.is_readable());
+    assert_eq!(ours.read(&mut [0; 8]).unwrap(), 0);
+    assert_no_event(&mut poll);
+}
+
+#[test]
+fn a_reset_is_told_once_and_reading_tells_the_error() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, theirs) = tcp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
+    SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(theirs);
+    let event = next_event(&mut poll);
+    assert!(event.is_readable() && event.is_read_closed());
+    assert_eq!(ours.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_no_event(&mut poll);
+}
+
+#[test]
+fn a_refused_connect_gives_an_event_and_take_error_tells() {
+    let mut poll = Poll::new().unwrap();
+    let (listener, address) = tcp_listener();
+    drop(listener);
+    // Some systems say so at once.
+    let mut stream = match TcpStream::connect(address) {
+        Ok(stream) => stream,
+        Err(error) => return assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
+    };
+    poll.registry().register(&mut stream, TOKEN, BOTH).unwrap();
+    let event = wait_for(&mut poll, TOKEN, |event| event.is_writable() || event.is_error());
+    assert_eq!(event.token(), TOKEN);
+    let error = stream.take_error().unwrap().expect("an error is pending");
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(stream.peer_addr().unwrap_err().kind(), ErrorKind::NotConnected);
+    assert_no_event(&mut poll);
+}
+
+/// Linux only: other queues do not tell.
+#[test]
+#[cfg(target_os = "linux")]
+fn urgent_data_is_priority_and_not_readable() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, theirs) = tcp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE | Interest::PRIORITY).unwrap();
+    SockRef::from(&theirs).send_out_of_band(b"!").unwrap();
+    let event = wait_for(&mut poll, TOKEN, Event::is_priority);
+    assert!(!event.is_readable() && !event.is_error());
+    assert_would_block(ours.read(&mut [0; 8]));
+    assert_no_event(&mut poll);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn urgent_data_is_told_to_none_but_who_asked() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, theirs) = tcp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
+    SockRef::from(&theirs).send_out_of_band(b"!").unwrap();
+    assert_no_event(&mut poll);
+}
+
+#[test]
+fn events_are_data_that_outlives_what_they_tell_of() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(8);
+    let (mut ours, theirs) = udp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::WRITABLE).unwrap();
+    poll.poll(&mut events, Some(HANG)).unwrap();
+    let copy = events.iter().next().unwrap().clone();
+    // Deregistering takes nothing out of `events`.
+    poll.registry().deregister(&mut ours).unwrap();
+    assert_eq!(events.iter().next().unwrap().token(), TOKEN);
+    drop((poll, ours, theirs));
+    assert!(events.iter().next().unwrap().is_writable());
+    events.clear();
+    assert!(events.is_empty() && events.iter().next().is_none());
+    assert!(copy.token() == TOKEN && copy.is_writable());
+}
+
+#[test]
+fn events_can_be_walked_over_many_times() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(8);
+    let (mut a, mut b) = udp_pair();
+    poll.registry().register(&mut a, TOKEN, Interest::WRITABLE).unwrap();
+    poll.registry().register(&mut b, TOKEN, Interest::WRITABLE).unwrap();
+    poll.poll(&mut events, Some(HANG)).unwrap();
+    let mut iter = events.iter();
+    assert_eq!(iter.size_hint(), (2, Some(2)));
+    iter.next();
+    assert_eq!(iter.clone().count(), 1);
+    assert_eq!(iter.count(), 1);
+    assert_eq!((&events).into_iter().count(), 2);
+}

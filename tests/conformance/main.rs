@@ -1,0 +1,36 @@
+//! The conformance suite: one module a promise of the crate. It runs on every backend; see `README.md` beside it.
+
+#![cfg(all(feature = "os-ext", feature = "net"))]
+
+mod util;
+
+mod debug;
+mod drop;
+mod edge;
+mod events;
+mod misuse;
+mod poll;
+mod rearm;
+mod sizes;
+mod tcp;
+mod threads;
+mod trigger;
+mod udp;
+mod waker;
+
+#[cfg(unix)]
+mod addresses;
+#[cfg(unix)]
+mod fds;
+#[cfg(unix)]
+mod pipe;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
+mod source_fd;
+#[cfg(unix)]
+mod unix_sockets;
+
+/// With the queues that are a file descriptor.
+#[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+mod embed;

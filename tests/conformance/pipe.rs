@@ -1,0 +1,140 @@
+//! `unix::pipe`: its ends, what each sees of the other's, and children's standard streams.
+
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::process::{Command, Stdio};
+
+use mio::event::Event;
+use mio::unix::pipe::{self, Receiver, Sender};
+use mio::{Interest, Poll, Token};
+
+use crate::util::{assert_no_event, assert_would_block, fill, next_event, wait_for};
+
+const SENDER: Token = Token(0);
+const RECEIVER: Token = Token(1);
+
+#[test]
+fn data_goes_from_sender_to_receiver() {
+    let mut poll = Poll::new().unwrap();
+    let (mut sender, mut receiver) = pipe::new().unwrap();
+    poll.registry().register(&mut sender, SENDER, Interest::WRITABLE).unwrap();
+    poll.registry().register(&mut receiver, RECEIVER, Interest::READABLE).unwrap();
+    wait_for(&mut poll, SENDER, Event::is_writable);
+    assert_would_block(receiver.read(&mut [0; 8]));
+    assert_eq!(sender.write_vectored(&[IoSlice::new(b"da"), IoSlice::new(b"ta")]).unwrap(), 4);
+    sender.flush().unwrap();
+    wait_for(&mut poll, RECEIVER, Event::is_readable);
+    let mut buffer = [0; 8];
+    assert_eq!(receiver.read_vectored(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), 4);
+    assert_eq!(&buffer[..4], b"data");
+    assert_would_block(receiver.read(&mut buffer));
+}
+
+#[test]
+fn a_receiver_whose_sender_is_gone_is_read_closed_once() {
+    let mut poll = Poll::new().unwrap();
+    let (sender, mut receiver) = pipe::new().unwrap();
+    poll.registry().register(&mut receiver, RECEIVER, Interest::READABLE).unwrap();
+    drop(sender);
+    let event = next_event(&mut poll);
+    assert!(event.is_readable() && event.is_read_closed());
+    assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 0);
+    assert_no_event(&mut poll);
+}
+
+#[test]
+fn a_sender_whose_receiver_is_gone_is_write_closed_once() {
+    let mut poll = Poll::new().unwrap();
+    let (mut sender, receiver) = pipe::new().unwrap();
+    // Full, so that the hang-up comes alone.
+    fill(&mut sender);
+    poll.registry().register(&mut sender, SENDER, Interest::WRITABLE).unwrap();
+    assert_no_event(&mut poll);
+    drop(receiver);
+    assert!(next_event(&mut poll).is_write_closed());
+    assert_eq!(sender.write(b"data").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    assert_no_event(&mut poll);
+}
+
+#[test]
+fn an_end_whose_other_is_gone_can_be_registered() {
+    let mut poll = Poll::new().unwrap();
+    let (mut sender, receiver) = pipe::new().unwrap();
+    drop(receiver);
+    poll.registry().register(&mut sender, SENDER, Interest::WRITABLE).unwrap();
+    assert!(wait_for(&mut poll, SENDER, Event::is_write_closed).is_writable());
+
+    let (sender, mut receiver) = pipe::new().unwrap();
+    drop(sender);
+    poll.registry().register(&mut receiver, RECEIVER, Interest::READABLE).unwrap();
+    wait_for(&mut poll, RECEIVER, Event::is_read_closed);
+}
+
+#[test]
+fn what_was_sent_before_the_sender_went_is_read_first() {
+    let mut poll = Poll::new().unwrap();
+    let (mut sender, mut receiver) = pipe::new().unwrap();
+    poll.registry().register(&mut receiver, RECEIVER, Interest::READABLE).unwrap();
+    sender.write_all(b"last words").unwrap();
+    drop(sender);
+    wait_for(&mut poll, RECEIVER, Event::is_readable);
+    let mut words = String::new();
+    receiver.read_to_string(&mut words).unwrap();
+    assert_eq!(words, "last words");
+}
+
+#[test]
+fn the_standard_streams_of_a_child_are_pipes() {
+    let mut poll = Poll::new().unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", "cat; echo done >&2"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = Sender::from(child.stdin.take().unwrap());
+    let mut stdout = Receiver::from(child.stdout.take().unwrap());
+    let mut stderr = Receiver::from(child.stderr.take().unwrap());
+    // Made by the standard library, they block.
+    stdin.set_nonblocking(true).unwrap();
+    stdout.set_nonblocking(true).unwrap();
+    stderr.set_nonblocking(true).unwrap();
+    poll.registry().register(&mut stdout, Token(1), Interest::READABLE).unwrap();
+    poll.registry().register(&mut stderr, Token(2), Interest::READABLE).unwrap();
+    poll.registry().register(&mut stdin, Token(0), Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, Token(0), Event::is_writable);
+    stdin.write_all(b"hello").unwrap();
+    wait_for(&mut poll, Token(1), Event::is_readable);
+    let mut buffer = [0; 16];
+    assert_eq!(stdout.read(&mut buffer).unwrap(), 5);
+    assert_would_block(stdout.read(&mut buffer));
+    // The end of the input is the end of `cat`.
+    drop(stdin);
+    let (mut output, mut open) = (String::new(), 2);
+    while open > 0 {
+        for event in crate::util::next_events(&mut poll) {
+            let (pipe, text) =
+                if event.token() == Token(1) { (&mut stdout, &mut String::new()) } else { (&mut stderr, &mut output) };
+            if pipe.read_to_string(text).is_ok() {
+                poll.registry().deregister(pipe).unwrap();
+                open -= 1;
+            }
+        }
+    }
+    assert_eq!(output, "done\n");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn ends_go_to_descriptors_and_back() {
+    let (sender, receiver) = pipe::new().unwrap();
+    let mut sender = Sender::from(OwnedFd::from(sender));
+    let fd = receiver.as_raw_fd();
+    assert_eq!(receiver.into_raw_fd(), fd);
+    #[allow(unsafe_code)]
+    // SAFETY: the descriptor was given up just now.
+    let mut receiver = unsafe { Receiver::from_raw_fd(fd) };
+    sender.write_all(b"data").unwrap();
+    assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 4);
+}

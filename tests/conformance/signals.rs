@@ -1,0 +1,148 @@
+//! Signals: `poll` tells of them, `poll_deadline` goes on.
+
+#![allow(unsafe_code)]
+
+use std::io::{ErrorKind, IoSlice, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpStream, UnixStream};
+use mio::{Events, Poll, Token, Waker};
+
+use crate::util::{HANG, next_event, tcp_listener, tcp_pair, wait_until};
+
+/// Interrupts the thread that made it a thousand times a second, until it is dropped.
+struct Interruptions {
+    stop: Arc<AtomicBool>,
+    sender: Option<JoinHandle<()>>,
+}
+
+impl Interruptions {
+    fn start() -> Interruptions {
+        extern "C" fn do_nothing(_signal: libc::c_int) {}
+
+        let handler: extern "C" fn(libc::c_int) = do_nothing;
+        // SAFETY: all zeros is a `sigaction`, without flags; the handler does nothing, so it does nothing unsafe.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as usize;
+            assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
+        }
+        // SAFETY: no preconditions.
+        let target = unsafe { libc::pthread_self() };
+        let stop = Arc::new(AtomicBool::new(false));
+        let sender = thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    // SAFETY: the target thread lives: it joins this one first.
+                    unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        Interruptions { stop, sender: Some(sender) }
+    }
+}
+
+impl Drop for Interruptions {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.sender.take().unwrap().join().unwrap();
+    }
+}
+
+/// Rust programs start with `SIGPIPE` ignored; but a library may find itself in a program where it is deadly.
+#[test]
+fn writing_to_a_socket_whose_peer_is_gone_raises_no_sigpipe() {
+    fn write_after_close(mut ours: impl Write, theirs: impl Sized) {
+        drop(theirs);
+        // The first may still go out, to be answered with a reset.
+        while ours.write(b"data").is_ok() {}
+        wait_until("an error of a vectored write", || {
+            ours.write_vectored(&[IoSlice::new(b"da"), IoSlice::new(b"ta")]).is_err()
+        });
+    }
+
+    let (tcp, unix) = (tcp_pair(), UnixStream::pair().unwrap());
+    let (listener, address) = tcp_listener();
+    let connected = TcpStream::connect(address).unwrap();
+    let mut accepted = None;
+    wait_until("accepted", || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    // SAFETY: the child only writes, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: the default action is always there.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        write_after_close(tcp.0, tcp.1);
+        write_after_close(unix.0, unix.1);
+        write_after_close(connected, accepted);
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(0) };
+    }
+    // The child's copies of the other ends have to be the last.
+    drop((tcp, unix, connected, accepted));
+    let mut status = 0;
+    // SAFETY: the kernel writes the status.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0, "the child was killed by signal {}", libc::WTERMSIG(status));
+}
+
+#[test]
+fn a_signal_interrupts_poll_and_nothing_else() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(8);
+    let waker = Waker::new(poll.registry(), Token(0)).unwrap();
+
+    let interruptions = Interruptions::start();
+    let error = poll.poll(&mut events, Some(HANG)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(events.is_empty());
+    drop(interruptions);
+
+    waker.wake().unwrap();
+    assert_eq!(next_event(&mut poll).token(), Token(0));
+}
+
+#[test]
+fn poll_deadline_is_neither_early_nor_put_off_by_signals() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(8);
+
+    // A wait that begins anew with every signal would not end: the signals go on for as long as it takes.
+    let _interruptions = Interruptions::start();
+    let deadline = Instant::now() + Duration::from_millis(100);
+    poll.poll_deadline(&mut events, Some(deadline)).unwrap();
+    assert!(Instant::now() >= deadline);
+    assert!(events.is_empty());
+}
+
+#[test]
+fn signals_lose_no_wake() {
+    let mut poll = Poll::new().unwrap();
+    let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+    let seen = Arc::new(AtomicBool::new(false));
+
+    let wakes = thread::spawn({
+        let (waker, seen) = (Arc::clone(&waker), Arc::clone(&seen));
+        move || {
+            for _ in 0..1_000 {
+                waker.wake().unwrap();
+                while !seen.swap(false, Ordering::AcqRel) {
+                    thread::yield_now();
+                }
+            }
+        }
+    });
+    let _interruptions = Interruptions::start();
+    for _ in 0..1_000 {
+        assert_eq!(next_event(&mut poll).token(), Token(0));
+        seen.store(true, Ordering::Release);
+    }
+    wakes.join().unwrap();
+}

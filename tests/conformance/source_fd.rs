@@ -1,0 +1,142 @@
+//! `SourceFd`: any descriptor is a source, and a bad one is an error.
+
+use std::io::{ErrorKind, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use mio::event::Source;
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Registry, Token, Trigger};
+
+use crate::util::{assert_no_event, next_event, udp_pair};
+
+const TOKEN: Token = Token(0);
+
+/// A number that no descriptor has.
+const NONE: i32 = 1_000_000_000;
+
+#[test]
+fn any_descriptor_is_a_source() {
+    let mut poll = Poll::new().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let fd = reader.as_raw_fd();
+    // Each `SourceFd` is made anew: nothing is remembered in it.
+    poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap();
+    assert_no_event(&mut poll);
+    writer.write_all(b"data").unwrap();
+    assert!(next_event(&mut poll).is_readable());
+    assert_no_event(&mut poll);
+    poll.registry().reregister(&mut SourceFd(&fd), Token(1), Interest::READABLE).unwrap();
+    assert_eq!(next_event(&mut poll).token(), Token(1));
+    poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
+    writer.write_all(b"data").unwrap();
+    assert_no_event(&mut poll);
+}
+
+#[test]
+fn a_source_can_be_implemented_with_it() {
+    struct Reader(std::io::PipeReader);
+
+    impl Source for Reader {
+        fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> std::io::Result<()> {
+            SourceFd(&self.0.as_raw_fd()).register(registry, token, interests)
+        }
+
+        fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> std::io::Result<()> {
+            SourceFd(&self.0.as_raw_fd()).reregister(registry, token, interests)
+        }
+
+        fn deregister(&mut self, registry: &Registry) -> std::io::Result<()> {
+            SourceFd(&self.0.as_raw_fd()).deregister(registry)
+        }
+    }
+
+    let mut poll = Poll::new().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut source: Box<dyn Source> = Box::new(Reader(reader));
+    poll.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
+    writer.write_all(b"data").unwrap();
+    assert!(next_event(&mut poll).is_readable());
+    poll.registry().reregister(&mut source, TOKEN, Interest::READABLE).unwrap();
+    assert!(next_event(&mut poll).is_readable());
+    poll.registry().deregister(&mut source).unwrap();
+
+    // It knows of no other trigger, and says so.
+    let error = poll.registry().register_with(&mut source, TOKEN, Interest::READABLE, Trigger::Level).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    poll.registry().register_with(&mut source, TOKEN, Interest::READABLE, Trigger::Edge).unwrap();
+    let error = poll.registry().reregister_with(&mut source, TOKEN, Interest::READABLE, Trigger::OneShot).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    // What it was registered for stands.
+    assert!(next_event(&mut poll).is_readable());
+}
+
+#[test]
+fn a_number_that_is_no_descriptor_is_ebadf() {
+    let mut poll = Poll::new().unwrap();
+    for fd in [NONE, -1, i32::MIN] {
+        let error = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        assert!(poll.registry().reregister(&mut SourceFd(&fd), TOKEN, Interest::READABLE).is_err());
+        assert!(poll.registry().deregister(&mut SourceFd(&fd)).is_err());
+    }
+    assert_works(&mut poll);
+}
+
+/// `epoll(7)` watches no regular files. (`poll(2)` says that they are always ready.)
+#[test]
+#[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+fn a_regular_file_is_eperm() {
+    let mut poll = Poll::new().unwrap();
+    let file = tempfile::tempfile().unwrap();
+    for _ in 0..2 {
+        let mut source = SourceFd(&file.as_raw_fd());
+        let error = poll.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+    }
+    assert_works(&mut poll);
+}
+
+#[test]
+fn registering_a_descriptor_twice_is_already_exists() {
+    let mut poll = Poll::new().unwrap();
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let fd = reader.as_raw_fd();
+    poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap();
+    let error = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
+    let error = poll.registry().deregister(&mut SourceFd(&fd)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_works(&mut poll);
+}
+
+#[test]
+fn a_descriptor_that_was_closed_while_registered_is_silent() {
+    let mut poll = Poll::new().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    poll.registry().register(&mut SourceFd(&reader.as_raw_fd()), TOKEN, Interest::READABLE).unwrap();
+    writer.write_all(b"data").unwrap();
+    drop(reader);
+    assert_no_event(&mut poll);
+    assert_works(&mut poll);
+}
+
+#[test]
+fn a_duplicate_keeps_no_deregistered_descriptor_firing() {
+    let mut poll = Poll::new().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    poll.registry().register(&mut SourceFd(&reader.as_raw_fd()), TOKEN, Interest::READABLE).unwrap();
+    let _duplicate: OwnedFd = reader.try_clone().unwrap().into();
+    poll.registry().deregister(&mut SourceFd(&reader.as_raw_fd())).unwrap();
+    drop(reader);
+    writer.write_all(b"data").unwrap();
+    assert_no_event(&mut poll);
+}
+
+fn assert_works(poll: &mut Poll) {
+    let (mut ours, theirs) = udp_pair();
+    poll.registry().register(&mut ours, Token(99), Interest::READABLE).unwrap();
+    theirs.send(b"data").unwrap();
+    assert_eq!(next_event(poll).token(), Token(99));
+    poll.registry().deregister(&mut ours).unwrap();
+}

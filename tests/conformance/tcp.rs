@@ -1,0 +1,276 @@
+//! `TcpListener` and `TcpStream`.
+
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net::Shutdown;
+
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Poll, Token};
+use socket2::SockRef;
+
+use crate::util::{
+    assert_no_event, assert_would_block, localhost, next_event, tcp_listener, tcp_pair, wait_for, wait_until,
+};
+
+const LISTENER: Token = Token(0);
+const CLIENT: Token = Token(1);
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+#[test]
+fn a_connection_is_made_accepted_and_talked_over() {
+    let mut poll = Poll::new().unwrap();
+    let (mut listener, address) = tcp_listener();
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).unwrap();
+    assert_would_block(listener.accept());
+
+    let mut client = TcpStream::connect(address).unwrap();
+    wait_for(&mut poll, LISTENER, Event::is_readable);
+    let (mut server, from) = listener.accept().unwrap();
+    assert_would_block(listener.accept());
+    poll.registry().register(&mut client, CLIENT, BOTH).unwrap();
+    wait_for(&mut poll, CLIENT, Event::is_writable);
+    assert!(client.take_error().unwrap().is_none());
+    assert_eq!(client.peer_addr().unwrap(), address);
+    assert_eq!(client.local_addr().unwrap(), from);
+    assert_eq!(server.peer_addr().unwrap(), from);
+    assert_eq!(server.local_addr().unwrap(), address);
+
+    server.write_all(b"hello").unwrap();
+    wait_for(&mut poll, CLIENT, Event::is_readable);
+    let mut buffer = [0; 8];
+    assert_eq!(client.peek(&mut buffer).unwrap(), 5);
+    assert_eq!(client.read(&mut buffer).unwrap(), 5);
+    assert_eq!(&buffer[..5], b"hello");
+}
+
+#[test]
+fn a_connected_stream_is_writable_once() {
+    let mut poll = Poll::new().unwrap();
+    let (_listener, address) = tcp_listener();
+    let mut client = TcpStream::connect(address).unwrap();
+    poll.registry().register(&mut client, CLIENT, BOTH).unwrap();
+    wait_for(&mut poll, CLIENT, Event::is_writable);
+    assert_no_event(&mut poll);
+}
+
+/// A listener whose queue is full does not answer: who connects waits.
+#[test]
+#[cfg(target_os = "linux")]
+fn connect_returns_at_once_and_not_connected_means_still_connecting() {
+    use socket2::{Domain, Socket, Type};
+
+    let mut poll = Poll::new().unwrap();
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&localhost().into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut ahead = Vec::new();
+    let mut client = loop {
+        let client = TcpStream::connect(address).unwrap();
+        match client.peer_addr() {
+            Ok(_) => ahead.push(client),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::NotConnected);
+                break client;
+            }
+        }
+    };
+    poll.registry().register(&mut client, CLIENT, BOTH).unwrap();
+    assert_no_event(&mut poll);
+    assert!(client.take_error().unwrap().is_none());
+    assert_eq!(client.peer_addr().unwrap_err().kind(), ErrorKind::NotConnected);
+    // Those ahead are accepted, and its turn comes.
+    let _accepted: Vec<_> = ahead.iter().map(|_| listener.accept().unwrap()).collect();
+    wait_for(&mut poll, CLIENT, Event::is_writable);
+    assert!(client.take_error().unwrap().is_none());
+    assert_eq!(client.peer_addr().unwrap(), address);
+}
+
+#[test]
+fn one_event_may_stand_for_many_connections() {
+    let mut poll = Poll::new().unwrap();
+    let (mut listener, address) = tcp_listener();
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).unwrap();
+    let clients: Vec<_> = (0..50).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let mut accepted = Vec::new();
+    while accepted.len() < clients.len() {
+        wait_for(&mut poll, LISTENER, Event::is_readable);
+        while let Ok((stream, _)) = listener.accept() {
+            accepted.push(stream);
+        }
+    }
+    assert_would_block(listener.accept());
+}
+
+#[test]
+fn large_data_goes_through_in_parts() {
+    const SIZE: usize = 4 * 1024 * 1024;
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, mut theirs) = tcp_pair();
+    poll.registry().register(&mut ours, Token(0), Interest::WRITABLE).unwrap();
+    poll.registry().register(&mut theirs, Token(1), Interest::READABLE).unwrap();
+    let data: Vec<u8> = (0..SIZE).map(|index| (index % 251) as u8).collect();
+    let (mut sent, mut received) = (0, Vec::new());
+    let mut buffer = vec![0; 50_000];
+    while received.len() < SIZE {
+        for event in crate::util::next_events(&mut poll) {
+            match event.token() {
+                Token(0) => {
+                    while sent < SIZE {
+                        match ours.write(&data[sent..]) {
+                            Ok(count) => sent += count,
+                            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                }
+                _ => loop {
+                    match theirs.read(&mut buffer) {
+                        Ok(count) => received.extend_from_slice(&buffer[..count]),
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                },
+            }
+        }
+    }
+    assert!(received == data);
+}
+
+#[test]
+fn vectored_io_goes_through_all_buffers() {
+    let (ours, theirs) = tcp_pair();
+    let count = (&ours).write_vectored(&[IoSlice::new(b"hel"), IoSlice::new(b"lo")]).unwrap();
+    assert_eq!(count, 5);
+    (&ours).flush().unwrap();
+    wait_until("the data arrives", || matches!(theirs.peek(&mut [0; 8]), Ok(5)));
+    let (mut a, mut b) = ([0; 2], [0; 8]);
+    assert_eq!((&theirs).read_vectored(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap(), 5);
+    assert_eq!((&a, &b[..3]), (b"he", &b"llo"[..]));
+    // More buffers than any system takes in one call are not too many.
+    let count = (&ours).write_vectored(&[IoSlice::new(b"x"); 5_000]).unwrap();
+    assert!((1..=5_000).contains(&count));
+}
+
+#[test]
+fn options_are_set_and_read() {
+    let (listener, _) = tcp_listener();
+    listener.set_ttl(61).unwrap();
+    assert_eq!(listener.ttl().unwrap(), 61);
+    assert!(listener.take_error().unwrap().is_none());
+    let (stream, _theirs) = tcp_pair();
+    stream.set_ttl(62).unwrap();
+    assert_eq!(stream.ttl().unwrap(), 62);
+    for on in [true, false] {
+        stream.set_nodelay(on).unwrap();
+        assert_eq!(stream.nodelay().unwrap(), on);
+    }
+    assert!(stream.take_error().unwrap().is_none());
+}
+
+#[test]
+fn writing_after_the_peer_closed_is_an_error() {
+    let (listener, address) = tcp_listener();
+    let connected = TcpStream::connect(address).unwrap();
+    let mut accepted = None;
+    wait_until("accepted", || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    let (from_std, theirs) = tcp_pair();
+    drop(theirs);
+    let mut others = vec![from_std];
+    let (accepted, _) = accepted.unwrap();
+    // Once the connecting end is closed, once the accepted one.
+    drop(connected);
+    others.push(accepted);
+    let connected = TcpStream::connect(address).unwrap();
+    wait_until("accepted and closed", || listener.accept().is_ok());
+    others.push(connected);
+    for mut stream in others {
+        let mut error = None;
+        wait_until("an error", || {
+            error = stream.write(b"data").and_then(|_| stream.write_vectored(&[IoSlice::new(b"data")])).err();
+            error.is_some()
+        });
+        let kind = error.unwrap().kind();
+        assert!(matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted));
+    }
+}
+
+#[test]
+fn shutdown_ends_the_directions_it_names() {
+    let (mut ours, mut theirs) = tcp_pair();
+    ours.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(ours.write(b"data").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    wait_until("the peer sees the end", || matches!(theirs.read(&mut [0; 8]), Ok(0)));
+    theirs.write_all(b"data").unwrap();
+    wait_until("data arrives", || ours.read(&mut [0; 8]).is_ok());
+    theirs.shutdown(Shutdown::Both).unwrap();
+    wait_until("the end", || matches!(ours.read(&mut [0; 8]), Ok(0)));
+}
+
+#[test]
+#[cfg(unix)]
+fn bind_sets_reuse_address_on_unix() {
+    let (listener, address) = tcp_listener();
+    assert!(SockRef::from(&listener).reuse_address().unwrap());
+    // So a server may start again though connections of its last life linger.
+    let client = std::net::TcpStream::connect(address).unwrap();
+    wait_until("accepted and closed", || listener.accept().is_ok());
+    drop(listener);
+    TcpListener::bind(address).unwrap();
+    drop(client);
+}
+
+#[test]
+#[cfg(windows)]
+fn bind_does_not_set_reuse_address_on_windows() {
+    let (listener, _) = tcp_listener();
+    assert!(!SockRef::from(&listener).reuse_address().unwrap());
+}
+
+#[test]
+fn an_address_in_use_is_an_error() {
+    let (_listener, address) = tcp_listener();
+    assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+#[test]
+fn ipv6_works_as_well() {
+    // Not every machine has it.
+    let Ok(listener) = TcpListener::bind("[::1]:0".parse().unwrap()) else { return };
+    let mut poll = Poll::new().unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    poll.registry().register(&mut client, CLIENT, Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, CLIENT, Event::is_writable);
+    assert!(client.peer_addr().unwrap().is_ipv6());
+    wait_until("accepted", || listener.accept().is_ok());
+}
+
+#[test]
+fn sockets_go_to_std_and_back() {
+    let mut poll = Poll::new().unwrap();
+    let (ours, mut theirs) = tcp_pair();
+    let ours: std::net::TcpStream = ours.into();
+    let mut ours = TcpStream::from_std(ours);
+    let (listener, address) = tcp_listener();
+    let listener: std::net::TcpListener = listener.into();
+    let mut listener = TcpListener::from_std(listener);
+    poll.registry().register(&mut ours, CLIENT, Interest::READABLE).unwrap();
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).unwrap();
+    theirs.write_all(b"data").unwrap();
+    assert_eq!(next_event(&mut poll).token(), CLIENT);
+    let client = std::net::TcpStream::connect(address).unwrap();
+    assert_eq!(next_event(&mut poll).token(), LISTENER);
+    drop(client);
+}
+
+/// `from_std` takes a socket as it is: blocking, if that is what it is.
+#[test]
+#[cfg(unix)]
+fn from_std_changes_nothing() {
+    let listener = std::net::TcpListener::bind(localhost()).unwrap();
+    let listener = TcpListener::from_std(listener);
+    assert!(!SockRef::from(&listener).nonblocking().unwrap());
+}

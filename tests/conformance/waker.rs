@@ -1,0 +1,275 @@
+//! `Waker`: no wake is lost, and none costs more than it must.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Trigger, Waker};
+
+use crate::util::{HANG, assert_no_event, next_event, next_events, udp_pair};
+
+const WAKE: Token = Token(10);
+
+#[test]
+fn a_wake_before_poll_gives_one_readable_event() {
+    let mut poll = Poll::new().unwrap();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    // The first poll, and later ones: the waker takes another way to those.
+    for _ in 0..3 {
+        waker.wake().unwrap();
+        let event = next_event(&mut poll);
+        assert_eq!(event.token(), WAKE);
+        assert!(event.is_readable() && !event.is_writable() && !event.is_error() && !event.is_read_closed());
+        assert_no_event(&mut poll);
+    }
+}
+
+#[test]
+fn a_wake_ends_a_poll_that_blocks() {
+    let mut poll = Poll::new().unwrap();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(10));
+                waker.wake().unwrap();
+            });
+            assert_eq!(next_event(&mut poll).token(), WAKE);
+        }
+    });
+    assert_no_event(&mut poll);
+}
+
+#[test]
+fn wakes_between_two_polls_give_one_event() {
+    let mut poll = Poll::new().unwrap();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    for _ in 0..3 {
+        for _ in 0..5 {
+            waker.wake().unwrap();
+        }
+        assert_eq!(next_event(&mut poll).token(), WAKE);
+        assert_no_event(&mut poll);
+    }
+}
+
+#[test]
+fn a_thousand_wakes_in_turn_with_polls_give_a_thousand_events() {
+    let mut poll = Poll::new().unwrap();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    for _ in 0..1_000 {
+        waker.wake().unwrap();
+        assert_eq!(next_event(&mut poll).token(), WAKE);
+    }
+}
+
+/// With a time-out of zero a poll does not announce itself to the waker.
+#[test]
+fn polls_that_do_not_block_see_every_wake() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(8);
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    for _ in 0..1_000 {
+        waker.wake().unwrap();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert_eq!(events.iter().count(), 1);
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+    }
+}
+
+#[test]
+fn any_number_of_pending_wakes_neither_blocks_nor_fails() {
+    let mut poll = Poll::new().unwrap();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    for _ in 0..2 {
+        for _ in 0..100_000 {
+            waker.wake().unwrap();
+        }
+        assert_eq!(next_event(&mut poll).token(), WAKE);
+        assert_no_event(&mut poll);
+    }
+}
+
+#[test]
+fn wakes_from_many_threads_are_never_lost_and_publish_what_came_before() {
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 2_000;
+    let mut poll = Poll::new().unwrap();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    let counts: [AtomicUsize; THREADS] = Default::default();
+    thread::scope(|scope| {
+        for count in &counts {
+            scope.spawn(|| {
+                for round in 1..=ROUNDS {
+                    // Only the wake orders this.
+                    count.store(round, Ordering::Relaxed);
+                    waker.wake().unwrap();
+                }
+            });
+        }
+        // Ends only if the last wake of every thread is followed by an event, and what it wrote is seen then.
+        while counts.iter().any(|count| count.load(Ordering::Relaxed) < ROUNDS) {
+            assert_eq!(next_event(&mut poll).token(), WAKE);
+        }
+    });
+}
+
+/// The window between the last look and going to sleep, many times.
+#[test]
+fn a_wake_while_poll_starts_blocks_or_returns_is_never_lost() {
+    const ROUNDS: usize = 20_000;
+    let mut poll = Poll::new().unwrap();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    let (asked, seen) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1..=ROUNDS {
+                asked.store(round, Ordering::Relaxed);
+                waker.wake().unwrap();
+                let start = Instant::now();
+                while seen.load(Ordering::Acquire) < round && start.elapsed() < HANG * 2 {
+                    thread::yield_now();
+                }
+            }
+        });
+        while seen.load(Ordering::Relaxed) < ROUNDS {
+            assert_eq!(next_event(&mut poll).token(), WAKE);
+            seen.store(asked.load(Ordering::Relaxed), Ordering::Release);
+        }
+    });
+}
+
+#[test]
+fn a_wake_during_a_full_batch_is_not_starved() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(1);
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    let (mut a, mut b) = udp_pair();
+    poll.registry().register_with(&mut a, Token(0), Interest::WRITABLE, Trigger::Level).unwrap();
+    poll.registry().register_with(&mut b, Token(1), Interest::WRITABLE, Trigger::Level).unwrap();
+    for _ in 0..100 {
+        poll.poll(&mut events, Some(HANG)).unwrap();
+        assert!(events.iter().all(|event| event.token() != WAKE));
+        waker.wake().unwrap();
+        let mut polls = 0;
+        loop {
+            poll.poll(&mut events, Some(HANG)).unwrap();
+            polls += 1;
+            if events.iter().any(|event| event.token() == WAKE) {
+                break;
+            }
+            assert!(polls < 3, "each of the three had its turn");
+        }
+    }
+}
+
+#[test]
+fn a_waker_may_share_its_token_with_a_source() {
+    let mut poll = Poll::new().unwrap();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    let mut events = Events::with_capacity(8);
+    let (mut ours, theirs) = udp_pair();
+    poll.registry().register(&mut ours, WAKE, Interest::READABLE).unwrap();
+    for _ in 0..20 {
+        theirs.send(b"data").unwrap();
+        waker.wake().unwrap();
+        while ours.recv(&mut [0; 8]).is_err() {
+            next_events(&mut poll);
+        }
+        assert!(ours.recv(&mut [0; 8]).is_err());
+        // Whichever of the two is told first, no more than the other is left.
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert_no_event(&mut poll);
+        waker.wake().unwrap();
+        assert_eq!(next_event(&mut poll).token(), WAKE);
+    }
+}
+
+#[test]
+fn a_new_waker_works_after_the_old_one_was_dropped() {
+    let mut poll = Poll::new().unwrap();
+    for number in 0..10 {
+        let waker = Waker::new(poll.registry(), Token(number)).unwrap();
+        waker.wake().unwrap();
+        assert_eq!(next_event(&mut poll).token(), Token(number));
+    }
+}
+
+#[test]
+fn a_new_waker_does_not_tell_of_wakes_before_it() {
+    let mut poll = Poll::new().unwrap();
+    for polled in [false, true] {
+        let old = Waker::new(poll.registry(), Token(1)).unwrap();
+        if polled {
+            assert_no_event(&mut poll);
+        }
+        old.wake().unwrap();
+        drop(old);
+        let new = Waker::new(poll.registry(), Token(2)).unwrap();
+        assert_no_event(&mut poll);
+        new.wake().unwrap();
+        assert_eq!(next_event(&mut poll).token(), Token(2));
+    }
+}
+
+#[test]
+fn a_waker_that_is_made_while_poll_blocks_wakes_it() {
+    let mut poll = Poll::new().unwrap();
+    let registry = poll.registry().try_clone().unwrap();
+    thread::scope(|scope| {
+        let maker = scope.spawn(|| {
+            thread::sleep(Duration::from_millis(10));
+            let waker = Waker::new(&registry, WAKE).unwrap();
+            waker.wake().unwrap();
+            waker
+        });
+        assert_eq!(next_event(&mut poll).token(), WAKE);
+        // And later ones.
+        let waker = maker.join().unwrap();
+        for _ in 0..3 {
+            waker.wake().unwrap();
+            assert_eq!(next_event(&mut poll).token(), WAKE);
+            assert_no_event(&mut poll);
+        }
+    });
+}
+
+#[test]
+fn a_waker_that_nobody_polls_for_does_no_harm() {
+    let poll = Poll::new().unwrap();
+    let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
+    drop(poll);
+    for _ in 0..3 {
+        waker.wake().unwrap();
+    }
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "one `Waker` at a time")]
+fn a_second_waker_is_a_clear_panic_in_debug_builds() {
+    let poll = Poll::new().unwrap();
+    let _first = Waker::new(poll.registry(), Token(0)).unwrap();
+    let _second = Waker::new(poll.registry(), Token(1));
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "one `Waker` at a time")]
+fn a_second_waker_through_a_cloned_registry_is_a_clear_panic_in_debug_builds() {
+    let poll = Poll::new().unwrap();
+    let clone = poll.registry().try_clone().unwrap();
+    let _first = Waker::new(poll.registry(), Token(0)).unwrap();
+    let _second = Waker::new(&clone, Token(1));
+}
+
+#[test]
+fn each_poll_has_its_own_waker() {
+    let mut polls = [Poll::new().unwrap(), Poll::new().unwrap()];
+    let wakers = [Waker::new(polls[0].registry(), WAKE).unwrap(), Waker::new(polls[1].registry(), WAKE).unwrap()];
+    wakers[1].wake().unwrap();
+    assert_no_event(&mut polls[0]);
+    assert_eq!(next_event(&mut polls[1]).token(), WAKE);
+}

@@ -1,0 +1,332 @@
+//! Which system calls the crate makes, and what it does when they fail in ways that cannot be provoked otherwise.
+//!
+//! Each test runs itself again in a child process, under `strace(1)`; without that program it is skipped, and says so.
+
+#![cfg(all(target_os = "linux", feature = "os-ext", feature = "net"))]
+#![allow(unsafe_code)]
+
+use std::env;
+use std::io::{ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::process::Command;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixStream};
+use mio::unix::pipe;
+use mio::{Events, Interest, Poll, Token, Trigger};
+
+const HANG: Duration = Duration::from_secs(20);
+const CHILD: &str = "MIO_TEST_UNDER_STRACE";
+
+/// Runs `test` under strace with the given options. In the child, does the `work`, and returns `None`. In the parent,
+/// returns the calls that the child made between its two marks.
+fn strace(test: &str, options: &[&str], work: impl FnOnce()) -> Option<Vec<String>> {
+    if env::var_os(CHILD).is_some() {
+        work();
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("calls");
+    let child = Command::new("strace")
+        .args(["-f", "-qq", "-o"])
+        .arg(&log)
+        .args(options)
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", test, "--test-threads=1", "--nocapture"])
+        .env(CHILD, "1")
+        .output();
+    let child = match child {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            eprintln!("SKIPPED: {test} needs strace(1), which is not installed");
+            return None;
+        }
+        child => child.unwrap(),
+    };
+    let output = [child.stdout, child.stderr].map(|output| String::from_utf8_lossy(&output).into_owned()).concat();
+    assert!(child.status.success() && output.contains("1 passed"), "{output}");
+    let calls = std::fs::read_to_string(log).unwrap();
+    // A line is `PID NAME(ARGUMENTS) = RESULT`; of interest are those of the thread that made the marks.
+    let calls = calls.lines().filter_map(|line| line.split_once(' ')).map(|(id, call)| (id, call.trim_start()));
+    let marker = calls.clone().find(|(_, call)| is_mark(call)).map(|(id, _)| id);
+    let calls = calls.filter(|&(id, _)| Some(id) == marker).map(|(_, call)| call.to_owned());
+    Some(calls.skip_while(|call| !is_mark(call)).skip(1).take_while(|call| !is_mark(call)).collect())
+}
+
+/// Makes a system call that nothing else makes.
+fn mark() {
+    // SAFETY: no preconditions.
+    unsafe { libc::getppid() };
+}
+
+fn is_mark(call: &str) -> bool {
+    call.starts_with("getppid")
+}
+
+/// The names of the calls, in order.
+fn names(calls: &[String]) -> Vec<&str> {
+    calls.iter().filter_map(|call| call.split_once('(')).map(|(name, _)| name).collect()
+}
+
+fn localhost() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+#[test]
+fn each_socket_takes_as_few_calls_as_can_be() {
+    let calls = strace("each_socket_takes_as_few_calls_as_can_be", &[], || {
+        let listener = std::net::TcpListener::bind(localhost()).unwrap();
+        let address = listener.local_addr().unwrap();
+        mark();
+        let streams = TcpStream::connect(address).unwrap();
+        let listener = TcpListener::bind(localhost()).unwrap();
+        let udp = UdpSocket::bind(localhost()).unwrap();
+        let pairs = (UnixStream::pair().unwrap(), UnixDatagram::pair().unwrap());
+        let pipe = pipe::new().unwrap();
+        mark();
+        drop((streams, listener, udp, pairs, pipe));
+    });
+    let Some(calls) = calls else { return };
+    let expected = [
+        "socket",
+        "connect", // TcpStream::connect
+        "socket",
+        "setsockopt",
+        "bind",
+        "listen", // TcpListener::bind
+        "socket",
+        "bind", // UdpSocket::bind
+        "socketpair",
+        "socketpair",
+        "pipe2",
+    ];
+    assert_eq!(names(&calls), expected, "{calls:#?}");
+}
+
+#[test]
+fn accept_is_one_call() {
+    let calls = strace("accept_is_one_call", &[], || {
+        let listener = TcpListener::bind(localhost()).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        mark();
+        let accepted = listener.accept().unwrap();
+        mark();
+        drop(accepted);
+    });
+    let Some(calls) = calls else { return };
+    assert_eq!(names(&calls), ["accept4"]);
+    assert!(calls[0].contains("SOCK_CLOEXEC|SOCK_NONBLOCK"), "{calls:?}");
+}
+
+/// A poll, a socket, and nothing that would need a system call to be there.
+fn with_ready_socket() -> (Poll, Events, UdpSocket) {
+    let poll = Poll::new().unwrap();
+    let mut socket = UdpSocket::bind(localhost()).unwrap();
+    poll.registry().register_with(&mut socket, Token(0), Interest::WRITABLE, Trigger::Level).unwrap();
+    (poll, Events::with_capacity(8), socket)
+}
+
+#[cfg(not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))]
+mod epoll {
+    use std::time::Instant;
+
+    use mio::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_poll_is_one_call_and_sets_no_timer() {
+        let calls = strace("epoll::a_poll_is_one_call_and_sets_no_timer", &[], || {
+            let (mut poll, mut events, _socket) = with_ready_socket();
+            mark();
+            for timeout in [None, None, Some(Duration::ZERO), Some(HANG)] {
+                poll.poll(&mut events, timeout).unwrap();
+                assert!(!events.is_empty());
+            }
+            mark();
+        });
+        let Some(calls) = calls else { return };
+        assert_eq!(names(&calls), ["epoll_wait", "epoll_wait", "epoll_wait", "epoll_pwait2"]);
+        assert!(calls[0].contains(", -1) ") && calls[2].contains(", 0) "), "{calls:?}");
+    }
+
+    #[test]
+    fn a_wake_is_a_call_only_when_the_poller_sleeps() {
+        let calls = strace("epoll::a_wake_is_a_call_only_when_the_poller_sleeps", &[], || {
+            let (mut poll, mut events, _socket) = with_ready_socket();
+            let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+            poll.poll(&mut events, None).unwrap();
+            mark();
+            for _ in 0..3 {
+                waker.wake().unwrap();
+                waker.wake().unwrap();
+                poll.poll(&mut events, None).unwrap();
+                assert_eq!(events.iter().count(), 2);
+            }
+            mark();
+        });
+        let Some(calls) = calls else { return };
+        assert_eq!(names(&calls), ["epoll_wait"; 3]);
+    }
+
+    #[test]
+    fn a_registration_is_one_call_and_ends_before_the_socket_is_closed() {
+        let calls = strace("epoll::a_registration_is_one_call_and_ends_before_the_socket_is_closed", &[], || {
+            let poll = Poll::new().unwrap();
+            let mut socket = UdpSocket::bind(localhost()).unwrap();
+            mark();
+            poll.registry().register(&mut socket, Token(0), Interest::READABLE).unwrap();
+            poll.registry().reregister(&mut socket, Token(0), Interest::READABLE).unwrap();
+            poll.registry().deregister(&mut socket).unwrap();
+            drop(socket);
+            mark();
+        });
+        let Some(calls) = calls else { return };
+        // In debug builds the standard library looks at what it closes.
+        let calls: Vec<_> = calls.into_iter().filter(|call| !call.starts_with("fcntl")).collect();
+        assert_eq!(names(&calls), ["epoll_ctl", "epoll_ctl", "epoll_ctl", "close"]);
+        for (call, operation) in calls.iter().zip(["EPOLL_CTL_ADD", "EPOLL_CTL_MOD", "EPOLL_CTL_DEL"]) {
+            assert!(call.contains(operation), "{call}");
+        }
+    }
+
+    /// Kernels before 5.11, sandboxes, gVisor.
+    fn falls_back(test: &str, error: &str) {
+        let calls = strace(test, &["-e", &format!("inject=epoll_pwait2:error={error}")], || {
+            let mut poll = Poll::new().unwrap();
+            let mut events = Events::with_capacity(8);
+            mark();
+            for micros in [300, 1_500, 1_000] {
+                let timeout = Duration::from_micros(micros);
+                let start = Instant::now();
+                poll.poll(&mut events, Some(timeout)).unwrap();
+                assert!(events.is_empty() && start.elapsed() >= timeout);
+            }
+            mark();
+        });
+        let Some(calls) = calls else { return };
+        assert_eq!(names(&calls), ["epoll_pwait2", "epoll_wait", "epoll_wait", "epoll_wait"]);
+        for (call, milliseconds) in calls[1..].iter().zip([1, 2, 1]) {
+            assert!(call.contains(&format!(", {milliseconds}) ")), "{call}");
+        }
+    }
+
+    #[test]
+    fn without_epoll_pwait2_it_falls_back_once() {
+        falls_back("epoll::without_epoll_pwait2_it_falls_back_once", "ENOSYS");
+    }
+
+    #[test]
+    fn if_epoll_pwait2_is_forbidden_it_falls_back_once() {
+        falls_back("epoll::if_epoll_pwait2_is_forbidden_it_falls_back_once", "EPERM");
+    }
+
+    #[test]
+    fn an_error_of_waiting_is_passed_on_and_loses_no_wake() {
+        let inject = ["-e", "inject=epoll_wait:error=EINTR:when=2", "-e", "inject=epoll_pwait2:error=ENOMEM:when=1"];
+        strace("epoll::an_error_of_waiting_is_passed_on_and_loses_no_wake", &inject, || {
+            let mut poll = Poll::new().unwrap();
+            let mut events = Events::with_capacity(8);
+            let waker = Waker::new(poll.registry(), Token(0)).unwrap();
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            waker.wake().unwrap();
+            assert_eq!(poll.poll(&mut events, None).unwrap_err().kind(), ErrorKind::Interrupted);
+            poll.poll(&mut events, None).unwrap();
+            assert_eq!(events.iter().count(), 1);
+
+            let error = poll.poll(&mut events, Some(Duration::from_millis(1))).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOMEM));
+            waker.wake().unwrap();
+            poll.poll(&mut events, None).unwrap();
+            assert_eq!(events.iter().count(), 1);
+        });
+    }
+
+    /// The limit of watches, no memory: the source stays unregistered, and can be registered later.
+    #[test]
+    fn a_registration_that_the_kernel_refuses_can_be_made_later() {
+        let inject = ["-e", "inject=epoll_ctl:error=ENOSPC:when=1"];
+        strace("epoll::a_registration_that_the_kernel_refuses_can_be_made_later", &inject, || {
+            let mut poll = Poll::new().unwrap();
+            let mut events = Events::with_capacity(8);
+            let mut socket = UdpSocket::bind(localhost()).unwrap();
+            let error = poll.registry().register(&mut socket, Token(0), Interest::WRITABLE).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::StorageFull);
+            let error = poll.registry().deregister(&mut socket).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            poll.registry().register(&mut socket, Token(0), Interest::WRITABLE).unwrap();
+            poll.poll(&mut events, Some(HANG)).unwrap();
+            assert_eq!(events.iter().count(), 1);
+        });
+    }
+
+    #[test]
+    fn no_memory_for_a_queue_or_waker_is_an_error() {
+        let inject = ["-e", "inject=epoll_create1:error=ENOMEM:when=1", "-e", "inject=eventfd2:error=ENFILE:when=1"];
+        strace("epoll::no_memory_for_a_queue_or_waker_is_an_error", &inject, || {
+            assert_eq!(Poll::new().unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+            let mut poll = Poll::new().unwrap();
+            #[cfg(not(mio_unsupported_force_waker_pipe))]
+            assert_eq!(Waker::new(poll.registry(), Token(0)).unwrap_err().raw_os_error(), Some(libc::ENFILE));
+            let waker = Waker::new(poll.registry(), Token(0)).unwrap();
+            waker.wake().unwrap();
+            let mut events = Events::with_capacity(8);
+            poll.poll(&mut events, Some(HANG)).unwrap();
+            assert_eq!(events.iter().count(), 1);
+        });
+    }
+}
+
+#[cfg(any(mio_backend = "poll", mio_unsupported_force_poll_poll))]
+mod poll {
+    use super::*;
+
+    #[test]
+    fn a_poll_is_one_call_and_sets_no_timer() {
+        let calls = strace("poll::a_poll_is_one_call_and_sets_no_timer", &[], || {
+            let (mut poll, mut events, _socket) = with_ready_socket();
+            mark();
+            for timeout in [None, None, Some(Duration::ZERO), Some(HANG)] {
+                poll.poll(&mut events, timeout).unwrap();
+                assert!(!events.is_empty());
+            }
+            mark();
+        });
+        let Some(calls) = calls else { return };
+        assert_eq!(names(&calls), ["ppoll"; 4]);
+        assert!(calls[0].contains(", NULL, NULL, "), "{calls:?}");
+    }
+}
+
+/// What a system call cannot do for want of memory or table space is told as it is, and the next call works.
+#[test]
+fn a_refused_socket_is_an_error_and_the_next_call_works() {
+    let inject = [
+        "-e",
+        "inject=socket:error=ENFILE:when=1",
+        "-e",
+        "inject=listen:error=ENOMEM:when=1",
+        "-e",
+        "inject=accept4:error=ENFILE:when=1",
+        "-e",
+        "inject=socketpair:error=ENOMEM:when=1",
+        "-e",
+        "inject=pipe2:error=ENFILE:when=1",
+    ];
+    strace("a_refused_socket_is_an_error_and_the_next_call_works", &inject, || {
+        // strace counts calls of the whole process: what the test itself needs comes later.
+        assert_eq!(TcpListener::bind(localhost()).unwrap_err().raw_os_error(), Some(libc::ENFILE));
+        let lowest_free = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
+        assert_eq!(TcpListener::bind(localhost()).unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+        assert_eq!(std::fs::File::open("/dev/null").unwrap().as_raw_fd(), lowest_free, "a socket leaked");
+        let listener = TcpListener::bind(localhost()).unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"data").unwrap();
+        assert_eq!(listener.accept().unwrap_err().raw_os_error(), Some(libc::ENFILE));
+        listener.accept().unwrap();
+        assert_eq!(UnixStream::pair().unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+        UnixStream::pair().unwrap();
+        assert_eq!(pipe::new().unwrap_err().raw_os_error(), Some(libc::ENFILE));
+        pipe::new().unwrap();
+    });
+}
