@@ -5,25 +5,33 @@
 //! nc 127.0.0.1 13265    # in as many terminals as there are people
 //! ```
 //!
-//! Write interest is asked for only while something is unsent to a client. One that does not read what it is sent is shown
-//! the door when too much has piled up.
+//! An address to listen on may be given as the argument.
+//!
+//! Clients are registered level-triggered: one read an event is enough, and nobody who writes a lot keeps the others waiting.
+//! The other side of it is that a socket is writable nearly always, so write interest is asked for only while something is
+//! unsent. Who does not read what he is sent has to leave when too much has piled up.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Interest, Poll, Registry, Token, Trigger};
 
 const LISTENER: Token = Token(0);
 
-/// How much may wait for a client that does not read.
+/// How many bytes may wait for a client that does not read.
 const MOST_UNSENT: usize = 1024 * 1024;
 
-/// How long a line may be; what is longer is passed on in pieces.
+/// How many bytes a line may have; what is longer is passed on in pieces.
 const LONGEST_LINE: usize = 4096;
+
+/// When to try again after a connection could not be accepted, unless something happens earlier.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address: SocketAddr = env::args().nth(1).unwrap_or("127.0.0.1:13265".into()).parse()?;
@@ -34,33 +42,41 @@ fn main() -> Result<(), Box<dyn Error>> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening on {}", listener.local_addr()?);
 
-    let mut room = Room { registry: poll.registry().try_clone()?, clients: HashMap::new(), next_token: 1 };
+    let mut room = Room::new(poll.registry().try_clone()?);
+    // Whether connections may wait that no event will tell of.
+    let mut accept = false;
     loop {
-        match poll.poll(&mut events, None) {
+        match poll.poll(&mut events, accept.then_some(ACCEPT_AGAIN)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
         for event in &events {
             match event.token() {
-                LISTENER => room.accept(&listener)?,
+                LISTENER => accept = true,
                 client => {
-                    if event.is_writable() {
-                        room.send(client, b"");
-                    }
                     if event.is_readable() {
                         room.receive(client);
+                    }
+                    if event.is_writable() {
+                        room.send(client, b"");
                     }
                 }
             }
         }
+        if accept {
+            accept = room.accept(&listener).is_err();
+        }
+        room.see_off();
     }
 }
 
 struct Room {
     registry: Registry,
-    clients: HashMap<Token, Client>,
-    /// Tokens are not used again: an event for a client that has left finds nobody.
-    next_token: usize,
+    /// Tokens are not used again: an event for a client who has left finds nobody.
+    clients: BTreeMap<Token, Client>,
+    next: usize,
+    /// Those who are about to leave.
+    leaving: Vec<Token>,
 }
 
 struct Client {
@@ -73,48 +89,48 @@ struct Client {
 }
 
 impl Room {
+    fn new(registry: Registry) -> Room {
+        Room { registry, clients: BTreeMap::new(), next: 1, leaving: Vec::new() }
+    }
+
+    /// Accepts all connections that wait. After an error some still do.
     fn accept(&mut self, listener: &TcpListener) -> io::Result<()> {
         loop {
             let (mut stream, address) = match listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => {
-                    eprintln!("cannot accept: {error}");
-                    return Ok(());
-                }
+                Err(error) => return Err(error),
             };
-            let token = Token(self.next_token);
-            self.next_token += 1;
-            self.registry.register(&mut stream, token, Interest::READABLE)?;
+            let token = Token(self.next);
+            self.registry.register_with(&mut stream, token, Interest::READABLE, Trigger::Level)?;
+            self.next += 1;
             self.clients.insert(token, Client { stream, line: Vec::new(), unsent: Vec::new(), writing: false });
             self.broadcast(token, format!("* {address} is here as number {}\n", token.0).as_bytes());
         }
     }
 
-    /// Reads all that a client has written, and passes the whole lines on.
+    /// Reads what a client has written, up to a buffer full, and passes the whole lines on.
     fn receive(&mut self, token: Token) {
+        let Some(client) = self.clients.get_mut(&token) else { return };
         let mut buffer = [0; 4096];
-        loop {
-            let Some(client) = self.clients.get_mut(&token) else { return };
-            match client.stream.read(&mut buffer) {
-                Ok(0) => return self.remove(token),
-                Ok(count) => {
-                    client.line.extend_from_slice(&buffer[..count]);
-                    let end = match client.line.iter().rposition(|&byte| byte == b'\n') {
-                        Some(newline) => newline + 1,
-                        None if client.line.len() > LONGEST_LINE => client.line.len(),
-                        None => continue,
-                    };
-                    let rest = client.line.split_off(end);
-                    let lines = std::mem::replace(&mut client.line, rest);
-                    for line in lines.split_inclusive(|&byte| byte == b'\n') {
-                        self.broadcast(token, &[format!("{}: ", token.0).as_bytes(), line].concat());
-                    }
+        match client.stream.read(&mut buffer) {
+            Ok(0) => self.leaving.push(token),
+            Ok(count) => {
+                client.line.extend_from_slice(&buffer[..count]);
+                let end = match client.line.iter().rposition(|&byte| byte == b'\n') {
+                    Some(newline) => newline + 1,
+                    None if client.line.len() >= LONGEST_LINE => client.line.len(),
+                    None => return,
+                };
+                let rest = client.line.split_off(end);
+                let lines = mem::replace(&mut client.line, rest);
+                for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+                    self.broadcast(token, &[format!("{}: ", token.0).as_bytes(), line, b"\n"].concat());
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return self.remove(token),
             }
+            // The event comes again.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => self.leaving.push(token),
         }
     }
 
@@ -125,20 +141,23 @@ impl Room {
         }
     }
 
-    /// Sends what is unsent and then `text`, as far as it goes; asks for write interest while it does not go all the way.
+    /// Sends what is unsent and then `text`, as far as that goes.
     fn send(&mut self, token: Token, text: &[u8]) {
         let Some(client) = self.clients.get_mut(&token) else { return };
         client.unsent.extend_from_slice(text);
-        let sent = client.write_unsent().and_then(|()| client.set_interest(&self.registry, token));
+        let sent = client.write_unsent().and_then(|()| client.ask_for_what_is_needed(&self.registry, token));
         if sent.is_err() || client.unsent.len() > MOST_UNSENT {
-            self.remove(token);
+            self.leaving.push(token);
         }
     }
 
-    fn remove(&mut self, token: Token) {
-        // Dropping the stream closes it, which ends its registration.
-        if self.clients.remove(&token).is_some() {
-            self.broadcast(token, format!("* number {} has left\n", token.0).as_bytes());
+    /// Removes those who leave, and tells the others; which may find that some of them have left, too.
+    fn see_off(&mut self) {
+        while let Some(token) = self.leaving.pop() {
+            // Dropping the stream closes it, which ends its registration.
+            if self.clients.remove(&token).is_some() {
+                self.broadcast(token, format!("* number {} has left\n", token.0).as_bytes());
+            }
         }
     }
 }
@@ -158,11 +177,12 @@ impl Client {
         Ok(())
     }
 
-    fn set_interest(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    /// Asks for write interest while something is unsent, and gives it back.
+    fn ask_for_what_is_needed(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let writing = !self.unsent.is_empty();
         if writing != self.writing {
             let interest = if writing { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            registry.reregister(&mut self.stream, token, interest)?;
+            registry.reregister_with(&mut self.stream, token, interest, Trigger::Level)?;
             self.writing = writing;
         }
         Ok(())

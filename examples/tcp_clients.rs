@@ -1,15 +1,20 @@
-//! Drives an echo server with many clients at once, each a person with `nc`: connect, send a line, read it back, stay.
+//! Drives an echo server with many clients at once, each like a person with `nc`: connect, send a line, read it back, send
+//! the next, and stay connected.
 //!
 //! ```sh
-//! cargo run --release --example tcp_clients --features os-poll,net -- 127.0.0.1:13265 10000 10
+//! cargo run --release --example tcp_server --features os-poll,net
+//! cargo run --release --example tcp_clients --features os-poll,net -- 127.0.0.1:13265 10000 10 "$(pgrep -x tcp_server)"
 //! ```
 //!
-//! The arguments: the server's address, how many clients, how many lines each of them sends. Every line comes back byte for
-//! byte, or the program fails. It ends when all clients have had all their lines, with all of them connected until then;
-//! enter a line on standard input first (or close it) to go on, so that the server can be looked at.
+//! The arguments: the server's address; how many clients; how many lines each of them sends; on Linux, the server's process
+//! number, to see how much memory a connection takes there. The program fails if a line does not come back byte for byte.
+//!
+//! When all clients have had all their lines, with all of them connected, it waits for a line on standard input, so that the
+//! server can be looked at.
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -17,7 +22,7 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-/// As many attempts under way at a time as a listener's backlog takes.
+/// How many attempts may be under way at a time: as many as a listener keeps waiting.
 const CONNECTING_AT_MOST: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,7 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let address: SocketAddr = arguments.next().unwrap_or("127.0.0.1:13265".into()).parse()?;
     let count: usize = arguments.next().unwrap_or("100".into()).parse()?;
     let lines: usize = arguments.next().unwrap_or("10".into()).parse()?;
+    let server = arguments.next();
+    // Each client takes a descriptor.
+    rlimit::increase_nofile_limit(u64::MAX)?;
 
+    let memory_before = server.as_deref().map(resident_memory).transpose()?;
     let start = Instant::now();
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
@@ -37,25 +46,30 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut stream = TcpStream::connect(address)?;
             let token = Token(clients.len());
             poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-            clients.push(Client { stream, connected: false, line: 0, written: 0, read: Vec::new() });
+            clients.push(Client { stream, state: State::Connecting, written: 0, read: Vec::new() });
             connecting += 1;
         }
-        poll.poll(&mut events, None)?;
+        poll.poll_deadline(&mut events, None)?;
         for event in &events {
             let number = event.token().0;
             let client = &mut clients[number];
-            if client.line == lines {
-                continue;
-            }
-            if !client.connected && client.try_connect()? {
+            if client.state == State::Connecting && client.has_connected()? {
+                client.state = State::Talking { line: 0 };
                 connecting -= 1;
             }
-            if client.connected && client.talk(number, lines)? {
+            if client.talk(number, lines)? {
+                client.state = State::Done;
                 done += 1;
             }
         }
     }
+
     println!("{count} clients connected, each had {lines} lines echoed, in {:.1?}", start.elapsed());
+    if let (Some(server), Some(before)) = (server, memory_before) {
+        let after = resident_memory(&server)?;
+        let each = (after.saturating_sub(before) * 1024) / count.max(1) as u64;
+        println!("the server's memory went from {before} KiB to {after} KiB: {each} bytes a connection");
+    }
     println!("press enter to disconnect");
     io::stdin().read_line(&mut String::new())?;
     Ok(())
@@ -63,37 +77,41 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 struct Client {
     stream: TcpStream,
-    connected: bool,
-    /// The number of the line that is under way.
-    line: usize,
-    /// How much of it was written, and what has come back.
+    state: State,
+    /// How much of the current line was written, and what has come back.
     written: usize,
     read: Vec<u8>,
 }
 
+#[derive(PartialEq)]
+enum State {
+    Connecting,
+    Talking { line: usize },
+    Done,
+}
+
 impl Client {
-    fn try_connect(&mut self) -> io::Result<bool> {
+    fn has_connected(&self) -> io::Result<bool> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
         }
         match self.stream.peer_addr() {
-            Ok(_) => self.connected = true,
-            Err(error) if error.kind() == ErrorKind::NotConnected => {}
-            Err(error) => return Err(error),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
         }
-        Ok(self.connected)
     }
 
-    /// Sends and receives until it would block. Returns whether the last line has come back.
+    /// Sends and receives until that would block. Returns whether the last line has just come back.
     fn talk(&mut self, number: usize, lines: usize) -> io::Result<bool> {
-        while self.line < lines {
-            let text = format!("client {number}, line {}\n", self.line);
+        let State::Talking { line } = &mut self.state else { return Ok(false) };
+        while *line < lines {
+            let text = format!("client {number}, line {line}\n");
             let step = if self.written < text.len() {
                 self.stream.write(&text.as_bytes()[self.written..]).map(|count| self.written += count)
             } else {
                 let mut buffer = [0; 256];
-                let result = self.stream.read(&mut buffer);
-                result.and_then(|count| {
+                self.stream.read(&mut buffer).and_then(|count| {
                     self.read.extend_from_slice(&buffer[..count]);
                     if count == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
                 })
@@ -105,11 +123,18 @@ impl Client {
             }
             if self.read.len() >= text.len() {
                 assert_eq!(self.read, text.as_bytes(), "the echo differs from what was sent");
-                self.line += 1;
+                *line += 1;
                 self.written = 0;
-                self.read = Vec::new();
+                self.read.clear();
             }
         }
         Ok(true)
     }
+}
+
+/// How much memory a process has in use, in KiB, as Linux tells it.
+fn resident_memory(process: &str) -> Result<u64, Box<dyn Error>> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in the status")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

@@ -2,102 +2,146 @@
 //!
 //! ```sh
 //! cargo run --release --example tcp_server --features os-poll,net
-//! nc 127.0.0.1 13265
+//! nc 127.0.0.1 13265    # in another terminal, or in many
 //! ```
 //!
-//! An address to listen on may be given as the argument. Ctrl-C ends the server: the signal handler's thread wakes the event
-//! loop, which closes every connection.
+//! An address to listen on may be given as the argument. Ctrl-C ends the server: the signal handler's thread wakes the
+//! event loop, which closes every connection.
+//!
+//! What to look at: data that does not fit the send buffer is kept for its client, and nothing more is read from that
+//! client until it is gone; no client can keep the others waiting; and when there are no descriptors left, connections wait
+//! until one is closed, without a busy loop.
 
-use std::collections::VecDeque;
 use std::env;
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use slab::Slab;
 
+// Clients have the numbers of their slots in the slab, which grow from zero.
 const LISTENER: Token = Token(usize::MAX);
 const SHUTDOWN: Token = Token(usize::MAX - 1);
 
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// How many buffers are echoed to one client before it is the turn of the others.
+const TURN: usize = 16;
+
+/// When to try again after connections could not be accepted, unless something happens earlier.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
 fn main() -> Result<(), Box<dyn Error>> {
     let address: SocketAddr = env::args().nth(1).unwrap_or("127.0.0.1:13265".into()).parse()?;
+    // Each client takes a descriptor.
+    rlimit::increase_nofile_limit(u64::MAX)?;
 
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
     let waker = Waker::new(poll.registry(), SHUTDOWN)?;
     ctrlc::set_handler(move || waker.wake().expect("cannot wake the event loop"))?;
 
-    let listener = TcpListener::bind(address)?;
+    let mut listener = TcpListener::bind(address)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening on {}", listener.local_addr()?);
-    let mut server = Server::new(listener, poll.registry())?;
+    let mut server = Server::new(listener, poll.registry().try_clone()?);
 
     loop {
-        match poll.poll(&mut events, None) {
+        let timeout = server.starved.then_some(ACCEPT_AGAIN);
+        match poll.poll(&mut events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
+        let mut accept = server.starved;
         for event in &events {
             match event.token() {
                 SHUTDOWN => {
                     println!("closing {} connections", server.clients.len());
                     return Ok(());
                 }
-                LISTENER => server.accept(poll.registry())?,
-                client => server.serve(client, poll.registry())?,
+                LISTENER => accept = true,
+                client => server.serve(client),
             }
+        }
+        // Last, so that a new client does not get an event of this batch that was for one which has left in it.
+        if accept {
+            server.accept();
         }
     }
 }
 
 struct Server {
     listener: TcpListener,
-    clients: Clients,
+    registry: Registry,
+    clients: Slab<Client>,
     /// What every client's data passes through on its way back.
     buffer: Vec<u8>,
+    /// Connections wait that could not be accepted, most likely for want of descriptors. No event will tell of them.
+    starved: bool,
 }
 
 impl Server {
-    fn new(mut listener: TcpListener, registry: &Registry) -> io::Result<Server> {
-        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Server { listener, clients: Clients::default(), buffer: vec![0; 64 * 1024] })
+    fn new(listener: TcpListener, registry: Registry) -> Server {
+        Server { listener, registry, clients: Slab::new(), buffer: vec![0; 64 * 1024], starved: false }
     }
 
     /// Accepts all connections that wait.
-    fn accept(&mut self, registry: &Registry) -> io::Result<()> {
+    fn accept(&mut self) {
         loop {
-            match self.listener.accept() {
-                Ok((stream, _address)) => {
-                    let token = self.clients.insert(Client { stream, unsent: Vec::new() });
-                    let stream = &mut self.clients.get(token).expect("just inserted").stream;
-                    registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)?;
+            match self.listener.accept().and_then(|(stream, _address)| self.welcome(stream)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.starved = false;
+                    return;
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                // One that was gone before it was accepted.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
-                // Out of descriptors, most likely: the connection goes on to wait, and is accepted when a client leaves.
                 Err(error) => {
-                    eprintln!("cannot accept: {error}");
-                    return Ok(());
+                    if !self.starved {
+                        eprintln!("{} clients, no more for now: {error}", self.clients.len());
+                    }
+                    self.starved = true;
+                    return;
                 }
             }
         }
     }
 
-    /// Something has happened to a client, which may be gone since.
-    fn serve(&mut self, token: Token, registry: &Registry) -> io::Result<()> {
-        let Some(client) = self.clients.get(token) else { return Ok(()) };
-        match client.echo(&mut self.buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            end => {
-                if let Err(error) = end {
-                    eprintln!("lost a client: {error}");
-                }
-                self.clients.remove(token);
-                // A descriptor is free again, perhaps for a connection that had to wait for one.
-                self.accept(registry)
-            }
+    fn welcome(&mut self, mut stream: TcpStream) -> io::Result<()> {
+        let slot = self.clients.vacant_entry();
+        self.registry.register(&mut stream, Token(slot.key()), BOTH)?;
+        slot.insert(Client { stream, unsent: Vec::new() });
+        Ok(())
+    }
+
+    /// Something has happened to a client, which may have left since.
+    fn serve(&mut self, token: Token) {
+        let Some(client) = self.clients.get_mut(token.0) else { return };
+        let stays = match client.echo(&mut self.buffer) {
+            Ok(Echo::Blocked) => Ok(true),
+            // Registering again gives another event if there is more to do, as there is: with the next poll.
+            Ok(Echo::TurnOver) => self.registry.reregister(&mut client.stream, token, BOTH).map(|()| true),
+            Ok(Echo::Ended) => Ok(false),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &stays {
+            eprintln!("lost a client: {error}");
+        }
+        if !stays.unwrap_or(false) {
+            // Closing the stream ends its registration.
+            self.clients.remove(token.0);
         }
     }
+}
+
+/// How far echoing went.
+enum Echo {
+    Blocked,
+    TurnOver,
+    Ended,
 }
 
 struct Client {
@@ -107,68 +151,38 @@ struct Client {
 }
 
 impl Client {
-    /// Echoes until the stream ends or would block. Nothing more is read from a client that does not take what it is sent.
-    fn echo(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        loop {
+    /// Echoes until the stream would block, has ended, or has had its turn.
+    fn echo(&mut self, buffer: &mut [u8]) -> io::Result<Echo> {
+        for _ in 0..TURN {
             while !self.unsent.is_empty() {
-                let count = retry(|| self.stream.write(&self.unsent))?;
-                self.unsent.drain(..count);
+                match nonblocking(|| self.stream.write(&self.unsent))? {
+                    Some(count) => drop(self.unsent.drain(..count)),
+                    None => return Ok(Echo::Blocked),
+                }
             }
-            // Idle clients hold no memory.
+            // A client with nothing unsent holds no memory.
             self.unsent = Vec::new();
 
-            let count = retry(|| self.stream.read(buffer))?;
-            if count == 0 {
-                return Ok(());
-            }
-            let sent = match retry(|| self.stream.write(&buffer[..count])) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                result => result?,
+            let count = match nonblocking(|| self.stream.read(buffer))? {
+                Some(0) => return Ok(Echo::Ended),
+                Some(count) => count,
+                None => return Ok(Echo::Blocked),
             };
+            let sent = nonblocking(|| self.stream.write(&buffer[..count]))?.unwrap_or(0);
             self.unsent.extend_from_slice(&buffer[sent..count]);
         }
+        Ok(Echo::TurnOver)
     }
 }
 
-/// Does `io` again if a signal interrupted it.
-fn retry<T>(mut io: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+/// Does `io`, again if a signal interrupted it. `None` if it would block.
+fn nonblocking<T>(mut io: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
     loop {
         match io() {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result,
+            Err(error) => return Err(error),
         }
-    }
-}
-
-/// The clients, each at the place that its token names. A place is used again only after all others that are free, so that
-/// an event which is still in the batch when its client leaves does not meet the next client.
-#[derive(Default)]
-struct Clients {
-    places: Vec<Option<Client>>,
-    free: VecDeque<usize>,
-}
-
-impl Clients {
-    fn insert(&mut self, client: Client) -> Token {
-        let place = self.free.pop_front().unwrap_or(self.places.len());
-        if place == self.places.len() {
-            self.places.push(None);
-        }
-        self.places[place] = Some(client);
-        Token(place)
-    }
-
-    fn get(&mut self, token: Token) -> Option<&mut Client> {
-        self.places.get_mut(token.0)?.as_mut()
-    }
-
-    fn remove(&mut self, token: Token) {
-        if self.places[token.0].take().is_some() {
-            self.free.push_back(token.0);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.places.len() - self.free.len()
     }
 }

@@ -1,4 +1,4 @@
-//! Runs a program and reads its standard output and standard error as they come, through pipes.
+//! Runs a program, and prints its standard output and standard error line by line as they come, through pipes.
 //!
 //! ```sh
 //! cargo run --example unix_pipe_child --features os-ext -- sh -c 'echo one; echo two >&2; sleep 1; echo three'
@@ -26,34 +26,28 @@ mod unix {
 
     pub(super) fn main() -> Result<(), Box<dyn Error>> {
         let mut arguments = env::args_os().skip(1);
-        let mut command = match arguments.next() {
-            Some(program) => Command::new(program),
-            None => Command::new("ls"),
-        };
-        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let program = arguments.next().ok_or("which program? see the first lines of this example")?;
+        let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
 
         let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = child.stderr.take().expect("standard error is piped");
-        let mut streams = [("stdout", Receiver::from(stdout)), ("stderr", Receiver::from(stderr))];
+        let mut outputs = [Output::new("stdout", stdout.into()), Output::new("stderr", stderr.into())];
 
         let mut poll = Poll::new()?;
-        let mut events = Events::with_capacity(streams.len());
-        for (number, (_, stream)) in streams.iter_mut().enumerate() {
-            // A child's pipes are made to block.
-            stream.set_nonblocking(true)?;
-            poll.registry().register(stream, Token(number), Interest::READABLE)?;
+        let mut events = Events::with_capacity(outputs.len());
+        for (number, output) in outputs.iter_mut().enumerate() {
+            // The standard library's pipes to and from a child block.
+            output.pipe.set_nonblocking(true)?;
+            poll.registry().register(&mut output.pipe, Token(number), Interest::READABLE)?;
         }
 
-        let mut open = streams.len();
+        let mut open = outputs.len();
         while open > 0 {
-            match poll.poll(&mut events, None) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                result => result?,
-            }
+            poll.poll_deadline(&mut events, None)?;
             for event in &events {
-                let (name, stream) = &mut streams[event.token().0];
-                if copy(name, stream)? {
-                    poll.registry().deregister(stream)?;
+                let output = &mut outputs[event.token().0];
+                if output.print_what_has_come()? {
+                    poll.registry().deregister(&mut output.pipe)?;
                     open -= 1;
                 }
             }
@@ -63,22 +57,44 @@ mod unix {
         exit(status.code().unwrap_or(1));
     }
 
-    /// Copies what has come to our standard output, and says from where. Returns whether the stream has ended.
-    fn copy(name: &str, stream: &mut Receiver) -> io::Result<bool> {
-        let mut buffer = [0; 4096];
-        loop {
-            match stream.read(&mut buffer) {
-                Ok(0) => return Ok(true),
-                Ok(count) => {
-                    let text = String::from_utf8_lossy(&buffer[..count]);
-                    for line in text.lines() {
-                        writeln!(io::stdout(), "{name}: {line}")?;
+    struct Output {
+        name: &'static str,
+        pipe: Receiver,
+        /// The beginning of a line.
+        line: Vec<u8>,
+    }
+
+    impl Output {
+        fn new(name: &'static str, pipe: Receiver) -> Output {
+            Output { name, pipe, line: Vec::new() }
+        }
+
+        /// Reads until that would block. Returns whether the output has ended.
+        fn print_what_has_come(&mut self) -> io::Result<bool> {
+            let mut buffer = [0; 4096];
+            loop {
+                match self.pipe.read(&mut buffer) {
+                    Ok(0) => {
+                        let end = std::mem::take(&mut self.line);
+                        return if end.is_empty() { Ok(true) } else { self.print(&end).map(|()| true) };
                     }
+                    Ok(count) => {
+                        self.line.extend_from_slice(&buffer[..count]);
+                        while let Some(newline) = self.line.iter().position(|&byte| byte == b'\n') {
+                            let rest = self.line.split_off(newline + 1);
+                            let line = std::mem::replace(&mut self.line, rest);
+                            self.print(&line[..newline])?;
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
             }
+        }
+
+        fn print(&self, line: &[u8]) -> io::Result<()> {
+            writeln!(io::stdout(), "{}: {}", self.name, String::from_utf8_lossy(line))
         }
     }
 }

@@ -1,0 +1,128 @@
+//! A `Poll` inside another event loop: an echo server for datagrams, in a program that is built on `calloop`.
+//!
+//! ```sh
+//! cargo run --example embed --features os-poll,net
+//! nc -u 127.0.0.1 13265
+//! ```
+//!
+//! An address to listen on may be given as the argument. Ctrl-C ends the program.
+//!
+//! The outer loop knows nothing of sockets: it watches one descriptor, the inner queue's, and lets the server take a turn when
+//! that is readable. Beside it runs a timer of the outer loop's own. Wakes, too, come through the descriptor.
+//!
+//! This needs a queue that is a descriptor, as epoll, kqueue and event ports are.
+
+#[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    embed::main()
+}
+
+#[cfg(not(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))))]
+fn main() {
+    eprintln!("this example is for queues that are file descriptors");
+}
+
+#[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+mod embed {
+    use std::env;
+    use std::error::Error;
+    use std::io::{self, ErrorKind};
+    use std::net::SocketAddr;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use calloop::generic::Generic;
+    use calloop::timer::{TimeoutAction, Timer};
+    use calloop::{EventLoop, LoopSignal, Mode, PostAction};
+    use mio::net::UdpSocket;
+    use mio::{Events, Interest, Poll, Token, Waker};
+
+    const SOCKET: Token = Token(0);
+    const SHUTDOWN: Token = Token(1);
+
+    const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+    pub(super) fn main() -> Result<(), Box<dyn Error>> {
+        let address: SocketAddr = env::args().nth(1).unwrap_or("127.0.0.1:13265".into()).parse()?;
+
+        let mut outer: EventLoop<Server> = EventLoop::try_new()?;
+        let mut server = Server::new(address, outer.get_signal())?;
+        println!("listening on {}", server.socket.local_addr()?);
+
+        // The outer loop owns a duplicate, so that the `Poll` stays ours. Level: as long as events wait inside.
+        let queue = server.poll.as_fd().try_clone_to_owned()?;
+        let source = Generic::new(queue, calloop::Interest::READ, Mode::Level);
+        outer.handle().insert_source(source, |_, _, server| server.turn().map(|()| PostAction::Continue))?;
+
+        outer.handle().insert_source(Timer::from_duration(REPORT_EVERY), |_, _, server| {
+            server.report();
+            TimeoutAction::ToDuration(REPORT_EVERY)
+        })?;
+
+        outer.run(None, &mut server, |_| {})?;
+        Ok(())
+    }
+
+    struct Server {
+        poll: Poll,
+        events: Events,
+        socket: UdpSocket,
+        buffer: Vec<u8>,
+        echoed: u64,
+        reported: u64,
+        stop: LoopSignal,
+    }
+
+    impl Server {
+        fn new(address: SocketAddr, stop: LoopSignal) -> Result<Server, Box<dyn Error>> {
+            let poll = Poll::new()?;
+            let mut socket = UdpSocket::bind(address)?;
+            poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
+            let waker = Waker::new(poll.registry(), SHUTDOWN)?;
+            ctrlc::set_handler(move || waker.wake().expect("cannot wake the event loop"))?;
+            let events = Events::with_capacity(8);
+            Ok(Server { poll, events, socket, buffer: vec![0; 65536], echoed: 0, reported: 0, stop })
+        }
+
+        /// Takes the events that wait inside, without waiting for more: that is the outer loop's part.
+        fn turn(&mut self) -> io::Result<()> {
+            match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+                result => result?,
+            }
+            for event in &self.events {
+                match event.token() {
+                    SOCKET => self.echoed += echo(&self.socket, &mut self.buffer)?,
+                    SHUTDOWN => self.stop.stop(),
+                    token => unreachable!("nothing is registered with {token:?}"),
+                }
+            }
+            Ok(())
+        }
+
+        fn report(&mut self) {
+            if self.echoed != self.reported {
+                println!("echoed {} datagrams", self.echoed);
+                self.reported = self.echoed;
+            }
+        }
+    }
+
+    /// Echoes every datagram that has arrived. Returns how many.
+    fn echo(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<u64> {
+        let mut count = 0;
+        loop {
+            match socket.recv_from(buffer) {
+                Ok((length, from)) => {
+                    // One that cannot be sent is lost, as datagrams may be.
+                    if socket.send_to(&buffer[..length], from).is_ok() {
+                        count += 1;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
