@@ -77,3 +77,8 @@ pub mod features {}
 
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
+
+/// So that the programs in the README are tested.
+#[cfg(all(doctest, feature = "os-poll", feature = "net"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
