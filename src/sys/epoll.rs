@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+mod queue_fd;
+
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};

@@ -141,46 +141,86 @@ pub(crate) fn not_registered() -> io::Error {
 // The choice: the one ladder by platform. `--cfg mio_backend="poll"` (or mio's name for it) overrules it.
 
 #[cfg(not(feature = "os-poll"))]
-mod none;
-#[cfg(not(feature = "os-poll"))]
-pub(crate) use self::none::Selector;
+#[path = "none.rs"]
+mod backend;
 
 #[cfg(all(
     feature = "os-poll",
     not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
     any(target_os = "android", target_os = "linux"),
 ))]
-mod epoll;
+#[path = "epoll.rs"]
+mod backend;
+
 #[cfg(all(
     feature = "os-poll",
     not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-    any(target_os = "android", target_os = "linux"),
+    any(
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_vendor = "apple"
+    ),
 ))]
-pub(crate) use self::epoll::Selector;
+#[path = "kqueue/mod.rs"]
+mod backend;
 
 #[cfg(all(
     feature = "os-poll",
-    any(mio_backend = "poll", mio_unsupported_force_poll_poll, not(any(target_os = "android", target_os = "linux")),),
+    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+    any(target_os = "illumos", target_os = "solaris"),
 ))]
-mod poll;
+#[path = "event_ports/mod.rs"]
+mod backend;
+
 #[cfg(all(
     feature = "os-poll",
-    any(mio_backend = "poll", mio_unsupported_force_poll_poll, not(any(target_os = "android", target_os = "linux")),),
+    not(windows),
+    any(
+        mio_backend = "poll",
+        mio_unsupported_force_poll_poll,
+        not(any(
+            target_os = "android",
+            target_os = "linux",
+            target_os = "dragonfly",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_vendor = "apple",
+            target_os = "illumos",
+            target_os = "solaris",
+        )),
+    ),
 ))]
-pub(crate) use self::poll::Selector;
+#[path = "poll.rs"]
+mod backend;
 
-#[cfg(all(feature = "os-poll", any(unix, target_os = "hermit", target_os = "wasi")))]
+pub(crate) use self::backend::Selector;
+
+// What several of them use.
+
+#[cfg(all(feature = "os-poll", not(windows)))]
+#[allow(dead_code)] // epoll keeps no table
+mod by_descriptor;
+#[cfg(all(feature = "os-poll", not(windows)))]
+#[allow(dead_code)] // epoll and kqueue have all triggers themselves
+mod emulated;
+#[cfg(all(feature = "os-poll", not(windows)))]
+#[allow(dead_code)] // event ports need none
 mod notifier;
-#[cfg(all(feature = "os-poll", any(unix, target_os = "hermit", target_os = "wasi")))]
+#[cfg(all(feature = "os-poll", not(windows)))]
 pub(crate) mod unix;
 
-/// `Poll` and `Registry` as file descriptors, with the queues that are one.
-#[cfg(all(
-    feature = "os-poll",
-    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-    any(target_os = "android", target_os = "linux"),
-))]
-mod queue_fd;
+// What is decided about the queues that Linux does not have is tested on it all the same.
+
+#[cfg(all(test, feature = "os-poll", unix))]
+#[path = "event_ports/associations.rs"]
+mod associations;
+#[cfg(all(test, feature = "os-poll", unix))]
+#[path = "kqueue/filters.rs"]
+#[allow(dead_code)] // the system calls' part
+mod filters;
 
 /// The flags of this platform's queue.
 pub(crate) type EventFlags = <Selector as Backend>::Flags;

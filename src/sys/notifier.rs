@@ -44,10 +44,12 @@ impl Notifier {
     /// Makes the descriptor unreadable.
     pub(crate) fn drain(&self) -> io::Result<()> {
         let mut buffer = [0; 1024];
+        // An eventfd is a number of 64 bits, and ESP-IDF wants no larger buffer for it.
+        let buffer = if self.sender.is_some() { &mut buffer[..] } else { &mut buffer[..size_of::<u64>()] };
         loop {
-            match (&self.receiver).read(&mut buffer) {
+            match (&self.receiver).read(buffer) {
                 // A full buffer: there may be more in the pipe.
-                Ok(count) if count == buffer.len() => {}
+                Ok(count) if count == buffer.len() && self.sender.is_some() => {}
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -63,18 +65,38 @@ impl AsRawFd for Notifier {
     }
 }
 
-#[cfg(all(any(target_os = "android", target_os = "linux"), not(mio_unsupported_force_waker_pipe)))]
+#[cfg(all(
+    any(target_os = "android", target_os = "espidf", target_os = "hermit", target_os = "linux"),
+    not(mio_unsupported_force_waker_pipe)
+))]
 fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
     use std::os::fd::FromRawFd;
 
+    // There are no programs to hide it from, and it never blocks.
+    #[cfg(target_os = "espidf")]
+    const FLAGS: libc::c_int = 0;
+    #[cfg(not(target_os = "espidf"))]
+    const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
+
     // SAFETY: takes no pointer.
-    let eventfd = super::unix::check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+    let eventfd = super::unix::check(unsafe { libc::eventfd(0, FLAGS as _) })?;
     // SAFETY: the descriptor is new, and nobody else's.
     Ok((unsafe { OwnedFd::from_raw_fd(eventfd) }, None))
 }
 
-#[cfg(not(all(any(target_os = "android", target_os = "linux"), not(mio_unsupported_force_waker_pipe))))]
+#[cfg(all(
+    any(unix, target_os = "hermit"),
+    not(all(
+        any(target_os = "android", target_os = "espidf", target_os = "hermit", target_os = "linux"),
+        not(mio_unsupported_force_waker_pipe)
+    ))
+))]
 fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
     let (receiver, sender) = super::unix::pipe()?;
     Ok((receiver, Some(sender)))
+}
+
+#[cfg(target_os = "wasi")]
+fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+    Err(io::Error::new(ErrorKind::Unsupported, "WASI has neither pipes nor eventfd, so there can be no waker"))
 }

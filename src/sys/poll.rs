@@ -3,35 +3,26 @@
 //! The table of registrations is the truth; each wait works on a copy of it. So a registering thread waits for nobody:
 //! it changes the table, and if the poller sleeps on an older copy, tells it to take a new one. What the poller then
 //! reports is checked against the table as it is, so nothing comes for what was deregistered meanwhile.
-//!
-//! `poll(2)` reports what *is*; edges are made of it: a direction that was reported is not asked for again until I/O
-//! has said `WouldBlock` in that direction, or `reregister`.
 
 #![allow(unsafe_code)]
 
-use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
-use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, pollfd};
+use libc::{POLLIN, pollfd};
 
+use super::by_descriptor::ByDescriptor;
+use super::emulated::{self, Asked, POLLNVAL, PollFlags, Registration, Registrations};
 use super::notifier::Notifier;
-use super::unix::{check, timespec};
+use super::unix::{TimeLeft, check, lock};
 use super::{Backend, Flags, Watch, already_registered, not_registered};
-use crate::event::{Event, Readiness, write_names};
+use crate::event::Event;
 use crate::queue::AtomicToken;
-use crate::{Interest, Token, Trigger};
-
-/// The peer has shut its writing side: told with the read direction where the OS has a flag for it.
-#[cfg(any(target_os = "android", target_os = "linux"))]
-const POLLRDHUP: i16 = libc::POLLRDHUP;
-#[cfg(not(any(target_os = "android", target_os = "linux")))]
-const POLLRDHUP: i16 = 0;
+use crate::{Interest, Token};
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -43,15 +34,17 @@ pub(crate) struct Selector {
 impl Backend for Selector {
     /// How many events fit; the kernel writes into the snapshot.
     type Buffer = usize;
-    type Registration = Registration;
+    type Registration = Registration<Shared>;
     type Flags = PollFlags;
 
     const SHORT_IO_DRAINS: bool = false;
 
     fn new() -> io::Result<Selector> {
-        let notifier = Notifier::new()?;
-        let table = Table::new(&notifier);
-        let shared = Shared { table: Mutex::new(table), notifier, woken: AtomicBool::new(false) };
+        let notifier = match Notifier::new() {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => None,
+            notifier => Some(notifier?),
+        };
+        let shared = Shared { table: Mutex::default(), notifier, woken: AtomicBool::new(false) };
         Ok(Selector { shared: Arc::new(shared), snapshot: Mutex::default() })
     }
 
@@ -67,19 +60,19 @@ impl Backend for Selector {
         waker: &AtomicToken,
     ) -> io::Result<bool> {
         let mut snapshot = lock(&self.snapshot);
-        let start = timeout.filter(|timeout| !timeout.is_zero()).map(|_| Instant::now());
+        let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
-            self.shared.table().copy_to(&mut snapshot);
+            self.shared.table().copy_to(&mut snapshot, self.shared.notifier.as_ref());
             let ready = wait(&mut snapshot.watched, left);
             let mut table = self.shared.table();
             table.sleeping = false;
             let mut ready = ready?;
 
             let mut notified = false;
-            if snapshot.watched[0].revents != 0 {
+            if snapshot.interrupted() {
                 ready -= 1;
-                self.shared.notifier.drain()?;
+                self.shared.notifier.as_ref().map_or(Ok(()), Notifier::drain)?;
                 notified = self.shared.woken.swap(false, Ordering::AcqRel);
                 if notified {
                     events.push(Event::new(waker.get(), PollFlags::WOKEN));
@@ -87,15 +80,15 @@ impl Backend for Selector {
             }
             table.report(&snapshot, ready, events, *room + usize::from(notified));
 
-            left = timeout.map(|timeout| timeout.saturating_sub(start.map_or(timeout, |start| start.elapsed())));
+            left = time.left();
             // With neither events nor the time up, the table had changed, or what was ready is watched no more.
-            if !events.is_empty() || left.is_some_and(|left| left.is_zero()) {
+            if !events.is_empty() || left == Some(Duration::ZERO) {
                 return Ok(notified);
             }
         }
     }
 
-    fn register(&self, fd: RawFd, registration: &mut Registration, watch: Watch) -> io::Result<()> {
+    fn register(&self, fd: RawFd, registration: &mut Registration<Shared>, watch: Watch) -> io::Result<()> {
         if registration.queue.strong_count() > 0 {
             return Err(already_registered());
         }
@@ -107,75 +100,49 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn reregister(&self, fd: RawFd, _registration: &mut Registration, watch: Watch) -> io::Result<()> {
+    fn reregister(&self, fd: RawFd, _registration: &mut Registration<Shared>, watch: Watch) -> io::Result<()> {
         self.shared.change(|table| table.replace(fd, watch))
     }
 
-    fn deregister(&self, fd: RawFd, registration: &mut Registration) -> io::Result<()> {
+    fn deregister(&self, fd: RawFd, registration: &mut Registration<Shared>) -> io::Result<()> {
         self.shared.change(|table| table.remove(fd, None))?;
         mem::take(registration).forget();
         Ok(())
     }
 
     #[cfg(feature = "os-ext")]
-    fn detach(registration: Registration) {
+    fn detach(registration: Registration<Shared>) {
         registration.forget();
     }
 
-    fn rearm(fd: RawFd, registration: &Registration, blocked: Interest) -> io::Result<()> {
+    fn rearm(fd: RawFd, registration: &Registration<Shared>, blocked: Interest) -> io::Result<()> {
         let Some(shared) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = shared.table();
         let outdated = table.rearm(fd, registration.id, blocked) && mem::take(&mut table.sleeping);
         drop(table);
-        if outdated { shared.notifier.notify() } else { Ok(()) }
+        if outdated { shared.interrupt() } else { Ok(()) }
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
+        if self.shared.notifier.is_none() {
+            // The error that says why there is none.
+            return Notifier::new().map(drop);
+        }
         self.shared.woken.store(false, Ordering::Release);
         Ok(())
     }
 
     fn notify(&self) -> io::Result<()> {
         self.shared.woken.store(true, Ordering::Release);
-        self.shared.notifier.notify()
-    }
-}
-
-/// A source's part of a registration: what re-arms it, and what ends it when the source is dropped.
-#[derive(Default)]
-pub(crate) struct Registration {
-    queue: Weak<Shared>,
-    fd: RawFd,
-    id: u64,
-}
-
-impl Registration {
-    /// Makes dropping it do nothing.
-    fn forget(mut self) {
-        self.queue = Weak::new();
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        if let Some(shared) = self.queue.upgrade() {
-            // It may be gone already, closed behind our back.
-            let _ = shared.change(|table| table.remove(self.fd, Some(self.id)));
-        }
-    }
-}
-
-impl fmt::Debug for Registration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration").field("fd", &self.fd).field("id", &self.id).finish_non_exhaustive()
+        self.shared.interrupt()
     }
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     table: Mutex<Table>,
-    /// Interrupts a sleeping poller: for a wake, or because the table has changed.
-    notifier: Notifier,
+    /// Interrupts a sleeping poller: for a wake, or because the table has changed. WASI has nothing to make one of.
+    notifier: Option<Notifier>,
     /// The interruption is a wake.
     woken: AtomicBool,
 }
@@ -192,73 +159,79 @@ impl Shared {
         let asleep = mem::take(&mut table.sleeping);
         drop(table);
         if asleep {
-            self.notifier.notify()?;
+            self.interrupt()?;
         }
         Ok(result)
     }
+
+    fn interrupt(&self) -> io::Result<()> {
+        self.notifier.as_ref().map_or(Ok(()), Notifier::notify)
+    }
 }
 
-/// All registrations. The vectors run in parallel; the notifier is their first entry.
-#[derive(Debug)]
+impl Registrations for Shared {
+    fn end(&self, fd: RawFd, id: u64) {
+        // It may be gone already, closed behind our back.
+        let _ = self.change(|table| table.remove(fd, Some(id)));
+    }
+}
+
+/// All registrations. The vectors run in parallel.
+#[derive(Debug, Default)]
 struct Table {
-    /// What to ask the kernel. A descriptor stands here as its complement, a negative number that the kernel passes
-    /// over, while its registration is mute: an edge-triggered one has told of a hang-up or error, or a one-shot of
-    /// anything.
-    watched: Vec<pollfd>,
+    fds: Vec<RawFd>,
+    asked: Vec<Asked>,
+    watches: Vec<Watch>,
     /// Never used twice, so that what was asked for one registration is not told to the next on the same descriptor.
     ids: Vec<u64>,
-    watches: Vec<Watch>,
-    /// Where a descriptor stands in the other vectors; in the order of the descriptors. (A hash map would grow now and
-    /// then though it holds no more than before.)
-    places: Vec<(RawFd, usize)>,
+    /// Where a descriptor stands in the vectors.
+    places: ByDescriptor<usize>,
     last_id: u64,
-    /// Where the next report begins, so that when more is ready than fits, each source gets its turn.
+    /// The place where the next report begins, so that when more is ready than fits, each source gets its turn.
     next_turn: usize,
     /// The poller waits, or is about to, with a copy of this table as it is.
     sleeping: bool,
 }
 
-/// A copy of a table, for the kernel to write its answers into.
+/// What a table asks for, for the kernel to write its answers into; and the notifier behind it.
 #[derive(Debug, Default)]
 struct Snapshot {
     watched: Vec<pollfd>,
-    ids: Vec<u64>,
+    /// Place and id of each registration.
+    origins: Vec<(usize, u64)>,
+}
+
+impl Snapshot {
+    /// Whether the notifier interrupted the wait.
+    fn interrupted(&self) -> bool {
+        self.watched.get(self.origins.len()).is_some_and(|notifier| notifier.revents != 0)
+    }
 }
 
 impl Table {
-    fn new(notifier: &Notifier) -> Table {
-        let never = Watch { token: Token(0), interest: Interest::READABLE, trigger: Trigger::Level };
-        Table {
-            watched: vec![pollfd { fd: notifier.as_raw_fd(), events: POLLIN, revents: 0 }],
-            ids: vec![0],
-            watches: vec![never],
-            places: Vec::new(),
-            last_id: 0,
-            next_turn: 1,
-            sleeping: false,
-        }
-    }
-
     fn insert(&mut self, fd: RawFd, watch: Watch) -> io::Result<u64> {
-        let Err(gap) = self.find(fd) else { return Err(already_registered()) };
+        if self.places.get(fd).is_some() {
+            return Err(already_registered());
+        }
         self.last_id += 1;
-        self.places.insert(gap, (fd, self.watched.len()));
-        self.watched.push(pollfd { fd, events: directions(watch.interest), revents: 0 });
-        self.ids.push(self.last_id);
+        self.places.insert(fd, self.fds.len());
+        self.fds.push(fd);
+        self.asked.push(Some(emulated::directions(watch.interest)));
         self.watches.push(watch);
+        self.ids.push(self.last_id);
         Ok(self.last_id)
     }
 
     fn replace(&mut self, fd: RawFd, watch: Watch) -> io::Result<()> {
-        let place = self.place(fd).ok_or_else(not_registered)?;
-        self.watched[place] = pollfd { fd, events: directions(watch.interest), revents: 0 };
+        let place = *self.places.get(fd).ok_or_else(not_registered)?;
+        self.asked[place] = Some(emulated::directions(watch.interest));
         self.watches[place] = watch;
         Ok(())
     }
 
     /// Removes the registration of `fd`, if its id is the one given or none is.
     fn remove(&mut self, fd: RawFd, id: Option<u64>) -> io::Result<()> {
-        let place = self.place(fd).ok_or_else(not_registered)?;
+        let place = *self.places.get(fd).ok_or_else(not_registered)?;
         if id.is_some_and(|id| self.ids[place] != id) {
             return Err(not_registered());
         }
@@ -267,74 +240,63 @@ impl Table {
     }
 
     fn remove_at(&mut self, place: usize) {
-        if let Ok(index) = self.find(self.descriptor(place)) {
-            self.places.remove(index);
-        }
-        self.watched.swap_remove(place);
-        self.ids.swap_remove(place);
+        let removed = self.fds.swap_remove(place);
+        self.asked.swap_remove(place);
         self.watches.swap_remove(place);
-        if place < self.watched.len() {
-            // The last one has moved there.
-            if let Ok(index) = self.find(self.descriptor(place)) {
-                self.places[index].1 = place;
-            }
+        self.ids.swap_remove(place);
+        self.places.remove(removed);
+        if let Some(&moved) = self.fds.get(place) {
+            self.places.insert(moved, place);
         }
     }
 
-    /// Asks for the blocked directions of an edge-triggered registration again. Returns whether that changed anything.
+    /// I/O said `WouldBlock` in the directions of `blocked`. Returns whether that changed what is asked for.
     fn rearm(&mut self, fd: RawFd, id: u64, blocked: Interest) -> bool {
-        let Some(place) = self.place(fd) else { return false };
-        let Watch { interest, trigger, .. } = self.watches[place];
-        if self.ids[place] != id || trigger != Trigger::Edge {
-            return false;
-        }
-        let armed = self.watched[place].events | directions(blocked) & directions(interest);
-        let changed = armed != self.watched[place].events || self.watched[place].fd != fd;
-        self.watched[place] = pollfd { fd, events: armed, revents: 0 };
+        let Some(&place) = self.places.get(fd).filter(|&&place| self.ids[place] == id) else { return false };
+        let asked = emulated::after_would_block(&self.watches[place], self.asked[place], blocked);
+        let changed = asked != self.asked[place];
+        self.asked[place] = asked;
         changed
     }
 
-    /// The index of a descriptor in `places`, or else where it would stand.
-    fn find(&self, fd: RawFd) -> Result<usize, usize> {
-        self.places.binary_search_by_key(&fd, |&(fd, _)| fd)
-    }
-
-    fn place(&self, fd: RawFd) -> Option<usize> {
-        self.find(fd).ok().map(|index| self.places[index].1)
-    }
-
-    /// The descriptor at `place`, mute or not.
-    fn descriptor(&self, place: usize) -> RawFd {
-        let fd = self.watched[place].fd;
-        if fd < 0 { !fd } else { fd }
-    }
-
-    fn copy_to(&mut self, snapshot: &mut Snapshot) {
-        snapshot.watched.clone_from(&self.watched);
-        snapshot.ids.clone_from(&self.ids);
+    fn copy_to(&mut self, snapshot: &mut Snapshot, notifier: Option<&Notifier>) {
+        snapshot.watched.clear();
+        snapshot.origins.clear();
+        for (place, asked) in self.asked.iter().enumerate() {
+            // WASI refuses to watch for nothing but hang-ups and errors.
+            if let Some(events) = asked.filter(|&directions| directions != 0 || !cfg!(target_os = "wasi")) {
+                snapshot.watched.push(pollfd { fd: self.fds[place], events, revents: 0 });
+                snapshot.origins.push((place, self.ids[place]));
+            }
+        }
+        snapshot.watched.extend(notifier.map(|notifier| pollfd {
+            fd: notifier.as_raw_fd(),
+            events: POLLIN,
+            revents: 0,
+        }));
         self.sleeping = true;
     }
 
     /// Turns the kernel's answers to `snapshot`, `ready` of them other than zero, into no more than `room` events.
     fn report(&mut self, snapshot: &Snapshot, mut ready: usize, events: &mut Vec<Event>, room: usize) {
-        let end = snapshot.watched.len();
-        let first = self.next_turn.min(end);
-        for place in (first..end).chain(1..first) {
+        let end = snapshot.origins.len();
+        let first = snapshot.origins.partition_point(|&(place, _)| place < self.next_turn);
+        for answer in (first..end).chain(0..first) {
             if ready == 0 {
                 return;
             }
-            let pollfd { fd, revents, .. } = snapshot.watched[place];
+            let pollfd { fd, revents, .. } = snapshot.watched[answer];
             if revents == 0 {
                 continue;
             }
             ready -= 1;
+            let (place, id) = snapshot.origins[answer];
             if events.len() == room {
                 self.next_turn = place;
                 return;
             }
             // Where the registration stands now, if it still exists.
-            let id = snapshot.ids[place];
-            let now = if self.ids.get(place) == Some(&id) { Some(place) } else { self.place(fd) };
+            let now = if self.ids.get(place) == Some(&id) { Some(place) } else { self.places.get(fd).copied() };
             if let Some(place) = now.filter(|&place| self.ids[place] == id) {
                 self.report_one(place, revents, events);
             }
@@ -346,99 +308,166 @@ impl Table {
             // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
             return self.remove_at(place);
         }
-        let asked = &mut self.watched[place];
-        let closed = said & (POLLERR | POLLHUP);
-        // It may have been told to watch less in the meantime.
-        let told = said & asked.events | closed;
-        if told == 0 || asked.fd < 0 {
-            return;
-        }
+        let told = emulated::news(self.asked[place], said);
+        let Some(asked) = self.asked[place].filter(|_| told != 0) else { return };
         let Watch { token, trigger, .. } = self.watches[place];
-        match trigger {
-            Trigger::Edge => {
-                if told & (POLLIN | POLLRDHUP) != 0 {
-                    asked.events &= !(POLLIN | POLLRDHUP);
-                }
-                asked.events &= !(told & (POLLOUT | POLLPRI));
-                if closed != 0 {
-                    asked.fd = !asked.fd;
-                }
-            }
-            Trigger::OneShot => asked.fd = !asked.fd,
-            Trigger::Level => {}
-        }
+        self.asked[place] = emulated::after_event(trigger, asked, told);
         events.push(Event::new(token, PollFlags(told)));
     }
 }
 
-/// Interests in `poll(2)`'s words. `POLLERR` and `POLLHUP` come unasked.
-fn directions(interest: Interest) -> i16 {
-    let mut directions = 0;
-    if interest.is_readable() {
-        directions |= POLLIN | POLLRDHUP;
-    }
-    if interest.is_writable() {
-        directions |= POLLOUT;
-    }
-    if interest.is_priority() {
-        directions |= POLLPRI;
-    }
-    directions
-}
-
 /// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
+#[cfg(any(
+    target_os = "android",
+    target_os = "cygwin",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "fuchsia",
+    target_os = "haiku",
+    target_os = "hurd",
+    target_os = "linux",
+    target_os = "netbsd",
+    target_os = "openbsd",
+))]
 fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    let count = watched.len() as libc::nfds_t;
-    let timeout = timeout.map(timespec);
+    use std::ptr;
+
+    let timeout = timeout.map(super::unix::timespec);
     let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let count = watched.len() as libc::nfds_t;
     // SAFETY: the kernel writes to as many entries as there are; the time is read, and no signal mask is given.
     check(unsafe { libc::ppoll(watched.as_mut_ptr(), count, timeout, ptr::null()) }).map(|ready| ready as usize)
 }
 
-/// Nothing that happens under these locks can panic half-way, so a poisoned one is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
+#[cfg(not(any(
+    target_os = "android",
+    target_os = "cygwin",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "fuchsia",
+    target_os = "haiku",
+    target_os = "hurd",
+    target_os = "linux",
+    target_os = "netbsd",
+    target_os = "openbsd",
+)))]
+fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
+    let timeout = timeout.map_or(-1, super::unix::milliseconds);
+    let count = watched.len() as libc::nfds_t;
+    // SAFETY: the kernel writes to as many entries as there are.
+    check(unsafe { libc::poll(watched.as_mut_ptr(), count, timeout) }).map(|ready| ready as usize)
 }
 
-/// `POLLIN` and its like.
-#[derive(Copy, Clone)]
-pub(crate) struct PollFlags(i16);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Trigger;
 
-impl PollFlags {
-    #[inline]
-    fn any(self, flags: i16) -> bool {
-        self.0 & flags != 0
+    fn watch(token: usize) -> Watch {
+        Watch { token: Token(token), interest: Interest::READABLE, trigger: Trigger::Level }
     }
-}
 
-impl Flags for PollFlags {
-    const WOKEN: PollFlags = PollFlags(POLLIN);
-
-    #[inline]
-    fn readiness(self) -> Readiness {
-        let error = self.any(POLLERR);
-        // Hang-up: both directions are closed, and reading gives the end of the stream.
-        let hung_up = self.any(POLLHUP);
-        Readiness::EMPTY
-            .with(Readiness::READABLE, self.any(POLLIN | POLLRDHUP | POLLHUP))
-            .with(Readiness::WRITABLE, self.any(POLLOUT))
-            .with(Readiness::ERROR, error)
-            .with(Readiness::READ_CLOSED, self.any(POLLRDHUP | POLLHUP))
-            .with(Readiness::WRITE_CLOSED, hung_up || error && (self.any(POLLOUT) || self.0 == POLLERR))
-            .with(Readiness::PRIORITY, self.any(POLLPRI))
+    /// A table with a readable registration for each of the descriptors, whose tokens are their numbers.
+    fn table(fds: impl IntoIterator<Item = RawFd>) -> Table {
+        let mut table = Table::default();
+        for fd in fds {
+            table.insert(fd, watch(fd as usize)).unwrap();
+        }
+        table
     }
-}
 
-impl fmt::Debug for PollFlags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (self.any(POLLIN), "POLLIN"),
-            (self.any(POLLPRI), "POLLPRI"),
-            (self.any(POLLOUT), "POLLOUT"),
-            (self.any(POLLRDHUP), "POLLRDHUP"),
-            (self.any(POLLERR), "POLLERR"),
-            (self.any(POLLHUP), "POLLHUP"),
-        ];
-        write_names(f, &names)
+    /// What the kernel would answer if the descriptors of `ready` were readable.
+    fn answers(table: &mut Table, ready: impl Fn(RawFd) -> bool) -> (Snapshot, usize) {
+        let mut snapshot = Snapshot::default();
+        table.copy_to(&mut snapshot, None);
+        let mut count = 0;
+        for entry in &mut snapshot.watched {
+            if ready(entry.fd) {
+                entry.revents = POLLIN;
+                count += 1;
+            }
+        }
+        (snapshot, count)
+    }
+
+    fn report(table: &mut Table, (snapshot, ready): &(Snapshot, usize), room: usize) -> Vec<usize> {
+        let mut events = Vec::new();
+        table.report(snapshot, *ready, &mut events, room);
+        events.iter().map(|event| event.token().0).collect()
+    }
+
+    #[test]
+    fn every_ready_source_gets_its_turn_when_there_is_room_for_few() {
+        let mut table = table(10..20);
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            let answers = answers(&mut table, |_| true);
+            told.extend(report(&mut table, &answers, 3));
+        }
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told, (10..20).collect::<Vec<usize>>());
+    }
+
+    #[test]
+    fn turns_are_fair_although_registrations_come_and_go() {
+        let mut table = table(10..20);
+        let first = answers(&mut table, |_| true);
+        assert_eq!(report(&mut table, &first, 4), [10, 11, 12, 13]);
+        table.remove(19, None).unwrap();
+        table.remove(10, None).unwrap();
+        let second = answers(&mut table, |_| true);
+        assert_eq!(report(&mut table, &second, 4), [14, 15, 16, 17]);
+    }
+
+    #[test]
+    fn what_was_deregistered_during_the_wait_is_not_told() {
+        let mut table = table([10, 11, 12]);
+        let answers = answers(&mut table, |_| true);
+        table.remove(10, None).unwrap();
+        assert_eq!(report(&mut table, &answers, 8), [11, 12]);
+    }
+
+    #[test]
+    fn an_answer_for_an_earlier_registration_of_the_descriptor_is_not_told() {
+        let mut table = table([10, 11]);
+        let answers = answers(&mut table, |fd| fd == 10);
+        table.remove(10, None).unwrap();
+        table.insert(10, watch(99)).unwrap();
+        assert_eq!(report(&mut table, &answers, 8), []);
+    }
+
+    #[test]
+    fn a_closed_descriptor_ends_its_registration() {
+        let mut table = table([10, 11]);
+        let mut answers = answers(&mut table, |_| true);
+        answers.0.watched[0].revents = POLLNVAL;
+        assert_eq!(report(&mut table, &answers, 8), [11]);
+        assert!(table.insert(10, watch(10)).is_ok());
+    }
+
+    #[test]
+    fn the_kernel_is_not_asked_about_a_mute_registration() {
+        let mut table = table([10, 11]);
+        table.watches[0].trigger = Trigger::OneShot;
+        let first = answers(&mut table, |_| true);
+        assert_eq!(report(&mut table, &first, 8), [10, 11]);
+        let second = answers(&mut table, |_| true);
+        assert_eq!(report(&mut table, &second, 8), [11]);
+        table.replace(10, watch(10)).unwrap();
+        let third = answers(&mut table, |_| true);
+        assert_eq!(report(&mut table, &third, 8), [10, 11]);
+    }
+
+    #[test]
+    fn places_follow_when_a_registration_is_removed_from_the_middle() {
+        let mut table = table(10..15);
+        table.remove(11, None).unwrap();
+        table.remove(14, None).unwrap();
+        for fd in [10, 12, 13] {
+            assert_eq!(table.fds[*table.places.get(fd).unwrap()], fd);
+        }
+        assert_eq!((table.places.get(11), table.places.get(14)), (None, None));
     }
 }

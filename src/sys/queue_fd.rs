@@ -1,4 +1,5 @@
-//! `Poll` and `Registry` as file descriptors, for the queues that are one: so a queue can be watched by another.
+//! `Poll` and `Registry` as file descriptors, so that a queue can be watched by another. A module of each backend whose
+//! queue is one.
 
 #![allow(unsafe_code)]
 

@@ -5,7 +5,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The result of a system call that returns -1 and sets `errno` on failure.
 #[inline]
@@ -28,13 +29,37 @@ pub(crate) fn timespec(time: Duration) -> libc::timespec {
     timespec
 }
 
+/// What is left of a time-out, for a wait that may have to go on.
+pub(crate) struct TimeLeft {
+    timeout: Option<Duration>,
+    start: Option<Instant>,
+}
+
+impl TimeLeft {
+    pub(crate) fn new(timeout: Option<Duration>) -> TimeLeft {
+        TimeLeft { timeout, start: timeout.filter(|timeout| !timeout.is_zero()).map(|_| Instant::now()) }
+    }
+
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let elapsed = self.start.map_or(Duration::ZERO, |start| start.elapsed());
+        self.timeout.map(|timeout| timeout.saturating_sub(elapsed))
+    }
+}
+
+/// Nothing that happens under these locks can panic half-way, so a poisoned one is as good as any.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A pipe, (reading end, writing end), both non-blocking and close-on-exec from the start.
 #[cfg(not(any(
-    target_vendor = "apple",
     target_os = "aix",
     target_os = "espidf",
     target_os = "haiku",
-    target_os = "nto"
+    target_os = "hermit",
+    target_os = "nto",
+    target_os = "wasi",
+    target_vendor = "apple"
 )))]
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
@@ -44,8 +69,9 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
-/// A pipe, (reading end, writing end), both non-blocking and close-on-exec.
-#[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "espidf", target_os = "haiku", target_os = "nto"))]
+/// A pipe, (reading end, writing end), both non-blocking and close-on-exec. A program that another thread starts in
+/// between inherits them: there is no `pipe2(2)`.
+#[cfg(any(target_os = "aix", target_os = "haiku", target_os = "nto", target_vendor = "apple"))]
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: the kernel writes two descriptors.

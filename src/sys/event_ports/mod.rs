@@ -1,0 +1,226 @@
+//! Event ports, `port_create(3C)`: illumos and Solaris.
+//!
+//! A descriptor is *associated* with a port for some directions; the association ends with its event. So a registration
+//! is an entry in a table, which knows what to associate anew and when. What is decided stands in `associations`; here
+//! are the system calls.
+
+#![allow(unsafe_code)]
+
+mod associations;
+#[path = "../queue_fd.rs"]
+mod queue_fd;
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use self::associations::{Association, Table, dissociated, retrieved};
+use super::emulated::{PollFlags, Registration, Registrations};
+use super::unix::{TimeLeft, check, lock, timespec};
+use super::{Backend, Flags, Watch, already_registered};
+use crate::event::Event;
+use crate::queue::AtomicToken;
+use crate::{Interest, Token};
+
+#[derive(Debug)]
+pub(crate) struct Selector {
+    port: Arc<Port>,
+}
+
+impl Backend for Selector {
+    type Buffer = Buffer;
+    type Registration = Registration<Port>;
+    type Flags = PollFlags;
+
+    const SHORT_IO_DRAINS: bool = false;
+
+    fn new() -> io::Result<Selector> {
+        // SAFETY: takes nothing.
+        let port = check(unsafe { libc::port_create() })?;
+        // SAFETY: the descriptor is new, and nobody else's.
+        let port = unsafe { OwnedFd::from_raw_fd(port) };
+        // SAFETY: takes no pointer.
+        check(unsafe { libc::fcntl(port.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        Ok(Selector { port: Arc::new(Port { port, table: Mutex::default() }) })
+    }
+
+    fn buffer(capacity: usize) -> Buffer {
+        Buffer(Vec::with_capacity(capacity))
+    }
+
+    fn select(
+        &self,
+        Buffer(buffer): &mut Buffer,
+        events: &mut Vec<Event>,
+        timeout: Option<Duration>,
+        waker: &AtomicToken,
+    ) -> io::Result<bool> {
+        let time = TimeLeft::new(timeout);
+        let mut left = timeout;
+        loop {
+            let mut table = lock(&self.port.table);
+            while let Some(association) = table.next_due() {
+                self.port.associate_anew(&mut table, association);
+            }
+            drop(table);
+
+            self.port.wait(buffer, left)?;
+
+            let mut notified = false;
+            let mut table = lock(&self.port.table);
+            for event in buffer.iter() {
+                match libc::c_int::from(event.portev_source) {
+                    libc::PORT_SOURCE_FD => {
+                        let (fd, id) = (event.portev_object as RawFd, event.portev_user.addr() as u64);
+                        let (told, association) = table.fire(fd, id, event.portev_events as i16);
+                        events.extend(told.map(|(token, flags)| Event::new(token, flags)));
+                        if let Some(association) = association {
+                            self.port.associate_anew(&mut table, association);
+                        }
+                    }
+                    libc::PORT_SOURCE_USER => {
+                        notified = true;
+                        events.push(Event::new(waker.get(), PollFlags::WOKEN));
+                    }
+                    // Something that the program itself associated with the port's descriptor: a timer, say.
+                    _ => events.push(Event::new(Token(event.portev_user.addr()), PollFlags(0))),
+                }
+            }
+            drop(table);
+
+            left = time.left();
+            // With neither events nor the time up, what was ready is watched no more.
+            if !events.is_empty() || left == Some(Duration::ZERO) {
+                return Ok(notified);
+            }
+        }
+    }
+
+    fn register(&self, fd: RawFd, registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
+        if registration.queue.strong_count() > 0 {
+            return Err(already_registered());
+        }
+        let mut table = lock(&self.port.table);
+        let association = table.admit(fd, watch)?;
+        self.port.associate(association)?;
+        table.insert(association, watch);
+        *registration = Registration { queue: Arc::downgrade(&self.port), fd, id: association.id };
+        Ok(())
+    }
+
+    fn reregister(&self, fd: RawFd, _registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
+        let mut table = lock(&self.port.table);
+        let association = table.replace(fd, watch)?;
+        self.port.associate(association)
+    }
+
+    fn deregister(&self, fd: RawFd, registration: &mut Registration<Port>) -> io::Result<()> {
+        let mut table = lock(&self.port.table);
+        table.remove(fd, None)?;
+        mem::take(registration).forget();
+        dissociated(self.port.dissociate(fd))
+    }
+
+    #[cfg(feature = "os-ext")]
+    fn detach(registration: Registration<Port>) {
+        registration.forget();
+    }
+
+    fn rearm(fd: RawFd, registration: &Registration<Port>, blocked: Interest) -> io::Result<()> {
+        let Some(port) = registration.queue.upgrade() else { return Ok(()) };
+        let mut table = lock(&port.table);
+        table.rearm(fd, registration.id, blocked).map_or(Ok(()), |association| port.associate(association))
+    }
+
+    fn set_waker(&self, _token: Token) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn notify(&self) -> io::Result<()> {
+        // SAFETY: the last argument is given back with the event, and means nothing.
+        check(unsafe { libc::port_send(self.port.as_raw_fd(), 0, ptr::null_mut()) }).map(drop)
+    }
+}
+
+impl AsRawFd for Selector {
+    fn as_raw_fd(&self) -> RawFd {
+        self.port.as_raw_fd()
+    }
+}
+
+/// The port, and what is registered with it.
+#[derive(Debug)]
+pub(crate) struct Port {
+    port: OwnedFd,
+    /// Locked while associations change, so that table and port agree; never during a wait.
+    table: Mutex<Table>,
+}
+
+impl Port {
+    fn associate(&self, Association { fd, id, directions }: Association) -> io::Result<()> {
+        let (port, user) = (self.as_raw_fd(), ptr::without_provenance_mut(id as usize));
+        // SAFETY: `user` is given back with the event, and nothing follows it.
+        check(unsafe { libc::port_associate(port, libc::PORT_SOURCE_FD, fd as _, directions.into(), user) }).map(drop)
+    }
+
+    /// As `associate`, within a wait. If it fails, the descriptor was closed: the registration is gone with it.
+    fn associate_anew(&self, table: &mut Table, association: Association) {
+        if self.associate(association).is_err() {
+            let _ = table.remove(association.fd, Some(association.id));
+        }
+    }
+
+    fn dissociate(&self, fd: RawFd) -> io::Result<()> {
+        // SAFETY: takes no pointer.
+        check(unsafe { libc::port_dissociate(self.as_raw_fd(), libc::PORT_SOURCE_FD, fd as _) }).map(drop)
+    }
+
+    /// Waits for events, which replace what is in `buffer`.
+    fn wait(&self, buffer: &mut Vec<libc::port_event>, timeout: Option<Duration>) -> io::Result<()> {
+        buffer.clear();
+        let room = buffer.capacity().min(libc::c_uint::MAX as usize) as libc::c_uint;
+        let mut timeout = timeout.map(timespec);
+        let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+        // Wait for one event, and take what there is.
+        let mut count = 1;
+        // SAFETY: the buffer has room for one event at least (a poll checks that); of a source that does not exist.
+        unsafe { (*buffer.as_mut_ptr()).portev_source = 0 };
+        // SAFETY: there is room for `room` events; the number of them and the time are read and written.
+        let result =
+            check(unsafe { libc::port_getn(self.as_raw_fd(), buffer.as_mut_ptr(), room, &mut count, timeout) });
+        // SAFETY: written above.
+        let wrote = unsafe { (*buffer.as_ptr()).portev_source } != 0;
+        let count = retrieved(result.map(drop), count, wrote)?;
+        // SAFETY: the kernel has filled that many.
+        unsafe { buffer.set_len(count) };
+        Ok(())
+    }
+}
+
+impl AsRawFd for Port {
+    fn as_raw_fd(&self) -> RawFd {
+        self.port.as_raw_fd()
+    }
+}
+
+impl Registrations for Port {
+    fn end(&self, fd: RawFd, id: u64) {
+        let mut table = lock(&self.table);
+        if table.remove(fd, Some(id)).is_ok() {
+            // Closing the descriptor, which follows, ends the association too.
+            let _ = self.dissociate(fd);
+        }
+    }
+}
+
+/// What the kernel writes into.
+pub(crate) struct Buffer(Vec<libc::port_event>);
+
+// SAFETY: the pointers in it are numbers of registrations, or what else a program associated with the port; nothing here
+// follows them.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}

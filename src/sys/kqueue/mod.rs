@@ -1,0 +1,320 @@
+//! `kqueue(2)`: the BSDs and Apple's systems.
+//!
+//! A registration is up to two *filters* in the kernel, `EVFILT_READ` and `EVFILT_WRITE`, that are changed and fire
+//! independently: what is ready in both directions gives two events (one for a one-shot). What is decided stands in
+//! `filters`; here are the system calls.
+
+#![allow(unsafe_code)]
+
+mod filters;
+#[path = "../queue_fd.rs"]
+mod queue_fd;
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use self::filters::{
+    EV_ADD, EV_CLEAR, EV_DELETE, EV_RECEIPT, Filter, KqueueFlags, Notes, PerFilter, additions, both, deletion_failure,
+    failure, replacements, undoing,
+};
+use super::notifier::Notifier;
+use super::unix::{TimeLeft, check, lock, timespec};
+use super::{Backend, Watch, not_registered};
+use crate::Token;
+use crate::event::Event;
+use crate::queue::AtomicToken;
+
+/// Whether the waker is an `EVFILT_USER` event; else it is a pipe. NetBSD has the filter since 10, OpenBSD since 7.8.
+const HAS_USER_EVENTS: bool = !cfg!(any(target_os = "netbsd", target_os = "openbsd", mio_unsupported_force_waker_pipe));
+
+/// The waker's `EVFILT_USER` event.
+const WAKER: libc::uintptr_t = 0;
+
+#[derive(Debug)]
+pub(crate) struct Selector {
+    kqueue: OwnedFd,
+    /// Locked while a registration changes, so that the kernel's filters and the notes agree for whoever holds the lock.
+    notes: Mutex<Notes>,
+    /// The waker's pipe, where there are no user events.
+    notifier: OnceLock<Notifier>,
+}
+
+impl Backend for Selector {
+    type Buffer = Buffer;
+    type Registration = ();
+    type Flags = KqueueFlags;
+
+    const SHORT_IO_DRAINS: bool = true;
+
+    fn new() -> io::Result<Selector> {
+        // SAFETY: takes nothing.
+        let kqueue = check(unsafe { libc::kqueue() })?;
+        // SAFETY: the descriptor is new, and nobody else's.
+        let kqueue = unsafe { OwnedFd::from_raw_fd(kqueue) };
+        // SAFETY: takes no pointer.
+        check(unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        Ok(Selector { kqueue, notes: Mutex::default(), notifier: OnceLock::new() })
+    }
+
+    fn buffer(capacity: usize) -> Buffer {
+        Buffer(Vec::with_capacity(capacity))
+    }
+
+    #[inline]
+    fn select(
+        &self,
+        Buffer(buffer): &mut Buffer,
+        events: &mut Vec<Event>,
+        timeout: Option<Duration>,
+        waker: &AtomicToken,
+    ) -> io::Result<bool> {
+        let time = TimeLeft::new(timeout);
+        let mut left = timeout;
+        loop {
+            self.wait(buffer, left)?;
+
+            let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as libc::uintptr_t);
+            let mut notified = false;
+            // What is left in the buffer are the one-shots.
+            buffer.retain(|kevent| {
+                let flags = flags(kevent);
+                if flags.is_one_shot() {
+                    return true;
+                }
+                let wakes = match filter(kevent) {
+                    Filter::User => HAS_USER_EVENTS && kevent.ident == WAKER,
+                    Filter::Read => pipe == Some(kevent.ident),
+                    _ => false,
+                };
+                notified |= wakes;
+                events.push(Event::new(if wakes { waker.get() } else { token(kevent) }, flags));
+                false
+            });
+            if !buffer.is_empty() {
+                self.fire_one_shots(buffer, events);
+            }
+            if notified {
+                self.notifier.get().map_or(Ok(()), Notifier::seen)?;
+            }
+
+            left = time.left();
+            // With neither events nor the time up, there were one-shots that are registered no more.
+            if !events.is_empty() || left == Some(Duration::ZERO) {
+                return Ok(notified);
+            }
+        }
+    }
+
+    fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
+        let changes = additions(&watch);
+        let mut notes = self.prepare(fd, &watch)?;
+        let receipts = self.change(fd, watch.token, changes)?;
+        if let Some(error) = failure(changes, receipts) {
+            // Half a registration is none. If taking it back fails as well, the first error is the one to tell.
+            let _ = self.change(fd, watch.token, undoing(changes, receipts));
+            notes.forget(fd);
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        notes.set(fd, &watch);
+        Ok(())
+    }
+
+    fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
+        let changes = replacements(&watch);
+        let mut notes = self.prepare(fd, &watch)?;
+        let receipts = self.change(fd, watch.token, changes)?;
+        // After a failure the other filter stays as it is wanted: what it was before is not known any more.
+        notes.set(fd, &watch);
+        failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
+    }
+
+    fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
+        let mut notes = lock(&self.notes);
+        let receipts = self.change(fd, Token(0), both(EV_DELETE))?;
+        notes.forget(fd);
+        deletion_failure(receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
+    }
+
+    fn set_waker(&self, token: Token) -> io::Result<()> {
+        if HAS_USER_EVENTS {
+            // Deleted first: what an earlier waker left pending is void. The first waker finds nothing to delete.
+            let _ = self.change_waker(EV_DELETE, 0);
+            return self.change_waker(EV_ADD | EV_CLEAR, 0);
+        }
+        if let Some(notifier) = self.notifier.get() {
+            return notifier.drain();
+        }
+        let notifier = Notifier::new()?;
+        let changes = [Some(EV_ADD | EV_CLEAR), None];
+        let receipts = self.change(notifier.as_raw_fd(), token, changes)?;
+        if let Some(error) = failure(changes, receipts) {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        // Two first wakers at a time are a programming error (see `Waker::new`); one of them loses its notifier here.
+        let _ = self.notifier.set(notifier);
+        Ok(())
+    }
+
+    fn notify(&self) -> io::Result<()> {
+        if HAS_USER_EVENTS {
+            return self.change_waker(0, libc::NOTE_TRIGGER);
+        }
+        self.notifier.get().ok_or_else(not_registered)?.notify()
+    }
+}
+
+impl Selector {
+    /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
+    fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, Notes>> {
+        if additions(watch) == [None; 2] {
+            let reason = "a descriptor is watched for reading or writing; an AIO request names its queue itself";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        let notes = lock(&self.notes);
+        if notes.mode_changes(fd, watch) {
+            // Those that fail were not there. An invalid descriptor is told of by the change that follows.
+            self.change(fd, watch.token, both(EV_DELETE))?;
+        }
+        Ok(notes)
+    }
+
+    /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
+    fn change(&self, fd: RawFd, token: Token, changes: PerFilter<u16>) -> io::Result<PerFilter<i32>> {
+        let filters = [libc::EVFILT_READ, libc::EVFILT_WRITE];
+        let mut list = [libc::kevent { ident: fd as libc::uintptr_t, udata: udata(token), ..no_event() }; 2];
+        let mut count = 0;
+        for (filter, flags) in filters.into_iter().zip(changes) {
+            if let Some(flags) = flags {
+                list[count].filter = filter;
+                list[count].flags = (flags | EV_RECEIPT).into();
+                count += 1;
+            }
+        }
+        if count == 0 {
+            return Ok([None; 2]);
+        }
+        // There is room for the receipts only, and they come first: no event is taken out of the queue. With a time-out
+        // of zero it does not wait, whatever it makes of `EV_RECEIPT`.
+        let kqueue = self.kqueue.as_raw_fd();
+        let receipts = list.as_mut_ptr();
+        // SAFETY: `list` has that many changes, and room for as many receipts; the manual allows it to be both.
+        let written = check(unsafe {
+            libc::kevent(kqueue, receipts, count as _, receipts, count as _, &timespec(Duration::ZERO))
+        });
+        let receipts = match written {
+            Ok(written) => &list[..written as usize],
+            // Interrupted after all changes were made.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => &[],
+            Err(error) => return Err(error),
+        };
+        let receipt = |filter| {
+            let of_filter = |receipt: &&libc::kevent| receipt.filter == filter && flags(receipt).is_error();
+            receipts.iter().find(of_filter).map_or(0, |receipt| receipt.data as i32)
+        };
+        Ok([changes[0].map(|_| receipt(filters[0])), changes[1].map(|_| receipt(filters[1]))])
+    }
+
+    /// Changes the waker's user event. Its token is not in the kernel, where a change of another thread's could be read
+    /// half-way: the poller knows it.
+    fn change_waker(&self, flags: u16, fflags: u32) -> io::Result<()> {
+        let change =
+            libc::kevent { ident: WAKER, filter: libc::EVFILT_USER, flags: flags.into(), fflags, ..no_event() };
+        // SAFETY: one change is read, and nothing written.
+        check(unsafe { libc::kevent(self.kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) }).map(drop)
+    }
+
+    /// Waits for events, which replace what is in `buffer`.
+    fn wait(&self, buffer: &mut Vec<libc::kevent>, timeout: Option<Duration>) -> io::Result<()> {
+        buffer.clear();
+        let room = buffer.capacity().min(i32::MAX as usize);
+        let timeout = timeout.map(timespec);
+        let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+        let kqueue = self.kqueue.as_raw_fd();
+        // SAFETY: there are no changes, and `buffer` has room for that many events; the time is read.
+        let count = check(unsafe { libc::kevent(kqueue, ptr::null(), 0, buffer.as_mut_ptr(), room as _, timeout) })?;
+        // SAFETY: the kernel has filled that many.
+        unsafe { buffer.set_len(count as usize) };
+        Ok(())
+    }
+
+    /// Gives one event for each one-shot that has fired, and disables its other filter.
+    #[cold]
+    fn fire_one_shots(&self, fired: &mut [libc::kevent], events: &mut Vec<Event>) {
+        // Both filters of a registration side by side, `EVFILT_READ` first.
+        fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent) == Filter::Write));
+        let mut notes = lock(&self.notes);
+        for filters in fired.chunk_by(|a, b| (a.ident, token(a)) == (b.ident, token(b))) {
+            let (fd, token) = (filters[0].ident as RawFd, token(&filters[0]));
+            if let Some(changes) = notes.fire(fd, token) {
+                // It can fail only if the descriptor was closed meanwhile, and its filters with it.
+                let _ = self.change(fd, token, changes);
+                let flags = filters.iter().map(flags).reduce(KqueueFlags::and);
+                events.extend(flags.map(|flags| Event::new(token, flags)));
+            }
+        }
+    }
+}
+
+impl AsRawFd for Selector {
+    fn as_raw_fd(&self) -> RawFd {
+        self.kqueue.as_raw_fd()
+    }
+}
+
+/// What the kernel writes into.
+pub(crate) struct Buffer(Vec<libc::kevent>);
+
+// SAFETY: the pointers in it are tokens, or what else a program put into the queue; nothing here follows them.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}
+
+fn no_event() -> libc::kevent {
+    // SAFETY: numbers and a pointer: all zeros is a value.
+    unsafe { std::mem::zeroed() }
+}
+
+fn udata(token: Token) -> *mut libc::c_void {
+    ptr::without_provenance_mut(token.0)
+}
+
+fn token(kevent: &libc::kevent) -> Token {
+    Token(kevent.udata.addr())
+}
+
+fn flags(kevent: &libc::kevent) -> KqueueFlags {
+    KqueueFlags::new(filter(kevent), kevent.flags as u16, kevent.fflags)
+}
+
+fn filter(kevent: &libc::kevent) -> Filter {
+    match kevent.filter {
+        libc::EVFILT_READ => Filter::Read,
+        libc::EVFILT_WRITE => Filter::Write,
+        libc::EVFILT_AIO => Filter::Aio,
+        #[cfg(target_os = "freebsd")]
+        libc::EVFILT_LIO => Filter::Lio,
+        libc::EVFILT_USER => Filter::User,
+        libc::EVFILT_VNODE => Filter::Vnode,
+        libc::EVFILT_PROC => Filter::Proc,
+        libc::EVFILT_SIGNAL => Filter::Signal,
+        libc::EVFILT_TIMER => Filter::Timer,
+        _ => Filter::Other,
+    }
+}
+
+// The numbers in `filters` are this system's. (All flags fit into 16 bits, whatever type they have here.)
+const _: () = assert!(
+    filters::EV_ADD as u32 == libc::EV_ADD as u32
+        && filters::EV_DELETE as u32 == libc::EV_DELETE as u32
+        && filters::EV_ENABLE as u32 == libc::EV_ENABLE as u32
+        && filters::EV_DISABLE as u32 == libc::EV_DISABLE as u32
+        && filters::EV_ONESHOT as u32 == libc::EV_ONESHOT as u32
+        && filters::EV_CLEAR as u32 == libc::EV_CLEAR as u32
+        && filters::EV_RECEIPT as u32 == libc::EV_RECEIPT as u32
+        && filters::EV_DISPATCH as u32 == libc::EV_DISPATCH as u32
+        && filters::EV_ERROR as u32 == libc::EV_ERROR as u32
+        && filters::EV_EOF as u32 == libc::EV_EOF as u32
+);
