@@ -1,4 +1,4 @@
-//! `epoll(7)`: Linux and Android.
+//! `epoll(7)`: Linux and Android, illumos, Redox.
 
 #![allow(unsafe_code)]
 
@@ -73,7 +73,7 @@ impl Backend for Selector {
     }
 
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        if watch.trigger == Trigger::Exclusive && watch.interest.is_priority() {
+        if interests(&watch) & EPOLLEXCLUSIVE as u32 != 0 && watch.interest.is_priority() {
             return Err(invalid_input("an exclusive registration cannot ask for `Interest::PRIORITY`"));
         }
         self.control(libc::EPOLL_CTL_ADD, fd, interests(&watch), watch.token)
@@ -137,12 +137,13 @@ fn interests(watch: &Watch) -> u32 {
         Trigger::Edge => EPOLLET,
         Trigger::Level => 0,
         Trigger::OneShot => EPOLLONESHOT,
-        Trigger::Exclusive => EPOLLET | EPOLLEXCLUSIVE,
+        #[allow(unreachable_patterns)] // `Trigger::Exclusive` is not everywhere
+        _ => EPOLLET | EPOLLEXCLUSIVE,
     };
     if watch.interest.is_readable() {
         flags |= EPOLLIN;
         // Epoll refuses `EPOLLRDHUP` together with `EPOLLEXCLUSIVE`.
-        if watch.trigger != Trigger::Exclusive {
+        if flags & EPOLLEXCLUSIVE == 0 {
             flags |= EPOLLRDHUP;
         }
     }
@@ -193,8 +194,8 @@ fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option
     }
 }
 
-/// Android's sandbox ends a program that makes a system call which it does not know, `epoll_pwait2` for one.
-#[cfg(target_os = "android")]
+/// Linux alone has `epoll_pwait2`. Android's sandbox ends a program that makes a system call which it does not know.
+#[cfg(not(target_os = "linux"))]
 use wait_milliseconds as wait;
 
 fn wait_milliseconds(

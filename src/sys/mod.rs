@@ -147,8 +147,11 @@ mod backend;
 #[cfg(all(
     feature = "os-poll",
     not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-    any(target_os = "android", target_os = "linux"),
+    any(target_os = "android", target_os = "illumos", target_os = "linux", target_os = "redox"),
 ))]
+// illumos has event ports as well, of which Solaris's are the origin. Its epoll is the better one here: the kernel makes
+// edges, for any descriptor, and programs that know illumos as an epoll platform (Tokio does) skip the read that would
+// say `WouldBlock`, which event ports have to see.
 #[path = "epoll.rs"]
 mod backend;
 
@@ -169,7 +172,7 @@ mod backend;
 #[cfg(all(
     feature = "os-poll",
     not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-    any(target_os = "illumos", target_os = "solaris"),
+    target_os = "solaris",
 ))]
 #[path = "event_ports/mod.rs"]
 mod backend;
@@ -182,13 +185,14 @@ mod backend;
         mio_unsupported_force_poll_poll,
         not(any(
             target_os = "android",
+            target_os = "illumos",
             target_os = "linux",
+            target_os = "redox",
             target_os = "dragonfly",
             target_os = "freebsd",
             target_os = "netbsd",
             target_os = "openbsd",
             target_vendor = "apple",
-            target_os = "illumos",
             target_os = "solaris",
         )),
     ),

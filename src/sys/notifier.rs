@@ -35,10 +35,10 @@ impl Notifier {
     }
 
     /// Called when an edge-triggered queue has reported the descriptor. Pipes are emptied: between Linux 5.5 and 5.14
-    /// one that is not empty sets off no edge when it is written to.
+    /// one that is not empty sets off no edge when it is written to. On illumos neither does an eventfd.
     #[allow(dead_code)] // `poll(2)` is not edge-triggered
     pub(crate) fn seen(&self) -> io::Result<()> {
-        if self.sender.is_some() { self.drain() } else { Ok(()) }
+        if self.sender.is_some() || cfg!(target_os = "illumos") { self.drain() } else { Ok(()) }
     }
 
     /// Makes the descriptor unreadable.
@@ -66,7 +66,7 @@ impl AsRawFd for Notifier {
 }
 
 #[cfg(all(
-    any(target_os = "android", target_os = "espidf", target_os = "hermit", target_os = "linux"),
+    any(target_os = "android", target_os = "espidf", target_os = "hermit", target_os = "illumos", target_os = "linux"),
     not(mio_unsupported_force_waker_pipe)
 ))]
 fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
@@ -87,7 +87,13 @@ fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
 #[cfg(all(
     any(unix, target_os = "hermit"),
     not(all(
-        any(target_os = "android", target_os = "espidf", target_os = "hermit", target_os = "linux"),
+        any(
+            target_os = "android",
+            target_os = "espidf",
+            target_os = "hermit",
+            target_os = "illumos",
+            target_os = "linux"
+        ),
         not(mio_unsupported_force_waker_pipe)
     ))
 ))]
