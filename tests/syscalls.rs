@@ -118,6 +118,25 @@ fn accept_is_one_call() {
     assert!(calls[0].contains("SOCK_CLOEXEC|SOCK_NONBLOCK"), "{calls:?}");
 }
 
+/// Sandboxes, and kernels that know `accept(2)` alone.
+#[test]
+fn without_accept4_it_falls_back() {
+    let calls = strace("without_accept4_it_falls_back", &["-e", "inject=accept4:error=ENOSYS"], || {
+        let listener = TcpListener::bind(localhost()).unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        mark();
+        let (accepted, from) = listener.accept().unwrap();
+        mark();
+        assert_eq!(from, client.local_addr().unwrap());
+        assert!(socket2::SockRef::from(&accepted).nonblocking().unwrap());
+        // SAFETY: takes no pointer.
+        assert_eq!(unsafe { libc::fcntl(accepted.as_raw_fd(), libc::F_GETFD) }, libc::FD_CLOEXEC);
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+    let Some(calls) = calls else { return };
+    assert_eq!(names(&calls)[..2], ["accept4", "accept"]);
+}
+
 /// A poll, a socket, and nothing that would need a system call to be there.
 fn with_ready_socket() -> (Poll, Events, UdpSocket) {
     let poll = Poll::new().unwrap();

@@ -34,3 +34,7 @@ mod unix_sockets;
 /// With the queues that are a file descriptor.
 #[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
 mod embed;
+
+/// Looks at the sources, which are here only where the suite was built.
+#[cfg(target_os = "linux")]
+mod table;

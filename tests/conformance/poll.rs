@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 
-use crate::util::{HANG, assert_no_event, localhost, next_event};
+use crate::util::{HANG, Watchdog, assert_no_event, localhost, next_event};
 
 /// Sockets that are writable from the start, registered with tokens from 0.
 fn writable_sockets(count: usize, poll: &Poll, trigger: Trigger) -> Vec<UdpSocket> {
@@ -88,6 +88,7 @@ fn the_longest_timeouts_neither_overflow_nor_end_early() {
         Duration::from_nanos(u64::MAX),
         Duration::MAX,
     ];
+    let _watchdog = Watchdog::start();
     for timeout in timeouts {
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -105,6 +106,7 @@ fn without_a_timeout_poll_waits_for_an_event() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
     let waker = Waker::new(poll.registry(), Token(0)).unwrap();
+    let _watchdog = Watchdog::start();
     for deadline in [false, true] {
         thread::scope(|scope| {
             scope.spawn(|| {

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -47,12 +49,28 @@ pub(crate) fn assert_no_event(poll: &mut Poll) {
     assert!(events.is_empty(), "unexpected: {events:?}");
 }
 
+/// Ends the process if it lives too long: the guard of tests that wait without a time-out.
+pub(crate) struct Watchdog(#[allow(dead_code)] mpsc::Sender<()>);
+
+impl Watchdog {
+    pub(crate) fn start() -> Watchdog {
+        let (alive, ended) = mpsc::channel();
+        thread::spawn(move || {
+            if ended.recv_timeout(HANG) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("a poll without a time-out hangs");
+                std::process::abort();
+            }
+        });
+        Watchdog(alive)
+    }
+}
+
 /// Waits for what comes without an event.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + HANG;
     while !holds() {
         assert!(Instant::now() < deadline, "not within {HANG:?}: {what}");
-        std::thread::yield_now();
+        thread::yield_now();
     }
 }
 
