@@ -21,9 +21,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 ///
 /// | platforms | queue |
 /// |---|---|
-/// | Android, Linux | `epoll(7)` |
+/// | Android, illumos, Linux, Redox | `epoll(7)` |
 /// | DragonFly BSD, FreeBSD, NetBSD, OpenBSD, Apple's | `kqueue(2)` |
-/// | illumos, Solaris | event ports, `port_create(3C)` |
+/// | Solaris | event ports, `port_create(3C)` |
 /// | Windows | an I/O completion port, fed by the socket driver AFD |
 /// | others | `poll(2)` |
 ///
