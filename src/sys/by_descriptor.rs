@@ -1,39 +1,44 @@
 //! A map from file descriptors.
 
+use std::collections::HashMap;
 use std::os::fd::RawFd;
 
-/// A map from file descriptors, which are small numbers: a vector that is as long as the largest one so far. So every
-/// operation takes the same short time however much is in it, and it does not grow as long as the numbers do not. (A hash
-/// map would, now and then, though it holds no more than before.)
+/// A map from file descriptors that does not allocate while it holds no more than ever before.
+///
+/// A hash map that is at most half full cleans up in place after what was removed, instead of growing; so this one is kept
+/// at most half full.
 #[derive(Debug)]
-pub(super) struct ByDescriptor<T>(Vec<Option<T>>);
+pub(super) struct ByDescriptor<T> {
+    map: HashMap<RawFd, T>,
+    /// How many entries there is twice the room for.
+    most: usize,
+}
 
 impl<T> Default for ByDescriptor<T> {
     fn default() -> Self {
-        ByDescriptor(Vec::new())
+        ByDescriptor { map: HashMap::new(), most: 0 }
     }
 }
 
 impl<T> ByDescriptor<T> {
     pub(super) fn get(&self, fd: RawFd) -> Option<&T> {
-        self.0.get(usize::try_from(fd).ok()?)?.as_ref()
+        self.map.get(&fd)
     }
 
     pub(super) fn get_mut(&mut self, fd: RawFd) -> Option<&mut T> {
-        self.0.get_mut(usize::try_from(fd).ok()?)?.as_mut()
+        self.map.get_mut(&fd)
     }
 
-    /// Puts in what belongs to `fd`, which the OS has been asked about: it takes room for all numbers up to it.
     pub(super) fn insert(&mut self, fd: RawFd, value: T) {
-        let Ok(index) = usize::try_from(fd) else { return };
-        if index >= self.0.len() {
-            self.0.resize_with(index + 1, || None);
+        if self.map.len() == self.most {
+            self.most = (2 * self.most).max(8);
+            self.map.reserve(2 * self.most);
         }
-        self.0[index] = Some(value);
+        self.map.insert(fd, value);
     }
 
     pub(super) fn remove(&mut self, fd: RawFd) -> Option<T> {
-        self.0.get_mut(usize::try_from(fd).ok()?)?.take()
+        self.map.remove(&fd)
     }
 }
 
@@ -42,23 +47,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds_what_was_put_in_until_it_is_taken_out() {
+    fn does_not_grow_while_it_holds_no_more_than_before() {
         let mut map = ByDescriptor::default();
-        map.insert(5, 'a');
-        map.insert(0, 'b');
-        map.insert(5, 'c');
-        assert_eq!((map.get(0), map.get(5), map.get(4), map.get(6)), (Some(&'b'), Some(&'c'), None, None));
-        assert_eq!(map.remove(5), Some('c'));
-        assert_eq!(map.get_mut(5), None);
-        assert_eq!(map.remove(5), None);
-    }
-
-    #[test]
-    fn a_number_that_is_no_descriptor_is_not_found() {
-        let mut map = ByDescriptor::default();
-        map.insert(-1, ());
-        assert_eq!(map.get(-1), None);
-        assert_eq!(map.get_mut(i32::MAX), None);
-        assert_eq!(map.remove(-1), None);
+        for fd in 0..1000 {
+            map.insert(fd, ());
+        }
+        let room = map.map.capacity();
+        for fd in 1000..100_000 {
+            map.remove(fd - 1000);
+            map.insert(fd, ());
+        }
+        assert_eq!((map.map.len(), map.most), (1000, 1024));
+        assert!(map.map.capacity() <= room);
     }
 }
