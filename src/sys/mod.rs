@@ -200,6 +200,10 @@ mod backend;
 #[path = "poll.rs"]
 mod backend;
 
+#[cfg(all(feature = "os-poll", windows))]
+#[path = "windows/mod.rs"]
+pub(crate) mod backend;
+
 pub(crate) use self::backend::Selector;
 
 // What several of them use.

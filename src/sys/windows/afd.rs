@@ -1,0 +1,281 @@
+//! AFD, the driver behind Windows' sockets: it completes a poll when a socket is ready. Undocumented, and what
+//! `select` and `WSAPoll` are made of.
+
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::mem;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawSocket};
+use std::panic::RefUnwindSafe;
+use std::ptr;
+
+use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
+use windows_sys::Wdk::Storage::FileSystem::{FILE_OPEN, NtCancelIoFileEx, NtCreateFile};
+use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
+use windows_sys::Win32::Foundation::{
+    HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_CANCELLED, STATUS_SUCCESS, UNICODE_STRING,
+};
+use windows_sys::Win32::Networking::WinSock::{
+    INVALID_SOCKET, SIO_BASE_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT, SOCKET, WSAENOTSOCK, WSAIoctl,
+};
+use windows_sys::Win32::Storage::FileSystem::{FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE};
+use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, OVERLAPPED};
+
+use super::iocp::{Operation, Port};
+
+/// There is something to read.
+pub(crate) const RECEIVE: u32 = 0x1;
+/// There is room to write, or the connection stands.
+pub(crate) const SEND: u32 = 0x4;
+/// The peer has shut its writing side.
+pub(crate) const DISCONNECT: u32 = 0x8;
+/// The connection was reset.
+pub(crate) const ABORT: u32 = 0x10;
+/// The socket was closed on this side.
+pub(crate) const LOCAL_CLOSE: u32 = 0x20;
+/// There is a connection to accept.
+pub(crate) const ACCEPT: u32 = 0x80;
+/// The attempt to connect has failed.
+pub(crate) const CONNECT_FAIL: u32 = 0x100;
+
+const IOCTL_AFD_POLL: u32 = 0x0001_2024;
+
+/// `\Device\Afd`, and below it any name: this one tells who it is to somebody who lists handles.
+const DEVICE: &str = r"\Device\Afd\Mio";
+
+/// A handle to the driver that polls are submitted through.
+pub(crate) struct Afd(OwnedHandle);
+
+impl Afd {
+    /// Opens the driver, and has its polls complete at `port`.
+    pub(crate) fn open(port: &Port) -> io::Result<Afd> {
+        let mut name: Vec<u16> = DEVICE.encode_utf16().collect();
+        let length = mem::size_of_val(&*name) as u16;
+        let name = UNICODE_STRING { Length: length, MaximumLength: length, Buffer: name.as_mut_ptr() };
+        let attributes = OBJECT_ATTRIBUTES {
+            Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
+            ObjectName: &name,
+            ..OBJECT_ATTRIBUTES::default()
+        };
+        let mut handle = ptr::null_mut();
+        let mut status_block = IO_STATUS_BLOCK::default();
+        // SAFETY: all pointers are good during the call; there is no time-out or extended attribute.
+        let status = unsafe {
+            NtCreateFile(
+                &mut handle,
+                SYNCHRONIZE,
+                &attributes,
+                &mut status_block,
+                ptr::null(),
+                0,
+                FILE_SHARE_READ | FILE_SHARE_WRITE,
+                FILE_OPEN,
+                0,
+                ptr::null(),
+                0,
+            )
+        };
+        check(status)?;
+        // SAFETY: the handle is new, and nobody else's.
+        let device = unsafe { OwnedHandle::from_raw_handle(handle) };
+        port.associate(&device)?;
+        Ok(Afd(device))
+    }
+
+    /// Asks for a completion when one of `events` holds for the socket.
+    ///
+    /// # Safety
+    ///
+    /// `overlapped` and `poll` stay alive and are touched by nobody else until the completion was dequeued.
+    pub(crate) unsafe fn poll(
+        &self,
+        overlapped: *mut OVERLAPPED,
+        poll: &Poll,
+        socket: RawSocket,
+        events: u32,
+    ) -> io::Result<()> {
+        let info = poll.0.get();
+        // SAFETY: nobody else knows of the memory yet.
+        unsafe { *info = PollInfo::new(socket, events) };
+        // SAFETY: the handle is open; the caller keeps the memory. An `OVERLAPPED` begins with an `IO_STATUS_BLOCK`.
+        let status = unsafe {
+            NtDeviceIoControlFile(
+                self.0.as_raw_handle(),
+                ptr::null_mut(),
+                None,
+                overlapped.cast(),
+                overlapped.cast(),
+                IOCTL_AFD_POLL,
+                info.cast(),
+                size_of::<PollInfo>() as u32,
+                info.cast(),
+                size_of::<PollInfo>() as u32,
+            )
+        };
+        check(status)
+    }
+
+    /// Asks for an end of the poll. It completes in any case: as cancelled, or as if nothing had been asked.
+    pub(crate) fn cancel(&self, operation: &Operation) {
+        let mut status_block = IO_STATUS_BLOCK::default();
+        // SAFETY: the handle is open, and the address serves only to find the poll. If the poll is over, there is
+        // nothing to find.
+        unsafe { NtCancelIoFileEx(self.0.as_raw_handle(), operation.overlapped().cast(), &mut status_block) };
+    }
+}
+
+/// The memory of a poll: what was asked, then what was answered.
+pub(crate) struct Poll(UnsafeCell<PollInfo>);
+
+// SAFETY: accessed only through `Afd::poll` and `answer`, which are unsafe.
+unsafe impl Send for Poll {}
+// SAFETY: as above.
+unsafe impl Sync for Poll {}
+/// Nothing panics half-way through a change of it.
+impl RefUnwindSafe for Poll {}
+
+/// What came of a poll.
+pub(crate) enum Answer {
+    /// These events hold.
+    Events(u32),
+    /// It was cancelled.
+    Cancelled,
+    /// The socket cannot be polled: it is closed.
+    Failed,
+}
+
+impl Poll {
+    pub(crate) fn new() -> Poll {
+        Poll(UnsafeCell::new(PollInfo::new(0, 0)))
+    }
+
+    /// What came of the poll, which ended with `status`.
+    ///
+    /// # Safety
+    ///
+    /// The completion of the poll was dequeued, and none was started since.
+    pub(crate) unsafe fn answer(&self, status: NTSTATUS) -> Answer {
+        // SAFETY: the caller vouches that nobody writes to it.
+        let info = unsafe { &*self.0.get() };
+        match status {
+            STATUS_SUCCESS if info.count == 0 => Answer::Events(0),
+            STATUS_SUCCESS => Answer::Events(info.events),
+            STATUS_CANCELLED => Answer::Cancelled,
+            _ => Answer::Failed,
+        }
+    }
+}
+
+/// `AFD_POLL_INFO` with one `AFD_POLL_HANDLE_INFO`.
+#[repr(C)]
+struct PollInfo {
+    timeout: i64,
+    count: u32,
+    /// Whether this poll ends earlier ones of the same socket.
+    exclusive: u32,
+    handle: HANDLE,
+    events: u32,
+    status: NTSTATUS,
+}
+
+impl PollInfo {
+    fn new(socket: RawSocket, events: u32) -> PollInfo {
+        let handle = ptr::without_provenance_mut(socket as usize);
+        PollInfo { timeout: i64::MAX, count: 1, exclusive: 0, handle, events, status: STATUS_SUCCESS }
+    }
+}
+
+/// The driver's own socket under `socket`, which is another one where a layered service provider (a filter that
+/// software of old put between) is installed.
+pub(crate) fn base_socket(socket: RawSocket) -> io::Result<RawSocket> {
+    find_base_socket(socket as SOCKET, ask_provider).map(|socket| socket as RawSocket)
+}
+
+/// Some layered providers refuse `SIO_BASE_HANDLE`, against the rules; of those, all known ones tell the next lower
+/// socket to `select` or `WSAPoll`, so they are asked in their name, layer by layer.
+fn find_base_socket(mut socket: SOCKET, ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>) -> io::Result<SOCKET> {
+    loop {
+        let error = match ask(socket, SIO_BASE_HANDLE) {
+            Ok(base) => return Ok(base),
+            Err(error) if error.raw_os_error() == Some(WSAENOTSOCK) => return Err(error),
+            Err(error) => error,
+        };
+        let lower = [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL]
+            .into_iter()
+            .find_map(|question| ask(socket, question).ok().filter(|&lower| lower != socket));
+        socket = lower.ok_or(error)?;
+    }
+}
+
+fn ask_provider(socket: SOCKET, question: u32) -> io::Result<SOCKET> {
+    let mut answer = INVALID_SOCKET;
+    let mut length = 0;
+    // SAFETY: the answer has room for a socket, and the call is not overlapped.
+    let failed = unsafe {
+        WSAIoctl(
+            socket,
+            question,
+            ptr::null(),
+            0,
+            (&raw mut answer).cast(),
+            size_of::<SOCKET>() as u32,
+            &mut length,
+            ptr::null_mut(),
+            None,
+        )
+    };
+    if failed != 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+/// Turns a failure into the error that Win32 has for it. Warnings and "pending" are no failures: a completion comes.
+fn check(status: NTSTATUS) -> io::Result<()> {
+    const SEVERITY: u32 = 0b11 << 30;
+    if status as u32 & SEVERITY != SEVERITY {
+        return Ok(());
+    }
+    // SAFETY: takes no pointer.
+    let code = unsafe { RtlNtStatusToDosError(status) };
+    Err(io::Error::from_raw_os_error(code as i32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> io::Error {
+        io::Error::from_raw_os_error(windows_sys::Win32::Networking::WinSock::WSAEINVAL)
+    }
+
+    #[test]
+    fn a_provider_that_refuses_the_base_handle_is_asked_layer_by_layer() {
+        // Socket 3 lies over 2, which lies over 1; each layer answers another question.
+        let base = find_base_socket(3, |socket, question| match (socket, question) {
+            (3, SIO_BSP_HANDLE_SELECT) => Ok(2),
+            (2, SIO_BSP_HANDLE_POLL) => Ok(1),
+            (1, SIO_BASE_HANDLE) => Ok(1),
+            _ => Err(refused()),
+        });
+        assert_eq!(base.unwrap(), 1);
+    }
+
+    #[test]
+    fn a_provider_that_refuses_everything_is_an_error_and_no_endless_loop() {
+        let nothing = find_base_socket(3, |_, _| Err(refused()));
+        assert_eq!(nothing.unwrap_err().raw_os_error(), refused().raw_os_error());
+        let itself = find_base_socket(3, |socket, question| match question {
+            SIO_BASE_HANDLE => Err(refused()),
+            _ => Ok(socket),
+        });
+        assert_eq!(itself.unwrap_err().raw_os_error(), refused().raw_os_error());
+    }
+
+    #[test]
+    fn what_is_no_socket_is_not_asked_further() {
+        let error = find_base_socket(3, |_, question| {
+            assert_eq!(question, SIO_BASE_HANDLE);
+            Err(io::Error::from_raw_os_error(WSAENOTSOCK))
+        });
+        assert_eq!(error.unwrap_err().raw_os_error(), Some(WSAENOTSOCK));
+    }
+}

@@ -1,0 +1,317 @@
+//! Windows: an I/O completion port. Sockets report their readiness to it through polls of the driver AFD, named pipes
+//! through overlapped I/O, a waker by posting a packet.
+//!
+//! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
+//! - `afd.rs`: the driver's polls.
+//! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
+
+mod afd;
+mod iocp;
+mod socket_state;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::os::windows::io::RawSocket;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use self::afd::{ABORT, ACCEPT, Afd, CONNECT_FAIL, DISCONNECT, RECEIVE, SEND};
+use self::iocp::{Packets, Port};
+use self::socket_state::SocketState;
+use super::{Backend, Flags, Watch, already_registered, not_registered};
+use crate::event::{Event, Readiness, write_names};
+use crate::{Interest, Token};
+
+/// How many sockets share a handle of the driver. The driver goes through a handle's polls one by one when it looks for
+/// one to cancel, and a handle for each socket would be a waste of handles.
+const SOCKETS_PER_HANDLE: usize = 32;
+
+pub(crate) struct Selector {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    port: Arc<Port>,
+    pool: Mutex<Pool>,
+    /// The registrations whose sources remember nothing, by the socket as the user knows it.
+    detached: Mutex<HashMap<RawSocket, Arc<SocketState>>>,
+    /// What a wait brings in. Locked for as long as that takes, by the one thread that polls.
+    batch: Mutex<Batch>,
+}
+
+impl Backend for Selector {
+    type Buffer = Packets;
+    type Registration = Registration;
+    type Flags = AfdFlags;
+
+    fn new() -> io::Result<Selector> {
+        let shared = Shared {
+            port: Arc::new(Port::new()?),
+            pool: Mutex::default(),
+            detached: Mutex::default(),
+            batch: Mutex::default(),
+        };
+        Ok(Selector { shared: Arc::new(shared) })
+    }
+
+    fn buffer(capacity: usize) -> Packets {
+        Packets::with_capacity(capacity)
+    }
+
+    fn select(
+        &self,
+        buffer: &mut Packets,
+        events: &mut Vec<Event>,
+        timeout: Option<Duration>,
+        waker: Token,
+    ) -> io::Result<bool> {
+        let mut batch = lock(&self.shared.batch);
+        mem::swap(&mut batch.events, events);
+        let notified = self.shared.wait(&mut batch, buffer, timeout, waker);
+        mem::swap(&mut batch.events, events);
+        notified
+    }
+
+    fn register(&self, socket: RawSocket, registration: &mut Registration, watch: Watch) -> io::Result<()> {
+        if registration.queue.strong_count() > 0 {
+            return Err(already_registered());
+        }
+        let base = afd::base_socket(socket)?;
+        let shared = &self.shared;
+        let state = shared.free_state()?;
+        if let Err(error) = state.begin(base, watch) {
+            lock(&shared.pool).free.push(state);
+            return Err(error);
+        }
+        *registration = Registration { queue: Arc::downgrade(shared), socket, state: Some(state) };
+        Ok(())
+    }
+
+    fn reregister(&self, socket: RawSocket, registration: &mut Registration, watch: Watch) -> io::Result<()> {
+        match &registration.state {
+            Some(state) if registration.belongs_to(&self.shared) => state.replace(watch),
+            Some(_) => Err(not_registered()),
+            None => self.shared.detached(socket)?.replace(watch),
+        }
+    }
+
+    fn deregister(&self, socket: RawSocket, registration: &mut Registration) -> io::Result<()> {
+        match &registration.state {
+            Some(_) if registration.belongs_to(&self.shared) => *registration = Registration::default(),
+            Some(_) => return Err(not_registered()),
+            None => {
+                let state = lock(&self.shared.detached).remove(&socket).ok_or_else(not_registered)?;
+                self.shared.end(state);
+            }
+        }
+        Ok(())
+    }
+
+    /// A socket that is registered a second time in this way takes the place of the first: it need not be the same one.
+    /// Windows soon uses the number of a closed socket again, and the news of its closing may still be in the queue.
+    fn detach(mut registration: Registration) {
+        if let Some((shared, state)) = registration.take() {
+            let replaced = lock(&shared.detached).insert(registration.socket, state);
+            if let Some(state) = replaced {
+                shared.end(state);
+            }
+        }
+    }
+
+    fn rearm(_socket: RawSocket, registration: &Registration, blocked: Interest) -> io::Result<()> {
+        match &registration.state {
+            Some(state) => state.rearm(blocked),
+            None => Ok(()),
+        }
+    }
+
+    fn set_waker(&self, _token: Token) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn notify(&self) -> io::Result<()> {
+        self.shared.port.notify()
+    }
+}
+
+impl fmt::Debug for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selector").field("port", &self.shared.port).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn wait(
+        &self,
+        batch: &mut Batch,
+        buffer: &mut Packets,
+        timeout: Option<Duration>,
+        waker: Token,
+    ) -> io::Result<bool> {
+        batch.resume();
+        let start = timeout.filter(|timeout| !timeout.is_zero()).map(|_| Instant::now());
+        let mut left = timeout;
+        loop {
+            batch.resubmitted = false;
+            let mut notified = false;
+            for packet in self.port.dequeue(buffer, left)? {
+                match self.port.take(packet.operation) {
+                    Some(owner) => owner.completed(packet.operation, packet.bytes, batch),
+                    None => notified = true,
+                }
+            }
+            if notified {
+                batch.event(Event::new(waker, AfdFlags::WOKEN));
+            }
+            lock(&self.pool).free.append(&mut batch.free);
+
+            left = timeout.map(|timeout| timeout.saturating_sub(start.map_or(timeout, |start| start.elapsed())));
+            // What was asked for anew may be ready at once, and even a wait of no time sees that.
+            let over = left.is_some_and(|left| left.is_zero()) && !batch.resubmitted;
+            if !batch.events.is_empty() || over {
+                return Ok(notified);
+            }
+        }
+    }
+
+    fn free_state(&self) -> io::Result<Arc<SocketState>> {
+        let mut pool = lock(&self.pool);
+        if let Some(state) = pool.free.pop() {
+            return Ok(state);
+        }
+        let afd = match &pool.newest {
+            Some((afd, sockets)) if *sockets < SOCKETS_PER_HANDLE => Arc::clone(afd),
+            _ => Arc::clone(&pool.newest.insert((Arc::new(Afd::open(&self.port)?), 0)).0),
+        };
+        if let Some((_, sockets)) = &mut pool.newest {
+            *sockets += 1;
+        }
+        Ok(Arc::new(SocketState::new(afd, Arc::downgrade(&self.port))))
+    }
+
+    /// Ends a registration.
+    fn end(&self, state: Arc<SocketState>) {
+        if state.end() {
+            lock(&self.pool).free.push(state);
+        }
+    }
+
+    fn detached(&self, socket: RawSocket) -> io::Result<Arc<SocketState>> {
+        lock(&self.detached).get(&socket).cloned().ok_or_else(not_registered)
+    }
+}
+
+/// States that no socket uses. Each stays with its handle of the driver.
+#[derive(Default)]
+struct Pool {
+    free: Vec<Arc<SocketState>>,
+    /// The handle opened last, and the number of states that were made with it.
+    newest: Option<(Arc<Afd>, usize)>,
+}
+
+/// What completions bring in.
+#[derive(Default)]
+pub(crate) struct Batch {
+    events: Vec<Event>,
+    /// To be asked for again by the next `select`.
+    queued: Vec<Arc<SocketState>>,
+    /// On the way back to the pool.
+    free: Vec<Arc<SocketState>>,
+    /// A poll was submitted in place of one that was of no use.
+    resubmitted: bool,
+}
+
+impl Batch {
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    fn resume(&mut self) {
+        for state in self.queued.drain(..) {
+            if state.resume() {
+                self.free.push(state);
+            }
+        }
+    }
+}
+
+/// A source's part of a registration: what re-arms it, and what ends it when the source is dropped.
+#[derive(Default)]
+pub(crate) struct Registration {
+    queue: Weak<Shared>,
+    socket: RawSocket,
+    state: Option<Arc<SocketState>>,
+}
+
+impl Registration {
+    fn belongs_to(&self, queue: &Arc<Shared>) -> bool {
+        Weak::as_ptr(&self.queue) == Arc::as_ptr(queue)
+    }
+
+    /// Takes everything out, if the queue still exists, so that dropping it does nothing.
+    fn take(&mut self) -> Option<(Arc<Shared>, Arc<SocketState>)> {
+        self.queue.upgrade().zip(self.state.take())
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if let Some((shared, state)) = self.take() {
+            shared.end(state);
+        }
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// Nothing that happens under these locks can panic half-way, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `AFD_POLL_RECEIVE` and its like.
+#[derive(Copy, Clone)]
+pub(crate) struct AfdFlags(u32);
+
+impl AfdFlags {
+    #[inline]
+    fn any(self, flags: u32) -> bool {
+        self.0 & flags != 0
+    }
+}
+
+impl Flags for AfdFlags {
+    const WOKEN: AfdFlags = AfdFlags(RECEIVE);
+
+    #[inline]
+    fn readiness(self) -> Readiness {
+        // A reset connection and a failed attempt end both directions.
+        let failed = self.any(ABORT | CONNECT_FAIL);
+        Readiness::EMPTY
+            .with(Readiness::READABLE, failed || self.any(RECEIVE | ACCEPT | DISCONNECT))
+            .with(Readiness::WRITABLE, failed || self.any(SEND))
+            .with(Readiness::ERROR, self.any(CONNECT_FAIL))
+            .with(Readiness::READ_CLOSED, failed || self.any(DISCONNECT))
+            .with(Readiness::WRITE_CLOSED, failed)
+    }
+}
+
+impl fmt::Debug for AfdFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (self.any(RECEIVE), "AFD_POLL_RECEIVE"),
+            (self.any(SEND), "AFD_POLL_SEND"),
+            (self.any(DISCONNECT), "AFD_POLL_DISCONNECT"),
+            (self.any(ABORT), "AFD_POLL_ABORT"),
+            (self.any(ACCEPT), "AFD_POLL_ACCEPT"),
+            (self.any(CONNECT_FAIL), "AFD_POLL_CONNECT_FAIL"),
+        ];
+        write_names(f, &names)
+    }
+}

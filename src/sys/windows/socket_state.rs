@@ -1,0 +1,250 @@
+//! The state of one registered socket: what it waits for, and its poll of the driver.
+//!
+//! A poll of AFD is one question: it completes once, as soon as one of the events that it asks for holds. From such
+//! answers the triggers are made, by asking again or not:
+//!
+//! - After an event, an *edge-triggered* registration no longer waits for the direction that was reported, until I/O in
+//!   that direction said `WouldBlock` or the user registered anew. Both directions end with a reset or failed connection.
+//! - A *one-shot* registration waits for nothing after an event.
+//! - A *level-triggered* one goes on waiting for all.
+//!
+//! A socket has one poll in flight at most, and stands in one of four phases:
+//!
+//! | phase | what goes on | leaves it |
+//! |---|---|---|
+//! | idle | nothing: nobody waits | when something is armed: polling |
+//! | polling | a poll is in flight | with its completion; when more is armed than it asks for: cancelling |
+//! | cancelling | a poll is in flight, and is of no use any more | with its completion: polling, with what is armed by then |
+//! | queued | an event was reported, and something is still armed | the next `select` asks again: polling |
+//!
+//! A queued socket is asked for no earlier than with the next `select` for two reasons: a level-triggered one is to be
+//! reported as it is then, and the user's I/O in between often arms the other direction, so one poll does for both.
+//!
+//! When the registration ends, the state becomes free for another socket, but only once no poll is in flight and it is
+//! not queued any more.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::windows::io::RawSocket;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use super::afd::{self, ABORT, ACCEPT, Afd, Answer, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND};
+use super::iocp::{Operation, Owner, Port};
+use super::{AfdFlags, Batch, lock};
+use crate::event::Event;
+use crate::sys::{Watch, not_registered};
+use crate::{Interest, Trigger};
+
+/// What ends the wait for reading, apart from failures.
+const READ: u32 = RECEIVE | ACCEPT | DISCONNECT;
+/// What ends the wait for writing, apart from failures.
+const WRITE: u32 = SEND;
+/// What ends every wait.
+const FAILURE: u32 = ABORT | CONNECT_FAIL;
+
+pub(crate) struct SocketState {
+    operation: Operation,
+    poll: afd::Poll,
+    afd: Arc<Afd>,
+    port: Weak<Port>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// The driver's own socket.
+    socket: RawSocket,
+    /// `None` when the registration has ended.
+    watch: Option<Watch>,
+    /// Of `READ` and `WRITE`, what is waited for.
+    armed: u32,
+    phase: Phase,
+    /// The socket was closed while it was registered.
+    closed: bool,
+}
+
+#[derive(Copy, Clone, PartialEq)]
+enum Phase {
+    Idle,
+    /// The events that the poll asks for.
+    Polling(u32),
+    Cancelling,
+    Queued,
+}
+
+impl SocketState {
+    pub(crate) fn new(afd: Arc<Afd>, port: Weak<Port>) -> SocketState {
+        let inner = Inner { socket: 0, watch: None, armed: 0, phase: Phase::Idle, closed: false };
+        SocketState { operation: Operation::new(), poll: afd::Poll::new(), afd, port, inner: Mutex::new(inner) }
+    }
+
+    /// Begins a registration in a free state; when that fails, the state stays free.
+    pub(crate) fn begin(self: &Arc<Self>, socket: RawSocket, watch: Watch) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.socket = socket;
+        inner.closed = false;
+        let result = self.watch(&mut inner, watch);
+        if result.is_err() {
+            inner.watch = None;
+        }
+        result
+    }
+
+    /// Replaces what is watched, and arms all of it.
+    pub(crate) fn replace(self: &Arc<Self>, watch: Watch) -> io::Result<()> {
+        let mut inner = self.inner();
+        if inner.closed {
+            return Err(not_registered());
+        }
+        self.watch(&mut inner, watch)
+    }
+
+    fn watch(self: &Arc<Self>, inner: &mut Inner, watch: Watch) -> io::Result<()> {
+        inner.watch = Some(watch);
+        inner.armed = directions(watch.interest);
+        self.update(inner)
+    }
+
+    /// I/O said `WouldBlock`: an edge-triggered registration waits for these directions again.
+    pub(crate) fn rearm(self: &Arc<Self>, blocked: Interest) -> io::Result<()> {
+        let mut inner = self.inner();
+        match inner.watch {
+            Some(Watch { interest, trigger: Trigger::Edge, .. }) if !inner.closed => {
+                inner.armed |= directions(blocked) & directions(interest);
+                self.update(&mut inner)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the registration. Returns whether the state is free already; if not, it becomes so in a `select`.
+    pub(crate) fn end(&self) -> bool {
+        let mut inner = self.inner();
+        inner.watch = None;
+        inner.armed = 0;
+        if let Phase::Polling(_) = inner.phase {
+            inner.phase = Phase::Cancelling;
+            self.afd.cancel(&self.operation);
+        }
+        inner.phase == Phase::Idle
+    }
+
+    /// The next `select` has begun, and this state was queued for it. Returns whether it is free.
+    pub(crate) fn resume(self: &Arc<Self>) -> bool {
+        let mut inner = self.inner();
+        inner.phase = Phase::Idle;
+        self.submit_or_close(&mut inner);
+        inner.watch.is_none()
+    }
+
+    /// Sees to it that a poll asks for all that is armed, now or soon.
+    fn update(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        match inner.phase {
+            Phase::Idle => self.submit(inner),
+            Phase::Polling(asked) if inner.armed & !asked != 0 => {
+                inner.phase = Phase::Cancelling;
+                self.afd.cancel(&self.operation);
+                Ok(())
+            }
+            Phase::Polling(_) | Phase::Cancelling | Phase::Queued => Ok(()),
+        }
+    }
+
+    /// Submits a poll for all that is armed.
+    fn submit(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        let Some(port) = self.port.upgrade().filter(|_| inner.armed != 0) else { return Ok(()) };
+        let events = inner.armed | FAILURE | LOCAL_CLOSE;
+        inner.phase = Phase::Polling(inner.armed);
+        let submitted = port.start(
+            self,
+            |state| &state.operation,
+            |overlapped| {
+                // SAFETY: both are part of this state, which the port keeps until the completion was dequeued. Only
+                // `completed` accesses them before that.
+                unsafe { self.afd.poll(overlapped, &self.poll, inner.socket, events) }
+            },
+        );
+        if submitted.is_err() {
+            inner.phase = Phase::Idle;
+        }
+        submitted
+    }
+
+    /// Submits where there is nobody to give an error to: what cannot be polled is closed, and never ready again.
+    fn submit_or_close(self: &Arc<Self>, inner: &mut Inner) {
+        if self.submit(inner).is_err() {
+            inner.close();
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+}
+
+impl Owner for SocketState {
+    fn completed(self: Arc<Self>, _operation: usize, _bytes: usize, batch: &mut Batch) {
+        let mut inner = self.inner();
+        inner.phase = Phase::Idle;
+        let Some(watch) = inner.watch else {
+            drop(inner);
+            return batch.free.push(self);
+        };
+        // SAFETY: the poll is over, and the next one starts under the lock that is held here.
+        let answer = unsafe { self.poll.answer(self.operation.status()) };
+        let events = match answer {
+            // The socket was closed without having been deregistered: its registration is mute from now on.
+            Answer::Events(events) if events & LOCAL_CLOSE != 0 => return inner.close(),
+            Answer::Failed => return inner.close(),
+            Answer::Events(events) => events & inner.wanted(),
+            Answer::Cancelled => 0,
+        };
+        if events == 0 {
+            // Cancelled, in order to ask for more; or what was asked for is not wanted any more.
+            self.submit_or_close(&mut inner);
+            batch.resubmitted = true;
+            return;
+        }
+        batch.event(Event::new(watch.token, AfdFlags(events)));
+        match watch.trigger {
+            Trigger::Edge if events & FAILURE != 0 => inner.armed = 0,
+            Trigger::Edge if events & READ != 0 => inner.armed &= !(READ | events),
+            Trigger::Edge => inner.armed &= !events,
+            Trigger::OneShot => inner.armed = 0,
+            Trigger::Level => {}
+        }
+        if inner.armed != 0 {
+            inner.phase = Phase::Queued;
+            drop(inner);
+            batch.queued.push(self);
+        }
+    }
+
+    fn cancel(&self) {
+        self.afd.cancel(&self.operation);
+    }
+}
+
+impl Inner {
+    /// The events that are worth reporting.
+    fn wanted(&self) -> u32 {
+        if self.armed == 0 { 0 } else { self.armed | FAILURE }
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        self.armed = 0;
+    }
+}
+
+/// An interest in the driver's words.
+fn directions(interest: Interest) -> u32 {
+    let mut events = 0;
+    if interest.is_readable() {
+        events |= READ;
+    }
+    if interest.is_writable() {
+        events |= WRITE;
+    }
+    events
+}
