@@ -61,6 +61,8 @@ mod trigger;
 pub mod unix;
 #[cfg(feature = "os-poll")]
 mod waker;
+#[cfg(all(windows, feature = "os-ext"))]
+pub mod windows;
 
 pub use self::event::Events;
 pub use self::interest::Interest;

@@ -89,6 +89,7 @@ impl Port {
         submitted
     }
 
+    #[cfg(feature = "os-ext")]
     /// Completes an operation of `owner` that never was one of the OS's.
     pub(crate) fn post<O: Owner + 'static>(&self, owner: &Arc<O>, operation: fn(&O) -> &Operation) -> io::Result<()> {
         self.start(owner, operation, |overlapped| self.post_packet(overlapped))

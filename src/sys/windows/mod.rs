@@ -46,6 +46,8 @@ impl Backend for Selector {
     type Registration = Registration;
     type Flags = AfdFlags;
 
+    const SHORT_IO_DRAINS: bool = false;
+
     fn new() -> io::Result<Selector> {
         let shared = Shared {
             port: Arc::new(Port::new()?),

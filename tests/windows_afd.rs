@@ -1,0 +1,576 @@
+//! What is special to sockets on Windows: readiness made of polls of the driver AFD.
+
+#![cfg(windows)]
+#![allow(unsafe_code)]
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{self, SocketAddr};
+use std::os::windows::io::{AsRawSocket, IntoRawSocket, RawSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::event::{Event, Source};
+use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::windows::SourceSocket;
+use mio::{Events, Interest, Poll, Token, Trigger, Waker};
+use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
+use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAENOTSOCK, closesocket};
+
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// A hang is a failure, too.
+const GUARD: Duration = Duration::from_secs(60);
+
+fn localhost() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+/// A connected stream, and its other end in blocking mode.
+fn connection() -> (TcpStream, net::TcpStream) {
+    let listener = net::TcpListener::bind(localhost()).unwrap();
+    let stream = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (other, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    (TcpStream::from_std(stream), other)
+}
+
+/// Closes the socket so that the peer sees a reset.
+fn reset(stream: net::TcpStream) {
+    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+fn poll(poll: &mut Poll, events: &mut Events, timeout: Duration) -> Vec<Event> {
+    poll.poll(events, Some(timeout)).unwrap();
+    events.iter().cloned().collect()
+}
+
+/// Polls until an event satisfies `wanted`, and returns all events up to it.
+fn poll_until(poll: &mut Poll, events: &mut Events, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let start = Instant::now();
+    let mut seen = Vec::new();
+    while !seen.iter().any(&wanted) {
+        assert!(start.elapsed() < GUARD, "the event does not come; there were {seen:?}");
+        poll.poll(events, Some(GUARD)).unwrap();
+        seen.extend(events.iter().cloned());
+    }
+    seen
+}
+
+fn assert_silent(poll: &mut Poll, events: &mut Events) {
+    for _ in 0..3 {
+        poll.poll(events, Some(Duration::from_millis(20))).unwrap();
+        assert!(events.is_empty(), "{events:?}");
+    }
+}
+
+fn assert_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_reset_connection_gives_exactly_one_event() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, other) = connection();
+    queue.registry().register(&mut stream, Token(1), BOTH).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_writable);
+    assert_would_block(stream.read(&mut [0; 16]));
+    reset(other);
+
+    let seen = poll_until(&mut queue, &mut events, Event::is_read_closed);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].is_readable() && seen[0].is_writable() && seen[0].is_write_closed(), "{seen:?}");
+    assert_silent(&mut queue, &mut events);
+    // Wine takes the error to find out about the reset, and leaves an end of the stream for the reader.
+    match stream.read(&mut [0; 16]) {
+        Ok(count) => assert_eq!(count, 0),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn a_half_closed_connection_gives_one_event_and_can_be_written() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, mut other) = connection();
+    queue.registry().register(&mut stream, Token(1), BOTH).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_writable);
+    other.shutdown(net::Shutdown::Write).unwrap();
+
+    let seen = poll_until(&mut queue, &mut events, Event::is_read_closed);
+    assert!(seen.iter().all(|event| event.is_readable() && !event.is_write_closed()), "{seen:?}");
+    assert_silent(&mut queue, &mut events);
+    stream.write_all(b"still here").unwrap();
+    let mut buffer = [0; 10];
+    other.read_exact(&mut buffer).unwrap();
+    assert_eq!(stream.read(&mut buffer).unwrap(), 0);
+}
+
+#[test]
+fn a_registration_made_while_another_thread_polls_takes_effect_at_once() {
+    let mut queue = Poll::new().unwrap();
+    let registry = queue.registry().try_clone().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, mut other) = connection();
+    let polling = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !polling.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            // Most likely asleep by now; the promise holds if not.
+            thread::sleep(Duration::from_millis(20));
+            registry.register(&mut stream, Token(7), Interest::READABLE).unwrap();
+            other.write_all(b"x").unwrap();
+        });
+        polling.store(true, Ordering::Release);
+        let seen = poll_until(&mut queue, &mut events, Event::is_readable);
+        assert_eq!(seen[0].token(), Token(7));
+    });
+}
+
+#[test]
+fn more_interest_is_watched_at_once_while_another_thread_polls() {
+    let mut queue = Poll::new().unwrap();
+    let registry = queue.registry().try_clone().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, _other) = connection();
+    registry.register(&mut stream, Token(7), Interest::READABLE).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(20));
+            // The poll in flight asks for reading only, and has to be replaced.
+            registry.reregister(&mut stream, Token(8), BOTH).unwrap();
+        });
+        let seen = poll_until(&mut queue, &mut events, Event::is_writable);
+        assert!(seen.iter().all(|event| event.token() == Token(8) && !event.is_readable()), "{seen:?}");
+    });
+}
+
+#[test]
+fn a_replaced_poll_does_not_end_a_wait_of_no_time() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, _other) = connection();
+    queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap();
+    queue.registry().reregister(&mut stream, Token(1), Interest::WRITABLE).unwrap();
+    // The cancelled poll is the first completion; readiness comes with the second.
+    poll_until(&mut queue, &mut events, Event::is_writable);
+    queue.registry().reregister(&mut stream, Token(1), Interest::READABLE).unwrap();
+    queue.registry().reregister(&mut stream, Token(1), BOTH).unwrap();
+    let start = Instant::now();
+    while poll(&mut queue, &mut events, Duration::ZERO).is_empty() {
+        assert!(start.elapsed() < GUARD);
+    }
+    assert!(events.iter().all(Event::is_writable));
+}
+
+#[test]
+fn a_ready_socket_ends_the_wait() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut socket = UdpSocket::bind(localhost()).unwrap();
+    queue.registry().register(&mut socket, Token(0), Interest::WRITABLE).unwrap();
+    // A wait for its full time would be a hang.
+    queue.poll(&mut events, None).unwrap();
+    assert!(events.iter().next().unwrap().is_writable());
+}
+
+#[test]
+fn a_wait_is_never_cut_short() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    // What goes on in the queue meanwhile does not end it either.
+    let (mut stream, _other) = connection();
+    for micros in [300, 1_000, 1_500, 9_999, 16_000, 31_000] {
+        let asked = Duration::from_micros(micros);
+        for _ in 0..5 {
+            queue.registry().register(&mut stream, Token(0), Interest::READABLE).unwrap();
+            queue.registry().deregister(&mut stream).unwrap();
+            let start = Instant::now();
+            queue.poll(&mut events, Some(asked)).unwrap();
+            assert!(start.elapsed() >= asked, "{:?} instead of {asked:?}", start.elapsed());
+            assert!(events.is_empty());
+        }
+    }
+}
+
+#[test]
+fn the_longest_waits_are_ended_by_a_waker() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let waker = Waker::new(queue.registry(), Token(3)).unwrap();
+    for timeout in [Duration::from_millis(1 << 31), Duration::from_millis(u64::from(u32::MAX)), Duration::MAX] {
+        thread::scope(|scope| {
+            scope.spawn(|| waker.wake().unwrap());
+            queue.poll(&mut events, Some(timeout)).unwrap();
+        });
+        let seen: Vec<_> = events.iter().map(|event| (event.token(), event.is_readable())).collect();
+        assert_eq!(seen, [(Token(3), true)]);
+    }
+}
+
+#[test]
+fn a_connected_socket_is_reported_writable_once() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let listener = net::TcpListener::bind(localhost()).unwrap();
+    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    queue.registry().register(&mut stream, Token(0), BOTH).unwrap();
+    let seen = poll_until(&mut queue, &mut events, Event::is_writable);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(stream.take_error().unwrap().is_none());
+    stream.peer_addr().unwrap();
+    assert_silent(&mut queue, &mut events);
+}
+
+/// Windows repeats a connect that was refused on the loopback, and gives up after about two seconds; Wine does not.
+#[test]
+fn a_refused_connect_gives_one_event_and_its_cause() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let refusing = net::TcpListener::bind(localhost()).unwrap().local_addr().unwrap();
+    let mut stream = TcpStream::connect(refusing).unwrap();
+    queue.registry().register(&mut stream, Token(0), BOTH).unwrap();
+    let seen = poll_until(&mut queue, &mut events, |event| event.is_writable() || event.is_error());
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].is_write_closed() && seen[0].is_read_closed(), "{seen:?}");
+    assert_silent(&mut queue, &mut events);
+    assert_eq!(stream.take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn only_the_direction_that_blocked_is_armed_again() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, mut other) = connection();
+    queue.registry().register(&mut stream, Token(0), BOTH).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_writable);
+    for _ in 0..10 {
+        assert_would_block(stream.read(&mut [0; 16]));
+        assert_silent(&mut queue, &mut events);
+        other.write_all(b"x").unwrap();
+        let seen = poll_until(&mut queue, &mut events, Event::is_readable);
+        assert!(seen.iter().all(|event| !event.is_writable()), "{seen:?}");
+        assert_eq!(stream.read(&mut [0; 16]).unwrap(), 1);
+    }
+}
+
+#[test]
+fn an_event_is_not_repeated_before_io_would_block() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, mut other) = connection();
+    queue.registry().register(&mut stream, Token(0), Interest::READABLE).unwrap();
+    other.write_all(b"abc").unwrap();
+    poll_until(&mut queue, &mut events, Event::is_readable);
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
+    assert_silent(&mut queue, &mut events);
+    // Registering anew does the same as `WouldBlock`.
+    queue.registry().reregister(&mut stream, Token(0), Interest::READABLE).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_readable);
+}
+
+#[test]
+fn a_full_stream_is_writable_again_when_the_peer_has_read() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, mut other) = connection();
+    queue.registry().register(&mut stream, Token(0), BOTH).unwrap();
+    let data = [0; 1 << 16];
+    let mut written = 0;
+    for round in 0..5 {
+        loop {
+            match stream.write(&data) {
+                Ok(count) => written += count,
+                Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        let mut buffer = vec![0; written];
+        other.read_exact(&mut buffer).unwrap();
+        written = 0;
+        poll_until(&mut queue, &mut events, |event| event.is_writable() && !event.is_readable());
+        assert!(stream.write(&data).is_ok(), "round {round}: writable, and full");
+        written += data.len();
+    }
+}
+
+#[test]
+fn level_triggered_fires_while_ready_and_one_shot_once() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, mut other) = connection();
+    queue.registry().register_with(&mut stream, Token(0), Interest::READABLE, Trigger::Level).unwrap();
+    assert_silent(&mut queue, &mut events);
+    other.write_all(b"ab").unwrap();
+    for _ in 0..5 {
+        let seen = poll_until(&mut queue, &mut events, Event::is_readable);
+        assert_eq!(seen.len(), 1);
+    }
+    assert_eq!(stream.read(&mut [0; 16]).unwrap(), 2);
+    assert_silent(&mut queue, &mut events);
+
+    queue.registry().reregister_with(&mut stream, Token(0), BOTH, Trigger::OneShot).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_writable);
+    other.write_all(b"ab").unwrap();
+    assert_silent(&mut queue, &mut events);
+    queue.registry().reregister_with(&mut stream, Token(0), Interest::READABLE, Trigger::OneShot).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_readable);
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn any_number_of_sockets_fits_on_one_queue() {
+    for count in [33, 100, 1_000] {
+        let mut queue = Poll::new().unwrap();
+        let mut events = Events::with_capacity(64);
+        let mut sockets: Vec<_> = (0..count).map(|_| UdpSocket::bind(localhost()).unwrap()).collect();
+        for (number, socket) in sockets.iter_mut().enumerate() {
+            queue.registry().register(socket, Token(number), Interest::READABLE).unwrap();
+        }
+        let sender = net::UdpSocket::bind(localhost()).unwrap();
+        for socket in &sockets {
+            sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        }
+        let mut heard = vec![0; count];
+        let start = Instant::now();
+        while heard.contains(&0) {
+            assert!(start.elapsed() < GUARD);
+            for event in poll(&mut queue, &mut events, GUARD) {
+                heard[event.token().0] += 1;
+                assert_eq!(sockets[event.token().0].recv(&mut [0; 8]).unwrap(), 1);
+            }
+        }
+        assert_silent(&mut queue, &mut events);
+        assert!(heard.iter().all(|&events| events == 1), "{heard:?}");
+    }
+}
+
+#[test]
+fn a_deregistered_socket_is_silent_and_can_be_registered_again() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, mut other) = connection();
+    for round in 0..20 {
+        queue.registry().register(&mut stream, Token(round), Interest::READABLE).unwrap();
+        // Its poll may have completed, and wait in the queue, or be in flight.
+        if round % 2 == 0 {
+            other.write_all(b"x").unwrap();
+        }
+        queue.registry().deregister(&mut stream).unwrap();
+        other.write_all(b"x").unwrap();
+        if round % 3 == 0 {
+            assert_silent(&mut queue, &mut events);
+        }
+    }
+    assert_silent(&mut queue, &mut events);
+    queue.registry().register(&mut stream, Token(99), Interest::READABLE).unwrap();
+    let seen = poll_until(&mut queue, &mut events, Event::is_readable);
+    assert!(seen.iter().all(|event| event.token() == Token(99)), "{seen:?}");
+}
+
+#[test]
+fn misuse_is_an_error() {
+    let queue = Poll::new().unwrap();
+    let other_queue = Poll::new().unwrap();
+    let registry = queue.registry();
+    let mut socket = UdpSocket::bind(localhost()).unwrap();
+    let kind = |result: io::Result<()>| result.unwrap_err().kind();
+
+    assert_eq!(kind(registry.reregister(&mut socket, Token(0), BOTH)), ErrorKind::NotFound);
+    assert_eq!(kind(registry.deregister(&mut socket)), ErrorKind::NotFound);
+    registry.register(&mut socket, Token(0), BOTH).unwrap();
+    assert_eq!(kind(registry.register(&mut socket, Token(0), BOTH)), ErrorKind::AlreadyExists);
+    assert_eq!(kind(other_queue.registry().register(&mut socket, Token(0), BOTH)), ErrorKind::AlreadyExists);
+    assert_eq!(kind(other_queue.registry().reregister(&mut socket, Token(0), BOTH)), ErrorKind::NotFound);
+    assert_eq!(kind(other_queue.registry().deregister(&mut socket)), ErrorKind::NotFound);
+    registry.deregister(&mut socket).unwrap();
+    assert_eq!(kind(registry.deregister(&mut socket)), ErrorKind::NotFound);
+    other_queue.registry().register(&mut socket, Token(0), BOTH).unwrap();
+    drop(other_queue);
+    registry.register(&mut socket, Token(0), BOTH).unwrap();
+}
+
+#[test]
+fn a_source_can_be_dropped_with_its_poll_in_flight() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    for round in 0..100 {
+        let (mut stream, mut other) = connection();
+        queue.registry().register(&mut stream, Token(round), Interest::READABLE).unwrap();
+        if round % 2 == 0 {
+            other.write_all(b"x").unwrap();
+        }
+        drop(stream);
+        if round % 5 == 0 {
+            assert!(poll(&mut queue, &mut events, Duration::ZERO).is_empty());
+        }
+    }
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn a_queue_can_be_dropped_with_polls_in_flight() {
+    for _ in 0..50 {
+        let queue = Poll::new().unwrap();
+        let mut sockets: Vec<_> = (0..40).map(|_| UdpSocket::bind(localhost()).unwrap()).collect();
+        for socket in &mut sockets {
+            queue.registry().register(socket, Token(0), Interest::READABLE).unwrap();
+        }
+        // Half of the sockets outlive the queue.
+        sockets.truncate(20);
+        drop(queue);
+        assert_would_block(sockets[0].recv(&mut [0; 8]));
+    }
+}
+
+#[test]
+fn a_socket_closed_behind_the_queues_back_neither_panics_nor_spins() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    for registered_bare in [false, true] {
+        let socket = net::UdpSocket::bind(localhost()).unwrap();
+        let raw = socket.as_raw_socket();
+        let mut source: Box<dyn Source> = if registered_bare {
+            Box::new(Bare(socket.into_raw_socket()))
+        } else {
+            Box::new(UdpSocket::from_std(socket))
+        };
+        queue.registry().register(&mut source, Token(0), Interest::READABLE).unwrap();
+        assert_silent(&mut queue, &mut events);
+        // SAFETY: the source does not use the socket any more.
+        assert_eq!(unsafe { closesocket(raw as SOCKET) }, 0);
+        assert_silent(&mut queue, &mut events);
+
+        assert_eq!(queue.registry().reregister(&mut source, Token(0), BOTH).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_silent(&mut queue, &mut events);
+        queue.registry().deregister(&mut source).unwrap();
+        // Closing it again would close whoever got the number meanwhile.
+        std::mem::forget(source);
+    }
+}
+
+#[test]
+fn what_is_no_socket_is_refused_and_the_queue_unharmed() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let error = queue.registry().register(&mut Bare(RawSocket::MAX), Token(0), BOTH).unwrap_err();
+    // The latter is Wine's answer.
+    let expected = [WSAENOTSOCK, ERROR_INVALID_HANDLE as i32];
+    assert!(error.raw_os_error().is_some_and(|code| expected.contains(&code)), "{error:?}");
+    assert_silent(&mut queue, &mut events);
+    let mut socket = UdpSocket::bind(localhost()).unwrap();
+    queue.registry().register(&mut socket, Token(1), Interest::WRITABLE).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_writable);
+}
+
+/// A socket by its number.
+struct Bare(RawSocket);
+
+impl Source for Bare {
+    fn register(&mut self, registry: &mio::Registry, token: Token, interests: Interest) -> io::Result<()> {
+        SourceSocket(&self.0).register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &mio::Registry, token: Token, interests: Interest) -> io::Result<()> {
+        SourceSocket(&self.0).reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &mio::Registry) -> io::Result<()> {
+        SourceSocket(&self.0).deregister(registry)
+    }
+}
+
+#[test]
+fn an_icmp_error_does_not_end_an_udp_loop() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let closed = net::UdpSocket::bind(localhost()).unwrap().local_addr().unwrap();
+    let mut socket = UdpSocket::bind(localhost()).unwrap();
+    let sender = net::UdpSocket::bind(localhost()).unwrap();
+    queue.registry().register(&mut socket, Token(0), Interest::READABLE).unwrap();
+    for _ in 0..5 {
+        // Answered by ICMP's "port unreachable", which Windows tells to the next `recv_from` as `WSAECONNRESET`, Wine to
+        // connected sockets only.
+        let _ = socket.send_to(b"nobody there", closed);
+        sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        let mut heard = false;
+        while !heard {
+            poll_until(&mut queue, &mut events, Event::is_readable);
+            loop {
+                match socket.recv_from(&mut [0; 8]) {
+                    Ok((count, _)) => heard = count == 1,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+                }
+            }
+        }
+    }
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn accept_that_would_block_arms_the_listener_again() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut listener = TcpListener::bind(localhost()).unwrap();
+    let address = listener.local_addr().unwrap();
+    queue.registry().register(&mut listener, Token(0), Interest::READABLE).unwrap();
+    for _ in 0..5 {
+        let _client = net::TcpStream::connect(address).unwrap();
+        poll_until(&mut queue, &mut events, Event::is_readable);
+        listener.accept().unwrap();
+        assert_would_block(listener.accept().map(drop));
+    }
+}
+
+#[test]
+fn a_bare_socket_is_armed_again_by_reregister() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (stream, mut other) = connection();
+    let raw = stream.as_raw_socket();
+    let mut stream = net::TcpStream::from(stream);
+    queue.registry().register(&mut SourceSocket(&raw), Token(0), Interest::READABLE).unwrap();
+    for round in 1..10 {
+        other.write_all(b"x").unwrap();
+        let seen = poll_until(&mut queue, &mut events, Event::is_readable);
+        assert_eq!((seen.len(), seen[0].token()), (1, Token(round - 1)));
+        assert_eq!(stream.read(&mut [0; 16]).unwrap(), 1);
+        assert_would_block(stream.read(&mut [0; 16]));
+        queue.registry().reregister(&mut SourceSocket(&raw), Token(round), Interest::READABLE).unwrap();
+    }
+    queue.registry().deregister(&mut SourceSocket(&raw)).unwrap();
+    other.write_all(b"x").unwrap();
+    assert_silent(&mut queue, &mut events);
+    let error = queue.registry().deregister(&mut SourceSocket(&raw)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = queue.registry().reregister(&mut SourceSocket(&raw), Token(0), BOTH).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_bare_socket_closed_without_deregistering_leaves_its_number_usable() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    for round in 0..50 {
+        let socket = net::UdpSocket::bind(localhost()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        queue.registry().register(&mut SourceSocket(&socket.as_raw_socket()), Token(round), BOTH).unwrap();
+        let seen = poll_until(&mut queue, &mut events, Event::is_writable);
+        assert!(seen.iter().all(|event| event.token() == Token(round)), "{seen:?}");
+    }
+}
+
+#[test]
+fn debug_names_the_drivers_flags() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut socket = UdpSocket::bind(localhost()).unwrap();
+    queue.registry().register(&mut socket, Token(0), Interest::WRITABLE).unwrap();
+    let seen = poll_until(&mut queue, &mut events, Event::is_writable);
+    assert!(format!("{:#?}", seen[0]).contains("AFD_POLL_SEND"));
+    assert!(format!("{queue:?}").contains("Port"));
+}
