@@ -559,8 +559,8 @@ fn a_bare_socket_closed_without_deregistering_leaves_its_number_usable() {
         let socket = net::UdpSocket::bind(localhost()).unwrap();
         socket.set_nonblocking(true).unwrap();
         queue.registry().register(&mut SourceSocket(&socket.as_raw_socket()), Token(round), BOTH).unwrap();
-        let seen = poll_until(&mut queue, &mut events, Event::is_writable);
-        assert!(seen.iter().all(|event| event.token() == Token(round)), "{seen:?}");
+        // The number of the one before may belong to yet another socket by now, whose events are spurious ones here.
+        poll_until(&mut queue, &mut events, |event| event.token() == Token(round) && event.is_writable());
     }
 }
 

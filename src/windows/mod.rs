@@ -1,5 +1,7 @@
 //! What only Windows has: any socket as a source, and named pipes.
 
+mod named_pipe;
 mod source_socket;
 
+pub use self::named_pipe::NamedPipe;
 pub use self::source_socket::SourceSocket;

@@ -10,7 +10,8 @@ use crate::{Interest, Registry, Token, Trigger};
 /// Any socket of Windows, as a [`Source`]: what `unix::SourceFd` is on Unix.
 ///
 /// It borrows the socket's number and owns nothing: it neither sets non-blocking mode nor closes. Deregister the socket
-/// before it is closed; if that was forgotten, the registration is mute from then on.
+/// before it is closed: the registration of a closed one is mute, but another socket that gets its number may bring it to
+/// life, and make spurious events.
 ///
 /// # Re-arming after `WouldBlock`
 ///

@@ -229,7 +229,7 @@ fn ask_provider(socket: SOCKET, question: u32) -> io::Result<SOCKET> {
 }
 
 /// Turns a failure into the error that Win32 has for it. Warnings and "pending" are no failures: a completion comes.
-fn check(status: NTSTATUS) -> io::Result<()> {
+pub(crate) fn check(status: NTSTATUS) -> io::Result<()> {
     const SEVERITY: u32 = 0b11 << 30;
     if status as u32 & SEVERITY != SEVERITY {
         return Ok(());

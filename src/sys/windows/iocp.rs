@@ -89,8 +89,8 @@ impl Port {
         submitted
     }
 
-    #[cfg(feature = "os-ext")]
     /// Completes an operation of `owner` that never was one of the OS's.
+    #[cfg(feature = "os-ext")]
     pub(crate) fn post<O: Owner + 'static>(&self, owner: &Arc<O>, operation: fn(&O) -> &Operation) -> io::Result<()> {
         self.start(owner, operation, |overlapped| self.post_packet(overlapped))
     }

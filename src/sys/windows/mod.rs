@@ -17,8 +17,14 @@ use std::os::windows::io::RawSocket;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use self::afd::{ABORT, ACCEPT, Afd, CONNECT_FAIL, DISCONNECT, RECEIVE, SEND};
-use self::iocp::{Packets, Port};
+#[cfg(feature = "os-ext")]
+pub(crate) use self::afd::check;
+use self::afd::{ABORT, ACCEPT, Afd, CONNECT_FAIL};
+pub(crate) use self::afd::{DISCONNECT, RECEIVE, SEND};
+use self::iocp::Packets;
+pub(crate) use self::iocp::Port;
+#[cfg(feature = "os-ext")]
+pub(crate) use self::iocp::{Operation, Owner};
 use self::socket_state::SocketState;
 use super::{Backend, Flags, Watch, already_registered, not_registered};
 use crate::event::{Event, Readiness, write_names};
@@ -138,6 +144,13 @@ impl Backend for Selector {
     }
 }
 
+#[cfg(feature = "os-ext")]
+impl Selector {
+    pub(crate) fn port(&self) -> &Arc<Port> {
+        &self.shared.port
+    }
+}
+
 impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Selector").field("port", &self.shared.port).finish_non_exhaustive()
@@ -165,7 +178,7 @@ impl Shared {
                 }
             }
             if notified {
-                batch.event(Event::new(waker, AfdFlags::WOKEN));
+                batch.report(waker, RECEIVE);
             }
             lock(&self.pool).free.append(&mut batch.free);
 
@@ -226,8 +239,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    fn event(&mut self, event: Event) {
-        self.events.push(event);
+    /// Adds an event, if there is something in it.
+    pub(crate) fn report(&mut self, token: Token, flags: u32) {
+        if flags != 0 {
+            self.events.push(Event::new(token, AfdFlags(flags)));
+        }
     }
 
     fn resume(&mut self) {
@@ -273,7 +289,7 @@ impl fmt::Debug for Registration {
 }
 
 /// Nothing that happens under these locks can panic half-way, so a poisoned one is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

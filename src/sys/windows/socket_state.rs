@@ -31,8 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::afd::{self, ABORT, ACCEPT, Afd, Answer, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND};
 use super::iocp::{Operation, Owner, Port};
-use super::{AfdFlags, Batch, lock};
-use crate::event::Event;
+use super::{Batch, lock};
 use crate::sys::{Watch, not_registered};
 use crate::{Interest, Trigger};
 
@@ -205,7 +204,7 @@ impl Owner for SocketState {
             batch.resubmitted = true;
             return;
         }
-        batch.event(Event::new(watch.token, AfdFlags(events)));
+        batch.report(watch.token, events);
         match watch.trigger {
             Trigger::Edge if events & FAILURE != 0 => inner.armed = 0,
             Trigger::Edge if events & READ != 0 => inner.armed &= !(READ | events),

@@ -1,0 +1,467 @@
+//! Named pipes: readiness made of overlapped I/O.
+
+#![cfg(windows)]
+#![allow(unsafe_code)]
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, IntoRawHandle};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::windows::NamedPipe;
+use mio::{Events, Interest, Poll, Token, Trigger};
+use windows_sys::Win32::Foundation::{
+    ERROR_PIPE_NOT_CONNECTED, GetHandleInformation, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE,
+};
+use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX};
+use windows_sys::Win32::System::Pipes::{
+    CreateNamedPipeW, PIPE_READMODE_MESSAGE, PIPE_TYPE_MESSAGE, SetNamedPipeHandleState,
+};
+
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+const SERVER: Token = Token(0);
+const CLIENT: Token = Token(1);
+const GUARD: Duration = Duration::from_secs(60);
+
+fn name() -> String {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    format!(r"\\.\pipe\mio-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+fn client(name: &str) -> NamedPipe {
+    let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap();
+    // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+    unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) }
+}
+
+fn message_server(name: &str) -> NamedPipe {
+    let name: Vec<u16> = std::ffi::OsStr::new(name).encode_wide().chain([0]).collect();
+    let mode = PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE;
+    // SAFETY: the name ends with a NUL.
+    let handle = unsafe {
+        CreateNamedPipeW(
+            name.as_ptr(),
+            PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
+            mode,
+            8,
+            1 << 16,
+            1 << 16,
+            0,
+            ptr::null(),
+        )
+    };
+    assert_ne!(handle, INVALID_HANDLE_VALUE);
+    // SAFETY: the handle is new, and nobody else's.
+    unsafe { NamedPipe::from_raw_handle(handle) }
+}
+
+/// A queue, and the registered ends of a connected pipe whose first writable events have been seen.
+fn connected() -> (Poll, Events, NamedPipe, NamedPipe) {
+    let name = name();
+    let server = NamedPipe::new(&name).unwrap();
+    connect(server, client(&name))
+}
+
+fn connect(mut server: NamedPipe, mut client: NamedPipe) -> (Poll, Events, NamedPipe, NamedPipe) {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    queue.registry().register(&mut server, SERVER, BOTH).unwrap();
+    queue.registry().register(&mut client, CLIENT, BOTH).unwrap();
+    server.connect().unwrap();
+    let mut missing = vec![SERVER, CLIENT];
+    while !missing.is_empty() {
+        wait(&mut queue, &mut events);
+        missing.retain(|&token| !events.iter().any(|event| event.token() == token && event.is_writable()));
+    }
+    (queue, events, server, client)
+}
+
+fn wait(queue: &mut Poll, events: &mut Events) {
+    queue.poll(events, Some(GUARD)).unwrap();
+    assert!(!events.is_empty(), "no event comes");
+}
+
+fn wait_for(queue: &mut Poll, events: &mut Events, token: Token, hint: fn(&Event) -> bool) -> Event {
+    let start = Instant::now();
+    loop {
+        wait(queue, events);
+        if let Some(event) = events.iter().find(|event| event.token() == token && hint(event)) {
+            return event.clone();
+        }
+        assert!(start.elapsed() < GUARD);
+    }
+}
+
+fn assert_silent(queue: &mut Poll, events: &mut Events) {
+    for _ in 0..3 {
+        queue.poll(events, Some(Duration::from_millis(20))).unwrap();
+        assert!(events.is_empty(), "{events:?}");
+    }
+}
+
+fn assert_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+/// Reads one piece, waiting for it.
+fn read(
+    queue: &mut Poll,
+    events: &mut Events,
+    token: Token,
+    mut pipe: &NamedPipe,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    loop {
+        match pipe.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                wait_for(queue, events, token, Event::is_readable);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn write_all(queue: &mut Poll, events: &mut Events, token: Token, mut pipe: &NamedPipe, data: &[u8]) -> io::Result<()> {
+    loop {
+        match pipe.write(data) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                wait_for(queue, events, token, Event::is_writable);
+            }
+            result => return result.map(|count| assert_eq!(count, data.len())),
+        }
+    }
+}
+
+#[test]
+fn a_pipe_is_a_source_that_threads_can_share() {
+    fn check<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
+    check::<NamedPipe>();
+}
+
+#[test]
+fn a_server_is_writable_when_a_client_has_come() {
+    let name = name();
+    let mut server = NamedPipe::new(&name).unwrap();
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    queue.registry().register(&mut server, SERVER, BOTH).unwrap();
+    assert_silent(&mut queue, &mut events);
+    assert_would_block(server.connect());
+    assert_would_block(server.connect());
+    assert_would_block(server.read(&mut [0; 8]));
+    assert_silent(&mut queue, &mut events);
+
+    let _client = client(&name);
+    let event = wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    assert!(!event.is_readable());
+    server.connect().unwrap();
+    assert!(server.take_error().unwrap().is_none());
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn a_connection_wished_for_before_registering_is_told_of() {
+    let name = name();
+    let mut server = NamedPipe::new(&name).unwrap();
+    assert_would_block(server.connect());
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    queue.registry().register(&mut server, SERVER, BOTH).unwrap();
+    assert_silent(&mut queue, &mut events);
+    let _client = client(&name);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    server.connect().unwrap();
+}
+
+#[test]
+fn data_goes_both_ways() {
+    let (mut queue, mut events, server, client) = connected();
+    let mut buffer = [0; 64];
+    for round in 0..20_u8 {
+        write_all(&mut queue, &mut events, CLIENT, &client, &[round; 7]).unwrap();
+        assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut buffer).unwrap(), 7);
+        assert_eq!(buffer[..7], [round; 7]);
+        write_all(&mut queue, &mut events, SERVER, &server, &[round; 9]).unwrap();
+        assert_eq!(read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap(), 9);
+        assert_eq!(buffer[..9], [round; 9]);
+    }
+}
+
+#[test]
+fn vectored_io_fills_and_takes_all_slices() {
+    let (mut queue, mut events, mut server, mut client) = connected();
+    assert_eq!(client.write_vectored(&[IoSlice::new(b"hel"), IoSlice::new(b""), IoSlice::new(b"lo")]).unwrap(), 5);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_readable);
+    let (mut one, mut two) = ([0; 2], [0; 8]);
+    let count = server.read_vectored(&mut [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)]).unwrap();
+    assert_eq!((count, &one, &two[..3]), (5, b"he", &b"llo"[..]));
+}
+
+#[test]
+fn a_read_is_as_large_as_the_callers() {
+    let (mut queue, mut events, server, client) = connected();
+    let mut buffer = vec![0; 32 * 1024];
+    // The first read asks for little; from then on they are of the caller's size.
+    write_all(&mut queue, &mut events, CLIENT, &client, b"x").unwrap();
+    assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut buffer).unwrap(), 1);
+    for _ in 0..5 {
+        write_all(&mut queue, &mut events, CLIENT, &client, &vec![7; 32 * 1024]).unwrap();
+        assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut buffer).unwrap(), 32 * 1024);
+    }
+}
+
+#[test]
+fn small_reads_are_served_at_once_from_what_has_come() {
+    let (mut queue, mut events, mut server, client) = connected();
+    for _ in 0..100 {
+        write_all(&mut queue, &mut events, CLIENT, &client, b"0123456789").unwrap();
+        let mut byte = [0];
+        assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut byte).unwrap(), 1);
+        for expected in b"123456789" {
+            assert_eq!(server.read(&mut byte).unwrap(), 1);
+            assert_eq!(byte[0], *expected);
+        }
+        assert_would_block(server.read(&mut byte));
+    }
+}
+
+#[test]
+fn a_message_longer_than_the_read_comes_in_pieces_and_two_never_in_one() {
+    let name = name();
+    let server = message_server(&name);
+    let client = client(&name);
+    let mode = PIPE_READMODE_MESSAGE;
+    // SAFETY: the handle is open, and the mode is read during the call.
+    assert_ne!(unsafe { SetNamedPipeHandleState(client.as_raw_handle(), &mode, ptr::null(), ptr::null()) }, 0);
+    let (mut queue, mut events, server, client) = connect(server, client);
+
+    let message: Vec<u8> = (0..10_240_u32).map(|number| number as u8).collect();
+    write_all(&mut queue, &mut events, SERVER, &server, &message).unwrap();
+    write_all(&mut queue, &mut events, SERVER, &server, b"the next").unwrap();
+    let mut received = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    while received.len() < message.len() {
+        let count = read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap();
+        received.extend_from_slice(&buffer[..count]);
+    }
+    assert_eq!(received, message);
+    let count = read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap();
+    assert_eq!(&buffer[..count], b"the next");
+}
+
+#[test]
+fn a_full_pipe_blocks_and_is_writable_when_read() {
+    let (mut queue, mut events, mut server, client) = connected();
+    let data = vec![1; 48 * 1024];
+    let mut written = 0;
+    while let Ok(count) = server.write(&data) {
+        written += count;
+        assert!(written < 1 << 24, "never full");
+        queue.poll(&mut events, Some(Duration::from_millis(20))).unwrap();
+    }
+    let mut buffer = vec![0; 64 * 1024];
+    while written > 0 {
+        written -= read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap();
+    }
+    write_all(&mut queue, &mut events, SERVER, &server, b"again").unwrap();
+    assert_eq!(read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap(), 5);
+}
+
+#[test]
+fn a_pipe_dropped_with_a_write_pending_delivers_it() {
+    let (mut queue, mut events, mut server, client) = connected();
+    let data = vec![1; 48 * 1024];
+    let mut written = 0;
+    while let Ok(count) = server.write(&data) {
+        written += count;
+        queue.poll(&mut events, Some(Duration::from_millis(20))).unwrap();
+    }
+    drop(server);
+    let mut buffer = vec![0; 64 * 1024];
+    while written > 0 {
+        written -= read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap();
+    }
+    assert_eq!(read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap(), 0);
+}
+
+#[test]
+fn the_end_of_the_peer_is_readable_and_ends_reading() {
+    let (mut queue, mut events, mut server, mut client) = connected();
+    client.write_all(b"last words").unwrap();
+    wait_for(&mut queue, &mut events, SERVER, Event::is_readable);
+    drop(client);
+    let mut buffer = [0; 64];
+    assert_eq!(server.read(&mut buffer).unwrap(), 10);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_read_closed);
+    for _ in 0..3 {
+        assert_eq!(server.read(&mut buffer).unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_write_to_a_dead_peer_fails_without_harm() {
+    for _ in 0..20 {
+        let (mut queue, mut events, server, client) = connected();
+        let killer = thread::spawn(move || drop(client));
+        let error = loop {
+            // The peer dies before, while or after the write is submitted.
+            if let Err(error) = write_all(&mut queue, &mut events, SERVER, &server, &[0; 512]) {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{error:?}");
+        killer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_comes_and_goes_while_the_server_connects_is_survived() {
+    let name = name();
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut server = NamedPipe::new(&name).unwrap();
+    queue.registry().register(&mut server, SERVER, BOTH).unwrap();
+    for round in 0..50 {
+        let path = name.clone();
+        let guest = thread::spawn(move || {
+            let start = Instant::now();
+            while start.elapsed() < GUARD {
+                if let Ok(mut file) = OpenOptions::new().read(true).write(true).open(&path) {
+                    file.write_all(b"knock").unwrap();
+                    return;
+                }
+                thread::yield_now();
+            }
+            panic!("round {round}: the server cannot be opened");
+        });
+        while let Err(error) = server.connect() {
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+        }
+        let mut buffer = [0; 16];
+        let mut heard = 0;
+        loop {
+            match read(&mut queue, &mut events, SERVER, &server, &mut buffer).unwrap() {
+                0 => break,
+                count => heard += count,
+            }
+        }
+        assert_eq!(heard, 5, "round {round}");
+        guest.join().unwrap();
+        server.disconnect().unwrap();
+    }
+}
+
+#[test]
+fn a_server_serves_one_client_after_the_other() {
+    let name = name();
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut server = NamedPipe::new(&name).unwrap();
+    queue.registry().register(&mut server, SERVER, BOTH).unwrap();
+    let mut buffer = [0; 16];
+    for round in 0..5 {
+        assert_would_block(server.connect());
+        let mut client = client(&name);
+        queue.registry().register(&mut client, CLIENT, BOTH).unwrap();
+        wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+        server.connect().unwrap();
+        // Disconnected with a read in flight, which is not the next client's concern.
+        write_all(&mut queue, &mut events, SERVER, &server, &[round]).unwrap();
+        assert_eq!(read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap(), 1);
+        assert_eq!(buffer[0], round);
+        server.disconnect().unwrap();
+        let error = read(&mut queue, &mut events, CLIENT, &client, &mut buffer);
+        assert!(!matches!(error, Ok(1..)), "{error:?}");
+        if let Err(error) = error {
+            assert_eq!(error.raw_os_error(), Some(ERROR_PIPE_NOT_CONNECTED as i32));
+        }
+        assert_would_block(server.read(&mut buffer));
+    }
+}
+
+#[test]
+fn a_deregistered_pipe_is_silent_whatever_completes() {
+    let (mut queue, mut events, mut server, mut client) = connected();
+    queue.registry().deregister(&mut server).unwrap();
+    client.write_all(b"hello").unwrap();
+    wait_for(&mut queue, &mut events, CLIENT, Event::is_writable);
+    assert_silent(&mut queue, &mut events);
+    assert_eq!(queue.registry().deregister(&mut server).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(queue.registry().reregister(&mut server, SERVER, BOTH).unwrap_err().kind(), ErrorKind::NotFound);
+
+    queue.registry().register(&mut server, Token(5), Interest::READABLE).unwrap();
+    wait_for(&mut queue, &mut events, Token(5), Event::is_readable);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 5);
+}
+
+#[test]
+fn registering_tells_of_what_is_ready_already() {
+    let (mut queue, mut events, mut server, mut client) = connected();
+    client.write_all(b"hello").unwrap();
+    wait_for(&mut queue, &mut events, SERVER, Event::is_readable);
+    assert_silent(&mut queue, &mut events);
+    for token in [Token(7), Token(8)] {
+        queue.registry().reregister(&mut server, token, BOTH).unwrap();
+        let event = wait_for(&mut queue, &mut events, token, Event::is_readable);
+        assert!(event.is_writable());
+    }
+    queue.registry().reregister(&mut server, SERVER, Interest::WRITABLE).unwrap();
+    let event = wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    assert!(!event.is_readable());
+}
+
+#[test]
+fn misuse_is_an_error() {
+    let (queue, _events, mut server, _client) = connected();
+    let other = Poll::new().unwrap();
+    let kind = |result: io::Result<()>| result.unwrap_err().kind();
+    assert_eq!(kind(queue.registry().register(&mut server, SERVER, BOTH)), ErrorKind::AlreadyExists);
+    assert_eq!(kind(other.registry().register(&mut server, SERVER, BOTH)), ErrorKind::AlreadyExists);
+    assert_eq!(kind(other.registry().deregister(&mut server)), ErrorKind::NotFound);
+    let level = queue.registry().reregister_with(&mut server, SERVER, BOTH, Trigger::Level);
+    assert_eq!(kind(level), ErrorKind::Unsupported);
+    assert_eq!(NamedPipe::new("\\\\.\\pipe\\a\0b").unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert!(NamedPipe::new("no pipe's name").is_err());
+    assert_would_block(NamedPipe::new(name()).unwrap().read(&mut [0; 8]));
+}
+
+#[test]
+fn a_pipe_is_not_inherited_by_children() {
+    let pipe = NamedPipe::new(name()).unwrap();
+    let mut flags = 0;
+    // SAFETY: the handle is open, and there is room for the flags.
+    assert_ne!(unsafe { GetHandleInformation(pipe.as_raw_handle(), &mut flags) }, 0);
+    assert_eq!(flags & HANDLE_FLAG_INHERIT, 0);
+}
+
+#[test]
+fn queue_and_pipes_can_be_dropped_in_any_order_with_operations_in_flight() {
+    for round in 0..30 {
+        let (queue, events, mut server, client) = connected();
+        server.write_all(&vec![0; 200 * 1024]).unwrap();
+        match round % 3 {
+            0 => {
+                drop((queue, events));
+                assert_would_block(server.read(&mut [0; 8]));
+                drop((server, client));
+            }
+            1 => {
+                drop(client);
+                drop((queue, events));
+                drop(server);
+            }
+            _ => {
+                drop((server, client));
+                drop((queue, events));
+            }
+        }
+    }
+}
