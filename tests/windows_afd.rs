@@ -1,21 +1,20 @@
 //! What is special to sockets on Windows: readiness made of polls of the driver AFD.
 
 #![cfg(windows)]
-#![allow(unsafe_code)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, SocketAddr};
-use std::os::windows::io::{AsRawSocket, IntoRawSocket, RawSocket};
+use std::os::windows::io::{AsRawSocket, RawSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mio::event::{Event, Source};
+use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::windows::SourceSocket;
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
-use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAENOTSOCK, closesocket};
+use windows_sys::Win32::Networking::WinSock::WSAENOTSOCK;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
@@ -427,36 +426,10 @@ fn a_queue_can_be_dropped_with_polls_in_flight() {
 }
 
 #[test]
-fn a_socket_closed_behind_the_queues_back_neither_panics_nor_spins() {
-    let mut queue = Poll::new().unwrap();
-    let mut events = Events::with_capacity(16);
-    for registered_bare in [false, true] {
-        let socket = net::UdpSocket::bind(localhost()).unwrap();
-        let raw = socket.as_raw_socket();
-        let mut source: Box<dyn Source> = if registered_bare {
-            Box::new(Bare(socket.into_raw_socket()))
-        } else {
-            Box::new(UdpSocket::from_std(socket))
-        };
-        queue.registry().register(&mut source, Token(0), Interest::READABLE).unwrap();
-        assert_silent(&mut queue, &mut events);
-        // SAFETY: the source does not use the socket any more.
-        assert_eq!(unsafe { closesocket(raw as SOCKET) }, 0);
-        assert_silent(&mut queue, &mut events);
-
-        assert_eq!(queue.registry().reregister(&mut source, Token(0), BOTH).unwrap_err().kind(), ErrorKind::NotFound);
-        assert_silent(&mut queue, &mut events);
-        queue.registry().deregister(&mut source).unwrap();
-        // Closing it again would close whoever got the number meanwhile.
-        std::mem::forget(source);
-    }
-}
-
-#[test]
 fn what_is_no_socket_is_refused_and_the_queue_unharmed() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
-    let error = queue.registry().register(&mut Bare(RawSocket::MAX), Token(0), BOTH).unwrap_err();
+    let error = queue.registry().register(&mut SourceSocket(&RawSocket::MAX), Token(0), BOTH).unwrap_err();
     // The latter is Wine's answer.
     let expected = [WSAENOTSOCK, ERROR_INVALID_HANDLE as i32];
     assert!(error.raw_os_error().is_some_and(|code| expected.contains(&code)), "{error:?}");
@@ -464,23 +437,6 @@ fn what_is_no_socket_is_refused_and_the_queue_unharmed() {
     let mut socket = UdpSocket::bind(localhost()).unwrap();
     queue.registry().register(&mut socket, Token(1), Interest::WRITABLE).unwrap();
     poll_until(&mut queue, &mut events, Event::is_writable);
-}
-
-/// A socket by its number.
-struct Bare(RawSocket);
-
-impl Source for Bare {
-    fn register(&mut self, registry: &mio::Registry, token: Token, interests: Interest) -> io::Result<()> {
-        SourceSocket(&self.0).register(registry, token, interests)
-    }
-
-    fn reregister(&mut self, registry: &mio::Registry, token: Token, interests: Interest) -> io::Result<()> {
-        SourceSocket(&self.0).reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &mio::Registry) -> io::Result<()> {
-        SourceSocket(&self.0).deregister(registry)
-    }
 }
 
 #[test]
@@ -549,19 +505,6 @@ fn a_bare_socket_is_armed_again_by_reregister() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let error = queue.registry().reregister(&mut SourceSocket(&raw), Token(0), BOTH).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-}
-
-#[test]
-fn a_bare_socket_closed_without_deregistering_leaves_its_number_usable() {
-    let mut queue = Poll::new().unwrap();
-    let mut events = Events::with_capacity(16);
-    for round in 0..50 {
-        let socket = net::UdpSocket::bind(localhost()).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        queue.registry().register(&mut SourceSocket(&socket.as_raw_socket()), Token(round), BOTH).unwrap();
-        // The number of the one before may belong to yet another socket by now, whose events are spurious ones here.
-        poll_until(&mut queue, &mut events, |event| event.token() == Token(round) && event.is_writable());
-    }
 }
 
 #[test]
