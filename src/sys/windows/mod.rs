@@ -28,6 +28,7 @@ pub(crate) use self::iocp::{Operation, Owner};
 use self::socket_state::SocketState;
 use super::{Backend, Flags, Watch, already_registered, not_registered};
 use crate::event::{Event, Readiness, write_names};
+use crate::queue::AtomicToken;
 use crate::{Interest, Token};
 
 /// How many sockets share a handle of the driver. The driver goes through a handle's polls one by one when it looks for
@@ -73,7 +74,7 @@ impl Backend for Selector {
         buffer: &mut Packets,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: Token,
+        waker: &AtomicToken,
     ) -> io::Result<bool> {
         let mut batch = lock(&self.shared.batch);
         mem::swap(&mut batch.events, events);
@@ -119,6 +120,7 @@ impl Backend for Selector {
 
     /// A socket that is registered a second time in this way takes the place of the first: it need not be the same one.
     /// Windows soon uses the number of a closed socket again, and the news of its closing may still be in the queue.
+    #[cfg(feature = "os-ext")]
     fn detach(mut registration: Registration) {
         if let Some((shared, state)) = registration.take() {
             let replaced = lock(&shared.detached).insert(registration.socket, state);
@@ -163,7 +165,7 @@ impl Shared {
         batch: &mut Batch,
         buffer: &mut Packets,
         timeout: Option<Duration>,
-        waker: Token,
+        waker: &AtomicToken,
     ) -> io::Result<bool> {
         batch.resume();
         let start = timeout.filter(|timeout| !timeout.is_zero()).map(|_| Instant::now());
@@ -178,7 +180,7 @@ impl Shared {
                 }
             }
             if notified {
-                batch.report(waker, RECEIVE);
+                batch.report(waker.get(), RECEIVE);
             }
             lock(&self.pool).free.append(&mut batch.free);
 
