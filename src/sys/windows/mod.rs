@@ -9,11 +9,12 @@ mod afd;
 mod iocp;
 mod socket_state;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,8 @@ struct Shared {
     pool: Mutex<Pool>,
     /// The registrations whose sources remember nothing, by the socket as the user knows it.
     detached: Mutex<HashMap<RawSocket, Arc<SocketState>>>,
+    /// Which waker's notifications count: those of an earlier one may still be in the queue.
+    waker: AtomicU32,
     /// What a wait brings in. Locked for as long as that takes, by the one thread that polls.
     batch: Mutex<Batch>,
 }
@@ -60,6 +63,7 @@ impl Backend for Selector {
             port: Arc::new(Port::new()?),
             pool: Mutex::default(),
             detached: Mutex::default(),
+            waker: AtomicU32::new(0),
             batch: Mutex::default(),
         };
         Ok(Selector { shared: Arc::new(shared) })
@@ -91,7 +95,7 @@ impl Backend for Selector {
         let shared = &self.shared;
         let state = shared.free_state()?;
         if let Err(error) = state.begin(base, watch) {
-            lock(&shared.pool).free.push(state);
+            lock(&shared.pool).free.push_back(state);
             return Err(error);
         }
         *registration = Registration { queue: Arc::downgrade(shared), socket, state: Some(state) };
@@ -138,11 +142,12 @@ impl Backend for Selector {
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
+        self.shared.waker.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 
     fn notify(&self) -> io::Result<()> {
-        self.shared.port.notify()
+        self.shared.port.notify(self.shared.waker.load(Ordering::Acquire))
     }
 }
 
@@ -176,13 +181,12 @@ impl Shared {
             for packet in self.port.dequeue(buffer, left)? {
                 match self.port.take(packet.operation) {
                     Some(owner) => owner.completed(packet.operation, packet.bytes, batch),
-                    None => notified = true,
+                    None => notified |= packet.bytes == self.waker.load(Ordering::Acquire) as usize,
                 }
             }
             if notified {
                 batch.report(waker.get(), RECEIVE);
             }
-            lock(&self.pool).free.append(&mut batch.free);
 
             left = timeout.map(|timeout| timeout.saturating_sub(start.map_or(timeout, |start| start.elapsed())));
             // What was asked for anew may be ready at once, and even a wait of no time sees that.
@@ -195,24 +199,24 @@ impl Shared {
 
     fn free_state(&self) -> io::Result<Arc<SocketState>> {
         let mut pool = lock(&self.pool);
-        if let Some(state) = pool.free.pop() {
+        if let Some(state) = pool.free.pop_front() {
             return Ok(state);
         }
         let afd = match &pool.newest {
-            Some((afd, sockets)) if *sockets < SOCKETS_PER_HANDLE => Arc::clone(afd),
-            _ => Arc::clone(&pool.newest.insert((Arc::new(Afd::open(&self.port)?), 0)).0),
+            Some(afd) if pool.made % SOCKETS_PER_HANDLE != 0 => Arc::clone(afd),
+            _ => Arc::clone(pool.newest.insert(Arc::new(Afd::open(&self.port)?))),
         };
-        if let Some((_, sockets)) = &mut pool.newest {
-            *sockets += 1;
-        }
+        pool.made += 1;
+        // Room for all of them, so that giving one back allocates nothing.
+        let made = pool.made;
+        pool.free.reserve(made);
         Ok(Arc::new(SocketState::new(afd, Arc::downgrade(&self.port))))
     }
 
     /// Ends a registration.
     fn end(&self, state: Arc<SocketState>) {
-        if state.end() {
-            lock(&self.pool).free.push(state);
-        }
+        state.end();
+        lock(&self.pool).free.push_back(state);
     }
 
     fn detached(&self, socket: RawSocket) -> io::Result<Arc<SocketState>> {
@@ -223,9 +227,12 @@ impl Shared {
 /// States that no socket uses. Each stays with its handle of the driver.
 #[derive(Default)]
 struct Pool {
-    free: Vec<Arc<SocketState>>,
-    /// The handle opened last, and the number of states that were made with it.
-    newest: Option<(Arc<Afd>, usize)>,
+    /// Used in turn, so that the polls of most have come to their end.
+    free: VecDeque<Arc<SocketState>>,
+    /// The number of states that were made.
+    made: usize,
+    /// The handle opened last.
+    newest: Option<Arc<Afd>>,
 }
 
 /// What completions bring in.
@@ -234,8 +241,6 @@ pub(crate) struct Batch {
     events: Vec<Event>,
     /// To be asked for again by the next `select`.
     queued: Vec<Arc<SocketState>>,
-    /// On the way back to the pool.
-    free: Vec<Arc<SocketState>>,
     /// A poll was submitted in place of one that was of no use.
     resubmitted: bool,
 }
@@ -250,9 +255,7 @@ impl Batch {
 
     fn resume(&mut self) {
         for state in self.queued.drain(..) {
-            if state.resume() {
-                self.free.push(state);
-            }
+            state.resume();
         }
     }
 }

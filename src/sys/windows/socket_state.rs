@@ -3,8 +3,9 @@
 //! A poll of AFD is one question: it completes once, as soon as one of the events that it asks for holds. From such
 //! answers the triggers are made, by asking again or not:
 //!
-//! - After an event, an *edge-triggered* registration no longer waits for the direction that was reported, until I/O in
-//!   that direction said `WouldBlock` or the user registered anew. Both directions end with a reset or failed connection.
+//! - After an event, an *edge-triggered* registration no longer waits for what was reported, until I/O in that direction
+//!   said `WouldBlock` or the user registered anew. (The peer's end of writing is an edge of its own, after data too.)
+//!   Both directions end with a reset or failed connection.
 //! - A *one-shot* registration waits for nothing after an event.
 //! - A *level-triggered* one goes on waiting for all.
 //!
@@ -20,12 +21,14 @@
 //! A queued socket is asked for no earlier than with the next `select` for two reasons: a level-triggered one is to be
 //! reported as it is then, and the user's I/O in between often arms the other direction, so one poll does for both.
 //!
-//! When the registration ends, the state becomes free for another socket, but only once no poll is in flight and it is
-//! not queued any more.
+//! When the registration ends, the state is free for another socket at once, in whatever phase it is: a cancelled poll is
+//! then followed by one of the new socket. So the answer to a cancelled poll, which may be to the question before, counts
+//! for nothing.
 
 #![allow(unsafe_code)]
 
 use std::io;
+use std::mem;
 use std::os::windows::io::RawSocket;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -77,7 +80,7 @@ impl SocketState {
         SocketState { operation: Operation::new(), poll: afd::Poll::new(), afd, port, inner: Mutex::new(inner) }
     }
 
-    /// Begins a registration in a free state; when that fails, the state stays free.
+    /// Begins a registration in a state without one; when that fails, there still is none.
     pub(crate) fn begin(self: &Arc<Self>, socket: RawSocket, watch: Watch) -> io::Result<()> {
         let mut inner = self.inner();
         inner.socket = socket;
@@ -116,24 +119,21 @@ impl SocketState {
         }
     }
 
-    /// Ends the registration. Returns whether the state is free already; if not, it becomes so in a `select`.
-    pub(crate) fn end(&self) -> bool {
+    /// Ends the registration.
+    pub(crate) fn end(&self) {
         let mut inner = self.inner();
         inner.watch = None;
         inner.armed = 0;
         if let Phase::Polling(_) = inner.phase {
-            inner.phase = Phase::Cancelling;
-            self.afd.cancel(&self.operation);
+            self.cancel_poll(&mut inner);
         }
-        inner.phase == Phase::Idle
     }
 
-    /// The next `select` has begun, and this state was queued for it. Returns whether it is free.
-    pub(crate) fn resume(self: &Arc<Self>) -> bool {
+    /// The next `select` has begun, and this state was queued for it.
+    pub(crate) fn resume(self: &Arc<Self>) {
         let mut inner = self.inner();
         inner.phase = Phase::Idle;
         self.submit_or_close(&mut inner);
-        inner.watch.is_none()
     }
 
     /// Sees to it that a poll asks for all that is armed, now or soon.
@@ -141,8 +141,7 @@ impl SocketState {
         match inner.phase {
             Phase::Idle => self.submit(inner),
             Phase::Polling(asked) if inner.armed & !asked != 0 => {
-                inner.phase = Phase::Cancelling;
-                self.afd.cancel(&self.operation);
+                self.cancel_poll(inner);
                 Ok(())
             }
             Phase::Polling(_) | Phase::Cancelling | Phase::Queued => Ok(()),
@@ -176,6 +175,11 @@ impl SocketState {
         }
     }
 
+    fn cancel_poll(&self, inner: &mut Inner) {
+        inner.phase = Phase::Cancelling;
+        self.afd.cancel(&self.operation);
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
@@ -184,14 +188,12 @@ impl SocketState {
 impl Owner for SocketState {
     fn completed(self: Arc<Self>, _operation: usize, _bytes: usize, batch: &mut Batch) {
         let mut inner = self.inner();
-        inner.phase = Phase::Idle;
-        let Some(watch) = inner.watch else {
-            drop(inner);
-            return batch.free.push(self);
-        };
+        let cancelled = mem::replace(&mut inner.phase, Phase::Idle) == Phase::Cancelling;
+        let Some(watch) = inner.watch else { return };
         // SAFETY: the poll is over, and the next one starts under the lock that is held here.
         let answer = unsafe { self.poll.answer(self.operation.status()) };
         let events = match answer {
+            _ if cancelled => 0,
             // The socket was closed without having been deregistered: its registration is mute from now on.
             Answer::Events(events) if events & LOCAL_CLOSE != 0 => return inner.close(),
             Answer::Failed => return inner.close(),
@@ -199,7 +201,7 @@ impl Owner for SocketState {
             Answer::Cancelled => 0,
         };
         if events == 0 {
-            // Cancelled, in order to ask for more; or what was asked for is not wanted any more.
+            // Cancelled, in order to ask something else; or what was asked for is not wanted any more.
             self.submit_or_close(&mut inner);
             batch.resubmitted = true;
             return;
@@ -207,7 +209,6 @@ impl Owner for SocketState {
         batch.report(watch.token, events);
         match watch.trigger {
             Trigger::Edge if events & FAILURE != 0 => inner.armed = 0,
-            Trigger::Edge if events & READ != 0 => inner.armed &= !(READ | events),
             Trigger::Edge => inner.armed &= !events,
             Trigger::OneShot => inner.armed = 0,
             Trigger::Level => {}
