@@ -9,9 +9,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
-use crate::util::{
-    HANG, assert_no_event, assert_would_block, drain, next_event, tcp_listener, tcp_pair, udp_pair, wait_for,
-};
+use crate::util::{HANG, assert_no_event, drain, next_event, tcp_listener, tcp_pair, udp_pair, wait_for};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -132,7 +130,7 @@ fn urgent_data_is_priority_and_not_readable() {
     SockRef::from(&theirs).send_out_of_band(b"!").unwrap();
     let event = wait_for(&mut poll, TOKEN, Event::is_priority);
     assert!(!event.is_readable() && !event.is_error());
-    assert_would_block(ours.read(&mut [0; 8]));
+    crate::util::assert_would_block(ours.read(&mut [0; 8]));
     assert_no_event(&mut poll);
 }
 

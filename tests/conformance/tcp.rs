@@ -8,9 +8,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Poll, Token};
 use socket2::SockRef;
 
-use crate::util::{
-    assert_no_event, assert_would_block, localhost, next_event, tcp_listener, tcp_pair, wait_for, wait_until,
-};
+use crate::util::{assert_no_event, assert_would_block, next_event, tcp_listener, tcp_pair, wait_for, wait_until};
 
 const LISTENER: Token = Token(0);
 const CLIENT: Token = Token(1);
@@ -61,7 +59,7 @@ fn connect_returns_at_once_and_not_connected_means_still_connecting() {
 
     let mut poll = Poll::new().unwrap();
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&localhost().into()).unwrap();
+    listener.bind(&crate::util::localhost().into()).unwrap();
     listener.listen(0).unwrap();
     let address = listener.local_addr().unwrap().as_socket().unwrap();
     let mut ahead = Vec::new();
@@ -275,7 +273,7 @@ fn sockets_go_to_std_and_back() {
 #[test]
 #[cfg(unix)]
 fn from_std_changes_nothing() {
-    let listener = std::net::TcpListener::bind(localhost()).unwrap();
+    let listener = std::net::TcpListener::bind(crate::util::localhost()).unwrap();
     let listener = TcpListener::from_std(listener);
     assert!(!SockRef::from(&listener).nonblocking().unwrap());
 }

@@ -7,7 +7,7 @@ use mio::event::Event;
 use mio::net::UdpSocket;
 use mio::{Interest, Poll, Token};
 
-use crate::util::{assert_no_event, assert_would_block, localhost, next_event, udp_pair, wait_for, wait_until};
+use crate::util::{assert_would_block, localhost, next_event, udp_pair, wait_for, wait_until};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -102,7 +102,7 @@ fn a_refused_datagram_is_told_once_to_a_connected_socket() {
     assert!(event.is_readable() || event.is_error());
     assert_eq!(ours.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_would_block(ours.recv(&mut [0; 8]));
-    assert_no_event(&mut poll);
+    crate::util::assert_no_event(&mut poll);
     // And told again when it happens again.
     ours.send(b"data").unwrap();
     next_event(&mut poll);
