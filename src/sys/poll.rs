@@ -262,6 +262,9 @@ impl Table {
     fn copy_to(&mut self, snapshot: &mut Snapshot, notifier: Option<&Notifier>) {
         snapshot.watched.clear();
         snapshot.origins.clear();
+        // Room for all: it does not grow later, when more of them are asked for at a time.
+        snapshot.watched.reserve(self.fds.len() + 1);
+        snapshot.origins.reserve(self.fds.len());
         for (place, asked) in self.asked.iter().enumerate() {
             // WASI refuses to watch for nothing but hang-ups and errors.
             if let Some(events) = asked.filter(|&directions| directions != 0 || !cfg!(target_os = "wasi")) {
