@@ -22,8 +22,9 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-/// How many attempts may be under way at a time: as many as a listener keeps waiting.
-const CONNECTING_AT_MOST: usize = 100;
+/// How many clients may wait for their first line at a time: fewer than a listener keeps waiting. That a client has connected
+/// says no more than that it waits to be accepted, and what finds the queue full is dropped, or even reset.
+const WAITING_AT_MOST: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
@@ -39,15 +40,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
     let mut clients: Vec<Client> = Vec::with_capacity(count);
-    let (mut connecting, mut done) = (0, 0);
+    let (mut waiting, mut done) = (0, 0);
 
     while done < count {
-        while clients.len() < count && connecting < CONNECTING_AT_MOST {
+        while clients.len() < count && waiting < WAITING_AT_MOST {
             let mut stream = TcpStream::connect(address)?;
             let token = Token(clients.len());
             poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
             clients.push(Client { stream, state: State::Connecting, written: 0, read: Vec::new() });
-            connecting += 1;
+            waiting += 1;
         }
         poll.poll_deadline(&mut events, None)?;
         for event in &events {
@@ -55,11 +56,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             let client = &mut clients[number];
             if client.state == State::Connecting && client.has_connected()? {
                 client.state = State::Talking { line: 0 };
-                connecting -= 1;
             }
+            let was_waiting = client.is_waiting();
             if client.talk(number, lines)? {
                 client.state = State::Done;
                 done += 1;
+            }
+            if was_waiting && !client.is_waiting() {
+                waiting -= 1;
             }
         }
     }
@@ -100,6 +104,11 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the server has yet to show that it knows this client.
+    fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Connecting | State::Talking { line: 0 })
     }
 
     /// Sends and receives until that would block. Returns whether the last line has just come back.
