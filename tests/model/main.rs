@@ -51,7 +51,7 @@ fn runner(cases: u32) -> TestRunner {
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model/regressions.txt"))),
         // Programs that miss an event take as long as the model waits for it.
-        max_shrink_time: 120_000,
+        max_shrink_time: 60_000,
         ..default
     })
 }
