@@ -6,7 +6,7 @@
 //!
 //! It takes minutes, so `ci/faults` asks for it, and prints the table. Without strace, it is skipped.
 
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", feature = "os-ext", feature = "net"))]
 #![allow(unsafe_code)]
 
 mod faults {

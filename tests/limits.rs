@@ -2,7 +2,7 @@
 //!
 //! What happens when a call needs a descriptor and none is left is tested in `descriptors.rs`.
 
-#![cfg(unix)]
+#![cfg(all(unix, feature = "os-ext", feature = "net"))]
 #![allow(unsafe_code)]
 
 use std::io::Write;

@@ -214,6 +214,11 @@ fn wait_milliseconds(
 pub(crate) struct EpollFlags(u32);
 
 impl EpollFlags {
+    #[cfg(fuzzing)]
+    pub(crate) fn from_bits(bits: u32) -> EpollFlags {
+        EpollFlags(bits)
+    }
+
     #[inline]
     fn any(self, flags: i32) -> bool {
         self.0 & flags as u32 != 0

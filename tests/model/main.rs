@@ -11,6 +11,8 @@
 //!
 //! A failure is cut down to a short program, printed, and its seed kept in `regressions.txt`, which is tried first.
 
+#![cfg(all(feature = "os-ext", feature = "net"))]
+
 mod feed;
 mod pair;
 mod program;
