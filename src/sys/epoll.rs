@@ -66,8 +66,9 @@ impl Backend for Selector {
             notified |= event.u64 == waker.0 as u64 && event.events == EPOLLIN as u32;
             Event::new(Token(event.u64 as usize), EpollFlags(event.events))
         }));
-        if notified {
-            self.notifier.get().map_or(Ok(()), Notifier::seen)?;
+        if let Some(notifier) = self.notifier.get().filter(|_| notified) {
+            // An error of this must not cost the caller the events that came along: there is no second edge.
+            let _ = notifier.seen();
         }
         Ok(notified)
     }
