@@ -277,6 +277,8 @@ struct Client {
     stream: TcpStream,
     number: u64,
     manner: Manner,
+    /// How many bytes it means to send.
+    amount: u64,
     sent: u64,
     received: u64,
     shut: bool,
@@ -323,9 +325,13 @@ impl Clients {
         let mut events = Events::with_capacity(1024);
         let end = Instant::now() + time;
         let mut tick = Instant::now();
+        let mut going_on = true;
         loop {
             let now = Instant::now();
-            let going_on = now < end;
+            if going_on && now >= end {
+                going_on = false;
+                self.call_it_a_day();
+            }
             if now >= tick {
                 tick = now + TICK;
                 self.look_around(going_on);
@@ -358,6 +364,16 @@ impl Clients {
         }
     }
 
+    /// Has everybody send no more than they have.
+    fn call_it_a_day(&mut self) {
+        for (place, client) in self.places.iter_mut().enumerate() {
+            if let Some(client) = client {
+                client.amount = client.sent;
+                self.turns.push(place);
+            }
+        }
+    }
+
     /// Gives those a turn whose pause is over, and opens new connections in place of those that ended.
     fn look_around(&mut self, open: bool) {
         let now = Instant::now();
@@ -385,7 +401,8 @@ impl Clients {
         let number = self.next_number;
         self.next_number += 1;
         let manner = Manner::of(number);
-        Ok(Client { stream, number, manner, sent: 0, received: 0, shut: false, pause: None, paused: false })
+        let amount = manner.amount();
+        Ok(Client { stream, number, manner, amount, sent: 0, received: 0, shut: false, pause: None, paused: false })
     }
 
     fn turn(&mut self, place: usize) -> Result<(), String> {
@@ -416,7 +433,7 @@ impl Client {
     fn turn(&mut self, buffer: &mut [u8]) -> Result<Next, Box<dyn Error>> {
         for _ in 0..TURNS {
             let wrote = self.write(buffer)?;
-            if self.manner == Manner::Resets && self.sent >= self.manner.amount() / 2 {
+            if self.manner == Manner::Resets && self.sent >= self.amount / 2 {
                 socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
                 return Ok(Next::Close);
             }
@@ -432,7 +449,7 @@ impl Client {
                 unless_blocked(self.stream.read(buffer))?
             };
             match received {
-                Some(0) if self.shut && self.received == self.manner.amount() => return Ok(Next::Close),
+                Some(0) if self.shut && self.received == self.amount => return Ok(Next::Close),
                 Some(0) => return Err(format!("ends after {} of {} bytes", self.received, self.sent).into()),
                 Some(count) => self.check(&buffer[..count])?,
                 None if !wrote => return Ok(Next::Wait),
@@ -452,14 +469,18 @@ impl Client {
 
     /// Writes what there is to write, and ends the stream after it. Returns whether that changed anything.
     fn write(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        let left = self.manner.amount() - self.sent;
+        let left = self.amount - self.sent;
         if left == 0 {
-            let ends = !self.shut;
-            if ends {
-                self.stream.shutdown(Shutdown::Write)?;
-                self.shut = true;
+            if self.shut {
+                return Ok(false);
             }
-            return Ok(ends);
+            match self.stream.shutdown(Shutdown::Write) {
+                // Still connecting.
+                Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
+                result => result?,
+            }
+            self.shut = true;
+            return Ok(true);
         }
         let room = self.manner.window() - (self.sent - self.received).min(self.manner.window());
         let length = left.min(room).min(buffer.len() as u64) as usize;
