@@ -44,6 +44,9 @@
 #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
 mod convert;
 pub mod event;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod interest;
 #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
 mod io_source;

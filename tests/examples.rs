@@ -327,3 +327,9 @@ fn embed_echoes_and_stops_in_the_loop_of_another_library() {
     let (status, output) = example.end();
     assert!(status.success(), "{output:?}");
 }
+
+#[test]
+fn soak_finds_every_byte_right_and_nothing_leaked() {
+    let (status, output) = Example::start("soak", &["--connections", "48", "--seconds", "1"]).end();
+    assert!(status.success(), "{output:?}");
+}

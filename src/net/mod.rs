@@ -43,5 +43,8 @@ mod uds;
 
 pub use self::tcp::{TcpListener, TcpStream};
 pub use self::udp::UdpSocket;
+#[cfg(all(unix, fuzzing))]
+#[doc(hidden)]
+pub use self::uds::uds_round_trip;
 #[cfg(unix)]
 pub use self::uds::{SocketAddr, UnixDatagram, UnixListener, UnixStream};

@@ -115,6 +115,11 @@ impl<R: Registrations> fmt::Debug for Registration<R> {
 pub(crate) struct PollFlags(pub(super) i16);
 
 impl PollFlags {
+    #[cfg(fuzzing)]
+    pub(crate) fn from_bits(bits: u32) -> PollFlags {
+        PollFlags(bits as i16)
+    }
+
     #[inline]
     fn any(self, flags: i16) -> bool {
         self.0 & flags != 0

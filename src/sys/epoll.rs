@@ -66,8 +66,9 @@ impl Backend for Selector {
             notified |= event.u64 == waker.0 as u64 && event.events == EPOLLIN as u32;
             Event::new(Token(event.u64 as usize), EpollFlags(event.events))
         }));
-        if notified {
-            self.notifier.get().map_or(Ok(()), Notifier::seen)?;
+        if let Some(notifier) = self.notifier.get().filter(|_| notified) {
+            // An error of this must not cost the caller the events that came along: there is no second edge.
+            let _ = notifier.seen();
         }
         Ok(notified)
     }
@@ -214,6 +215,11 @@ fn wait_milliseconds(
 pub(crate) struct EpollFlags(u32);
 
 impl EpollFlags {
+    #[cfg(fuzzing)]
+    pub(crate) fn from_bits(bits: u32) -> EpollFlags {
+        EpollFlags(bits)
+    }
+
     #[inline]
     fn any(self, flags: i32) -> bool {
         self.0 & flags as u32 != 0

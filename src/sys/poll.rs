@@ -41,7 +41,8 @@ impl Backend for Selector {
 
     fn new() -> io::Result<Selector> {
         let notifier = match Notifier::new() {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => None,
+            // WASI has none. An OS that knows the call not (`ENOSYS`, which is `Unsupported` as well) says so by its code.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported && error.raw_os_error().is_none() => None,
             notifier => Some(notifier?),
         };
         let shared = Shared { table: Mutex::default(), notifier, woken: AtomicBool::new(false) };
@@ -118,9 +119,7 @@ impl Backend for Selector {
     fn rearm(fd: RawFd, registration: &Registration<Shared>, blocked: Interest) -> io::Result<()> {
         let Some(shared) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = shared.table();
-        let outdated = table.rearm(fd, registration.id, blocked) && mem::take(&mut table.sleeping);
-        drop(table);
-        if outdated { shared.interrupt() } else { Ok(()) }
+        if table.rearm(fd, registration.id, blocked) { shared.rouse(&mut table) } else { Ok(()) }
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
@@ -152,16 +151,21 @@ impl Shared {
         lock(&self.table)
     }
 
-    /// Changes the table, and has a poller that sleeps on an older copy of it take a new one.
+    /// Changes the table, after it has told a poller that sleeps on an older copy of it to take a new one. The poller
+    /// waits for the table to be unlocked; and if it cannot be told, nothing was changed.
     fn change<R>(&self, change: impl FnOnce(&mut Table) -> io::Result<R>) -> io::Result<R> {
         let mut table = self.table();
-        let result = change(&mut table)?;
-        let asleep = mem::take(&mut table.sleeping);
-        drop(table);
-        if asleep {
+        self.rouse(&mut table)?;
+        change(&mut table)
+    }
+
+    /// Interrupts the poller if it sleeps.
+    fn rouse(&self, table: &mut Table) -> io::Result<()> {
+        if table.sleeping {
             self.interrupt()?;
+            table.sleeping = false;
         }
-        Ok(result)
+        Ok(())
     }
 
     fn interrupt(&self) -> io::Result<()> {
@@ -171,8 +175,12 @@ impl Shared {
 
 impl Registrations for Shared {
     fn end(&self, fd: RawFd, id: u64) {
+        let mut table = self.table();
+        // The descriptor is about to be closed: the registration goes whether or not the poller can be told, or else the
+        // next source of that number would inherit it.
+        let _ = self.rouse(&mut table);
         // It may be gone already, closed behind our back.
-        let _ = self.change(|table| table.remove(fd, Some(id)));
+        let _ = table.remove(fd, Some(id));
     }
 }
 

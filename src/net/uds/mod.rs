@@ -18,6 +18,12 @@ pub use self::stream::UnixStream;
 /// The address of a Unix socket: a path, an abstract name (Linux, Android), or none.
 pub use std::os::unix::net::SocketAddr;
 
+/// An address to the OS's form and back.
+#[cfg(fuzzing)]
+pub fn uds_round_trip(address: &SocketAddr) -> io::Result<SocketAddr> {
+    from_os(&to_os(address)?)
+}
+
 /// The standard library's address of a path: it refuses those with a NUL, or too long for the OS.
 fn path_address(path: &Path) -> io::Result<SocketAddr> {
     SocketAddr::from_pathname(path)

@@ -1,0 +1,186 @@
+//! Two connected sources of some kind, and the I/O that they do.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UdpSocket};
+#[cfg(unix)]
+use mio::{
+    net::{UnixDatagram, UnixStream},
+    unix::pipe,
+};
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Tcp,
+    /// A listener, and what connects to it.
+    Listener,
+    Udp,
+    #[cfg(unix)]
+    UnixStream,
+    #[cfg(unix)]
+    UnixDatagram,
+    #[cfg(unix)]
+    Pipe,
+}
+
+pub(crate) const KINDS: &[Kind] = &[
+    Kind::Tcp,
+    Kind::Listener,
+    Kind::Udp,
+    #[cfg(unix)]
+    Kind::UnixStream,
+    #[cfg(unix)]
+    Kind::UnixDatagram,
+    #[cfg(unix)]
+    Kind::Pipe,
+];
+
+impl Kind {
+    pub(crate) fn is_stream(self) -> bool {
+        #[cfg(unix)]
+        if matches!(self, Kind::UnixStream | Kind::Pipe) {
+            return true;
+        }
+        self == Kind::Tcp
+    }
+
+    /// What one end does has taken its effect on the other when the call returns. The network takes its time.
+    pub(crate) fn is_immediate(self) -> bool {
+        !matches!(self, Kind::Tcp | Kind::Listener | Kind::Udp)
+    }
+
+    /// How much may be on its way before the system begins to drop it without a word.
+    pub(crate) fn limit(self) -> usize {
+        if matches!(self, Kind::Listener | Kind::Udp) { 16 } else { usize::MAX }
+    }
+
+    /// Which sides can write: a pipe goes one way, and only the connecting side of a listener does something.
+    pub(crate) fn writes(self, side: usize) -> bool {
+        match self {
+            Kind::Listener => side == 1,
+            #[cfg(unix)]
+            Kind::Pipe => side == 0,
+            _ => true,
+        }
+    }
+}
+
+/// One end of a pair.
+pub(crate) enum Io {
+    Tcp(TcpStream),
+    Listener(TcpListener),
+    /// Connects; not a source.
+    Connector(SocketAddr),
+    Udp(UdpSocket),
+    #[cfg(unix)]
+    UnixStream(UnixStream),
+    #[cfg(unix)]
+    UnixDatagram(UnixDatagram),
+    #[cfg(unix)]
+    Sender(pipe::Sender),
+    #[cfg(unix)]
+    Receiver(pipe::Receiver),
+}
+
+pub(crate) fn open(kind: Kind) -> [Io; 2] {
+    let localhost = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    match kind {
+        Kind::Tcp => {
+            let listener = std::net::TcpListener::bind(localhost).unwrap();
+            let ours = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (theirs, _) = listener.accept().unwrap();
+            [ours, theirs].map(|stream| {
+                stream.set_nonblocking(true).unwrap();
+                stream.set_nodelay(true).unwrap();
+                Io::Tcp(TcpStream::from_std(stream))
+            })
+        }
+        Kind::Listener => {
+            let listener = TcpListener::bind(localhost).unwrap();
+            let address = listener.local_addr().unwrap();
+            [Io::Listener(listener), Io::Connector(address)]
+        }
+        Kind::Udp => {
+            let (a, b) = (UdpSocket::bind(localhost).unwrap(), UdpSocket::bind(localhost).unwrap());
+            a.connect(b.local_addr().unwrap()).unwrap();
+            b.connect(a.local_addr().unwrap()).unwrap();
+            [Io::Udp(a), Io::Udp(b)]
+        }
+        #[cfg(unix)]
+        Kind::UnixStream => <[_; 2]>::from(UnixStream::pair().unwrap()).map(Io::UnixStream),
+        #[cfg(unix)]
+        Kind::UnixDatagram => <[_; 2]>::from(UnixDatagram::pair().unwrap()).map(Io::UnixDatagram),
+        #[cfg(unix)]
+        Kind::Pipe => {
+            let (sender, receiver) = pipe::new().unwrap();
+            [Io::Sender(sender), Io::Receiver(receiver)]
+        }
+    }
+}
+
+impl Io {
+    /// This end as a source, if it is one.
+    pub(crate) fn source(&mut self) -> Option<&mut dyn Source> {
+        Some(match self {
+            Io::Tcp(stream) => stream,
+            Io::Listener(listener) => listener,
+            Io::Connector(_) => return None,
+            Io::Udp(socket) => socket,
+            #[cfg(unix)]
+            Io::UnixStream(stream) => stream,
+            #[cfg(unix)]
+            Io::UnixDatagram(socket) => socket,
+            #[cfg(unix)]
+            Io::Sender(sender) => sender,
+            #[cfg(unix)]
+            Io::Receiver(receiver) => receiver,
+        })
+    }
+
+    /// Reads once; accepts one connection, in the case of a listener.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Io::Tcp(stream) => stream.read(buffer),
+            Io::Listener(listener) => listener.accept().map(|_| 1),
+            Io::Connector(_) => Err(ErrorKind::Unsupported.into()),
+            Io::Udp(socket) => socket.recv(buffer),
+            #[cfg(unix)]
+            Io::UnixStream(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Io::UnixDatagram(socket) => socket.recv(buffer),
+            #[cfg(unix)]
+            Io::Sender(_) => Err(ErrorKind::Unsupported.into()),
+            #[cfg(unix)]
+            Io::Receiver(receiver) => receiver.read(buffer),
+        }
+    }
+
+    /// Writes once; connects, in the case of what belongs to a listener.
+    pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Io::Tcp(stream) => stream.write(data),
+            Io::Listener(_) => Err(ErrorKind::Unsupported.into()),
+            Io::Connector(address) => std::net::TcpStream::connect(*address).map(|_| 1),
+            Io::Udp(socket) => socket.send(data),
+            #[cfg(unix)]
+            Io::UnixStream(stream) => stream.write(data),
+            #[cfg(unix)]
+            Io::UnixDatagram(socket) => socket.send(data),
+            #[cfg(unix)]
+            Io::Sender(sender) => sender.write(data),
+            #[cfg(unix)]
+            Io::Receiver(_) => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match self {
+            Io::Tcp(stream) => stream.shutdown(how),
+            #[cfg(unix)]
+            Io::UnixStream(stream) => stream.shutdown(how),
+            _ => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+}

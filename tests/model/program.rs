@@ -1,0 +1,68 @@
+//! What a random program is made of.
+
+use std::net::Shutdown;
+
+use mio::{Interest, Trigger};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::pair::{KINDS, Kind};
+
+/// How many pairs of connected sources a program uses at a time.
+pub(crate) const PAIRS: usize = 4;
+
+/// One end of one of the pairs.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct End {
+    pub(crate) pair: usize,
+    pub(crate) side: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Closes both ends, if they are open, and opens new ones.
+    Open(usize, Kind),
+    Close(End),
+    Register(End, Interest, Trigger),
+    Reregister(End, Interest, Trigger),
+    Deregister(End),
+    /// One write of that many bytes.
+    Write(End, usize),
+    /// Writes until there is no room.
+    Fill(End),
+    /// One read into a buffer of that many bytes.
+    Read(End, usize),
+    /// Reads until there is nothing to read.
+    Drain(End),
+    Shutdown(End, Shutdown),
+    Wake,
+    /// One poll that does not block, with room for that many events.
+    Poll(usize),
+    /// Polls, with room for that many events, until everything that must come has come, and then until nothing does.
+    Settle(usize),
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let end = || (0..PAIRS, 0..2_usize).prop_map(|(pair, side)| End { pair, side });
+    let interest = || {
+        let (read, write) = (Interest::READABLE, Interest::WRITABLE);
+        prop_oneof![2 => Just(read), 1 => Just(write), 2 => Just(read | write)]
+    };
+    let trigger = || prop_oneof![3 => Just(Trigger::Edge), 1 => Just(Trigger::Level), 1 => Just(Trigger::OneShot)];
+    let how = select(&[Shutdown::Read, Shutdown::Write, Shutdown::Both][..]);
+    prop_oneof![
+        2 => (0..PAIRS, select(KINDS)).prop_map(|(pair, kind)| Step::Open(pair, kind)),
+        1 => end().prop_map(Step::Close),
+        6 => (end(), interest(), trigger()).prop_map(|(end, interest, trigger)| Step::Register(end, interest, trigger)),
+        4 => (end(), interest(), trigger()).prop_map(|(end, interest, trigger)| Step::Reregister(end, interest, trigger)),
+        2 => end().prop_map(Step::Deregister),
+        8 => (end(), 1..=64_usize).prop_map(|(end, length)| Step::Write(end, length)),
+        2 => end().prop_map(Step::Fill),
+        3 => (end(), 1..=4096_usize).prop_map(|(end, length)| Step::Read(end, length)),
+        6 => end().prop_map(Step::Drain),
+        1 => (end(), how).prop_map(|(end, how)| Step::Shutdown(end, how)),
+        2 => Just(Step::Wake),
+        6 => (1..=8_usize).prop_map(Step::Poll),
+        3 => (1..=8_usize).prop_map(Step::Settle),
+    ]
+}

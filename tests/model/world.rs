@@ -1,0 +1,543 @@
+//! The model: what is known of every source, and what follows for its events.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::mem;
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::event::{Event, Source};
+use mio::{Events, Interest, Poll, Registry, Token, Trigger, Waker};
+
+use crate::feed::{Feed, Numbered, OtherThread, OwnPoll};
+use crate::pair::{Io, Kind, open};
+use crate::program::{End, PAIRS, Step};
+
+/// An event that has not come after this long never will.
+const HANG: Duration = Duration::from_secs(5);
+
+const WAKER: Token = Token(0);
+
+/// Runs a program in one thread, which polls as the program says.
+pub(crate) fn run(program: &[Step]) {
+    let poll = Poll::new().unwrap();
+    let registry = poll.registry().try_clone().unwrap();
+    let waker = Arc::new(Waker::new(&registry, WAKER).unwrap());
+    World::new(OwnPoll { poll, number: 0 }, registry, waker, 0).run(program);
+}
+
+/// Runs each program in a thread of its own, all on one queue, which one more thread polls without end.
+pub(crate) fn run_threads(programs: &[Vec<Step>], capacity: usize) {
+    let mut poll = Poll::new().unwrap();
+    let registry = poll.registry().try_clone().unwrap();
+    let waker = Arc::new(Waker::new(&registry, WAKER).unwrap());
+    let number = Arc::new(AtomicU64::new(0));
+    let stop = AtomicBool::new(false);
+    let (senders, receivers): (Vec<_>, Vec<_>) = programs.iter().map(|_| mpsc::sync_channel::<Numbered>(64)).unzip();
+
+    thread::scope(|scope| {
+        let _stop = Stop { flag: &stop, waker: &waker };
+        let threads = programs.iter().zip(receivers).enumerate().map(|(index, (program, events))| {
+            let feed = OtherThread { events, number: Arc::clone(&number) };
+            let mut world = World::new(feed, registry.try_clone().unwrap(), Arc::clone(&waker), index);
+            scope.spawn(move || world.run(program))
+        });
+        let threads: Vec<_> = threads.collect();
+
+        let (number, stop, senders) = (&number, &stop, &senders);
+        scope.spawn(move || {
+            let mut events = Events::with_capacity(capacity);
+            while !stop.load(Ordering::SeqCst) {
+                let this = number.fetch_add(1, Ordering::SeqCst) + 1;
+                poll.poll(&mut events, None).unwrap();
+                for event in &events {
+                    // A wake is everybody's. A model that has ended hears no more.
+                    let models =
+                        if event.token() == WAKER { &senders[..] } else { &senders[owner(event.token())..][..1] };
+                    models.iter().for_each(|model| drop(model.send((this, event.clone()))));
+                }
+            }
+        });
+        for thread in threads {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
+
+/// Ends the polling thread, also if a model found a fault.
+struct Stop<'a> {
+    flag: &'a AtomicBool,
+    waker: &'a Waker,
+}
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.flag.store(true, Ordering::SeqCst);
+        self.waker.wake().unwrap();
+    }
+}
+
+/// The tokens of a model, `count` of which it has used: large numbers, the largest included.
+fn token(owner: usize, count: usize) -> Token {
+    Token(usize::MAX - (count << 4) - owner)
+}
+
+/// The index of the model whose token this is.
+fn owner(token: Token) -> usize {
+    (usize::MAX - token.0) & 0xf
+}
+
+/// What the model knows.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Known {
+    Yes,
+    No,
+    Maybe,
+}
+
+/// What is known of the data on its way from one end to the other.
+#[derive(Debug, Default)]
+struct Flow {
+    /// This direction does not exist.
+    absent: bool,
+    /// Bytes, or messages, or connections, that were written and not read.
+    pending: usize,
+    /// In how many writes.
+    writes: usize,
+    /// The last write found no room, and nothing was read since.
+    full: bool,
+    /// The writer has shut down or is closed: there is an end to be read.
+    ended: bool,
+    /// The reader is closed.
+    broken: bool,
+    /// There was an error, or something that systems disagree about.
+    unsure: bool,
+}
+
+impl Flow {
+    fn intact(&self) -> bool {
+        !(self.absent || self.ended || self.broken || self.unsure)
+    }
+
+    fn readable(&self) -> Known {
+        match self {
+            Flow { ended: true, absent: false, .. } => Known::Yes,
+            Flow { absent: true, .. } | Flow { unsure: true, .. } => Known::Maybe,
+            Flow { pending: 0, .. } => Known::No,
+            _ => Known::Yes,
+        }
+    }
+
+    fn writable(&self, kind: Kind) -> Known {
+        #[cfg(unix)]
+        if kind == Kind::Pipe && self.broken {
+            return Known::Yes;
+        }
+        match self {
+            _ if !self.intact() => Known::Maybe,
+            Flow { pending: 0, .. } => Known::Yes,
+            Flow { full: true, .. } if kind.is_immediate() => Known::No,
+            // A few small writes fill nothing.
+            Flow { full: false, writes: ..=4, .. } => Known::Yes,
+            _ => Known::Maybe,
+        }
+    }
+}
+
+/// A registration.
+#[derive(Debug)]
+struct Registered {
+    token: Token,
+    interest: Interest,
+    trigger: Trigger,
+    /// Edge-triggered: the next readiness in this direction gives an event.
+    read_armed: bool,
+    write_armed: bool,
+    /// One-shot: has fired. Level-triggered: has fired in the current wait.
+    fired: bool,
+    /// Something happened to the pair since the last event.
+    touched: bool,
+}
+
+impl Registered {
+    fn new(token: Token, interest: Interest, trigger: Trigger) -> Registered {
+        Registered { token, interest, trigger, read_armed: true, write_armed: true, fired: false, touched: true }
+    }
+}
+
+#[derive(Default)]
+struct Side {
+    io: Option<Io>,
+    registered: Option<Registered>,
+}
+
+struct Pair {
+    kind: Kind,
+    sides: [Side; 2],
+    /// What goes out of each side.
+    flows: [Flow; 2],
+}
+
+impl Pair {
+    fn open(kind: Kind) -> Pair {
+        let sides = open(kind).map(|io| Side { io: Some(io), registered: None });
+        let flows = [0, 1].map(|side| Flow { absent: !kind.writes(side), ..Flow::default() });
+        Pair { kind, sides, flows }
+    }
+
+    fn touch(&mut self) {
+        for registered in self.sides.iter_mut().filter_map(|side| side.registered.as_mut()) {
+            registered.touched = true;
+        }
+    }
+
+    /// Whether there must be an event for `side`.
+    fn owes(&self, side: usize) -> bool {
+        let Some(registered) = &self.sides[side].registered else { return false };
+        let read = registered.interest.is_readable() && self.flows[1 - side].readable() == Known::Yes;
+        let write = registered.interest.is_writable() && self.flows[side].writable(self.kind) == Known::Yes;
+        match registered.trigger {
+            Trigger::Edge => read && registered.read_armed || write && registered.write_armed,
+            _ => !registered.fired && (read || write),
+        }
+    }
+}
+
+struct World<F> {
+    feed: F,
+    registry: Registry,
+    waker: Arc<Waker>,
+    wake_pending: bool,
+    pairs: Vec<Option<Pair>>,
+    /// Every token that was used: whose it is, or the number of the last poll that may have given it.
+    tokens: HashMap<Token, Result<End, u64>>,
+    owner: usize,
+    /// How many tokens it has used.
+    used: usize,
+}
+
+impl<F: Feed> World<F> {
+    fn new(feed: F, registry: Registry, waker: Arc<Waker>, owner: usize) -> World<F> {
+        let pairs = (0..PAIRS).map(|_| None).collect();
+        World { feed, registry, waker, wake_pending: false, pairs, tokens: HashMap::new(), owner, used: 0 }
+    }
+
+    fn run(&mut self, program: &[Step]) {
+        for step in program {
+            self.step(step);
+        }
+        self.settle(4);
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Open(pair, kind) => {
+                self.close(End { pair, side: 0 });
+                self.close(End { pair, side: 1 });
+                self.pairs[pair] = Some(Pair::open(kind));
+            }
+            Step::Close(end) => self.close(end),
+            Step::Register(end, interest, trigger) => self.register(end, interest, trigger),
+            Step::Reregister(end, interest, trigger) => self.reregister(end, interest, trigger),
+            Step::Deregister(end) => self.deregister(end),
+            Step::Write(end, length) => drop(self.write(end, length)),
+            Step::Fill(end) => while self.write(end, 4096) {},
+            Step::Read(end, length) => drop(self.read(end, length)),
+            Step::Drain(end) => while self.read(end, 64 * 1024) {},
+            Step::Shutdown(end, how) => self.shutdown(end, how),
+            Step::Wake => {
+                self.wake_pending = true;
+                self.waker.wake().unwrap();
+            }
+            Step::Poll(capacity) => drop(self.poll(capacity, Duration::ZERO)),
+            Step::Settle(capacity) => self.settle(capacity),
+        }
+    }
+
+    fn close(&mut self, End { pair: index, side }: End) {
+        let Some(pair) = &mut self.pairs[index] else { return };
+        let Some(io) = pair.sides[side].io.take() else { return };
+        drop(io);
+        pair.touch();
+        if pair.kind.is_stream() {
+            pair.flows[side].ended = true;
+        } else {
+            pair.flows[side].unsure = true;
+        }
+        pair.flows[1 - side].broken = true;
+        if let Some(registered) = pair.sides[side].registered.take() {
+            self.give_up(registered.token);
+        }
+    }
+
+    fn next_token(&mut self) -> Token {
+        self.used += 1;
+        token(self.owner, self.used - 1)
+    }
+
+    /// No poll that starts from now on may give this token.
+    fn give_up(&mut self, token: Token) {
+        self.tokens.insert(token, Err(self.feed.last()));
+    }
+
+    fn register(&mut self, end: End, interest: Interest, trigger: Trigger) {
+        let token = self.next_token();
+        let result = self.with_source(end, |registry, source| registry.register_with(source, token, interest, trigger));
+        let Some(result) = result else { return };
+        let registration = self.registration(end);
+        if registration.is_some() {
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        } else {
+            result.unwrap();
+            *registration = Some(Registered::new(token, interest, trigger));
+            self.tokens.insert(token, Ok(end));
+        }
+    }
+
+    fn reregister(&mut self, end: End, interest: Interest, trigger: Trigger) {
+        let token = self.next_token();
+        let result =
+            self.with_source(end, |registry, source| registry.reregister_with(source, token, interest, trigger));
+        let Some(result) = result else { return };
+        let Some(registered) = self.registration(end) else {
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
+            return;
+        };
+        result.unwrap();
+        let old = mem::replace(registered, Registered::new(token, interest, trigger));
+        self.give_up(old.token);
+        self.tokens.insert(token, Ok(end));
+    }
+
+    fn deregister(&mut self, end: End) {
+        let Some(result) = self.with_source(end, |registry, source| registry.deregister(source)) else { return };
+        match self.registration(end).take() {
+            None => assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound),
+            Some(registered) => {
+                result.unwrap();
+                self.give_up(registered.token);
+            }
+        }
+    }
+
+    /// Writes once. Returns whether there may be room for more.
+    fn write(&mut self, end: End, length: usize) -> bool {
+        let Some((pair, mut io)) = self.take(end) else { return false };
+        let flow = &mut pair.flows[end.side];
+        let mut more = false;
+        if !flow.absent && flow.pending < pair.kind.limit() {
+            let result = io.write(&vec![7; length]);
+            let mut arm = false;
+            match result {
+                Ok(count) => {
+                    flow.pending += if pair.kind.is_stream() { count } else { 1 };
+                    flow.writes += 1;
+                    more = !flow.broken;
+                    // A stream that takes less than it is given is full.
+                    flow.full = pair.kind.is_stream() && count < length;
+                    arm = flow.full && Poll::SHORT_IO_DRAINS;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    assert!(flow.writable(pair.kind) != Known::Yes || flow.pending > 0, "no room, and nothing written");
+                    flow.full = true;
+                    arm = true;
+                }
+                Err(error) => {
+                    assert!(!flow.intact(), "{error}");
+                    pair.flows.iter_mut().for_each(|flow| flow.unsure = true);
+                }
+            }
+            pair.touch();
+            if let Some(registered) = pair.sides[end.side].registered.as_mut().filter(|_| arm) {
+                registered.write_armed = true;
+            }
+        }
+        pair.sides[end.side].io = Some(io);
+        more
+    }
+
+    /// Reads once. Returns whether there may be more.
+    fn read(&mut self, end: End, length: usize) -> bool {
+        let Some((pair, mut io)) = self.take(end) else { return false };
+        let flow = &mut pair.flows[1 - end.side];
+        let mut more = false;
+        if !flow.absent {
+            let mut arm = false;
+            // A message that does not fit is an error on some systems.
+            let length = if pair.kind.is_stream() { length } else { length.max(4096) };
+            match io.read(&mut vec![0; length]) {
+                Ok(0) if pair.kind.is_stream() => assert!(!flow.intact(), "an end of stream that is none"),
+                Ok(count) => {
+                    let count = if pair.kind.is_stream() { count } else { 1 };
+                    assert!(count <= flow.pending, "read more than was written");
+                    flow.pending -= count;
+                    flow.writes = if flow.pending == 0 { 0 } else { flow.writes };
+                    flow.full = false;
+                    more = true;
+                    // A stream that gives less than it is asked for is empty, unless its end comes next.
+                    arm = pair.kind.is_stream() && count < length && flow.intact() && Poll::SHORT_IO_DRAINS;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let must_be_there = pair.kind.is_immediate() && flow.readable() == Known::Yes;
+                    assert!(!must_be_there, "something to read is not there");
+                    arm = true;
+                }
+                Err(error) => {
+                    assert!(pair.flows.iter().any(|flow| !flow.intact()), "{error}");
+                    pair.flows.iter_mut().for_each(|flow| flow.unsure = true);
+                }
+            }
+            pair.touch();
+            if let Some(registered) = pair.sides[end.side].registered.as_mut().filter(|_| arm) {
+                registered.read_armed = true;
+            }
+        }
+        pair.sides[end.side].io = Some(io);
+        more
+    }
+
+    fn shutdown(&mut self, End { pair, side }: End, how: Shutdown) {
+        let Some(pair) = &mut self.pairs[pair] else { return };
+        let Some(io) = &pair.sides[side].io else { return };
+        let done = io.shutdown(how).is_ok();
+        if !pair.kind.is_stream() {
+            return;
+        }
+        if how != Shutdown::Read {
+            pair.flows[side].ended |= done;
+            pair.flows[side].unsure |= !done;
+        }
+        // Whether it is the end of what is read, and whether the peer hears of it, depends on the system.
+        pair.flows[1 - side].unsure |= how != Shutdown::Write;
+        pair.touch();
+    }
+
+    /// Polls until everything that must come has come, and then until nothing does.
+    fn settle(&mut self, capacity: usize) {
+        let deadline = Instant::now() + HANG;
+        for registered in self.registered().filter(|registered| registered.trigger == Trigger::Level) {
+            registered.fired = false;
+        }
+        while let Some(what) = self.owed() {
+            assert!(Instant::now() < deadline, "an event that must come does not: {what}");
+            self.poll(capacity, Duration::from_millis(100));
+        }
+        // Level-triggered ones are never silent.
+        let mut silent = 0;
+        while silent < 3 {
+            assert!(Instant::now() < deadline, "events without end, and nothing happens");
+            silent = if self.poll(capacity, Duration::ZERO) { 0 } else { silent + 1 };
+        }
+    }
+
+    fn registered(&mut self) -> impl Iterator<Item = &mut Registered> {
+        self.pairs.iter_mut().flatten().flat_map(|pair| &mut pair.sides).filter_map(|side| side.registered.as_mut())
+    }
+
+    /// Something that must come, in words.
+    fn owed(&self) -> Option<String> {
+        if self.wake_pending {
+            return Some("a wake".into());
+        }
+        let ends = (0..PAIRS).flat_map(|pair| [0, 1].map(|side| End { pair, side }));
+        ends.filter(|end| self.pairs[end.pair].as_ref().is_some_and(|pair| pair.owes(end.side)))
+            .map(|end| self.describe(end))
+            .next()
+    }
+
+    fn describe(&self, end: End) -> String {
+        let Some(pair) = &self.pairs[end.pair] else { return "closed".into() };
+        format!("{end:?} of {:?}, {:?}, {:?}", pair.kind, pair.sides[end.side].registered, pair.flows)
+    }
+
+    /// Polls once. Returns whether there was an event that is not level-triggered.
+    fn poll(&mut self, capacity: usize, timeout: Duration) -> bool {
+        let mut any = false;
+        for (number, event) in self.feed.next(capacity, timeout) {
+            any |= self.check(number, &event);
+        }
+        any
+    }
+
+    /// Checks an event of poll `number`. Returns whether it is not level-triggered.
+    fn check(&mut self, number: u64, event: &Event) -> bool {
+        let token = event.token();
+        if token == WAKER {
+            assert!(event.is_readable() && !event.is_writable(), "{event:?}");
+            assert!(self.wake_pending || !F::EXACT, "a wake that nobody asked for");
+            self.wake_pending = false;
+            return true;
+        }
+        let end = match self.tokens.get(&token) {
+            Some(Ok(end)) => *end,
+            Some(Err(last)) => {
+                assert!(
+                    number <= *last,
+                    "poll {number} gave a token that was given up before poll {}: {event:?}",
+                    last + 1
+                );
+                return true;
+            }
+            None => panic!("a token that nobody gave: {event:?}"),
+        };
+        let what = self.describe(end);
+        let pair = self.pairs[end.pair].as_mut().expect("a live token is that of an open pair");
+        let [incoming, outgoing] = [&pair.flows[1 - end.side], &pair.flows[end.side]];
+        let registered = pair.sides[end.side].registered.as_mut().expect("a live token is that of a registration");
+
+        let closed = event.is_read_closed() || event.is_write_closed() || event.is_error();
+        assert!(!event.is_writable() || registered.interest.is_writable(), "writable unasked: {event:?}, {what}");
+        assert!(
+            !event.is_readable() || registered.interest.is_readable() || closed,
+            "readable unasked: {event:?}, {what}"
+        );
+        assert!(!(event.is_priority() || event.is_aio() || event.is_lio()), "{event:?}, {what}");
+        assert!(!event.is_read_closed() || !incoming.intact(), "not closed for reading: {event:?}, {what}");
+        assert!(!event.is_write_closed() || !outgoing.intact(), "not closed for writing: {event:?}, {what}");
+        assert!(!event.is_error() || !incoming.intact() || !outgoing.intact(), "no error: {event:?}, {what}");
+        assert!(registered.trigger != Trigger::OneShot || !registered.fired, "one-shot fired again: {event:?}, {what}");
+        if F::EXACT {
+            assert!(!event.is_readable() || incoming.readable() != Known::No, "not readable: {event:?}, {what}");
+            assert!(
+                !event.is_writable() || outgoing.writable(pair.kind) != Known::No,
+                "not writable: {event:?}, {what}"
+            );
+            let idle = registered.trigger != Trigger::Level && pair.kind.is_immediate() && !registered.touched;
+            assert!(!idle, "an edge without a cause: {event:?}, {what}");
+            // Where readiness is emulated, a direction is silent until its own I/O has said `WouldBlock`.
+            if registered.trigger == Trigger::Edge && !Poll::SHORT_IO_DRAINS && !closed {
+                assert!(!event.is_readable() || registered.read_armed, "readable again: {event:?}, {what}");
+                assert!(!event.is_writable() || registered.write_armed, "writable again: {event:?}, {what}");
+            }
+        }
+
+        registered.touched = false;
+        registered.fired = true;
+        registered.read_armed &= !(event.is_readable() || closed);
+        registered.write_armed &= !(event.is_writable() || closed);
+        registered.trigger != Trigger::Level
+    }
+
+    /// Does something with an open end that is a source.
+    fn with_source<R>(&mut self, end: End, act: impl FnOnce(&Registry, &mut dyn Source) -> R) -> Option<R> {
+        let source = self.pairs[end.pair].as_mut()?.sides[end.side].io.as_mut()?.source()?;
+        Some(act(&self.registry, source))
+    }
+
+    /// The registration of an end whose pair was opened.
+    fn registration(&mut self, end: End) -> &mut Option<Registered> {
+        &mut self.pairs[end.pair].as_mut().expect("opened").sides[end.side].registered
+    }
+
+    /// Takes the I/O out of an open end, to be put back.
+    fn take(&mut self, end: End) -> Option<(&mut Pair, Io)> {
+        let pair = self.pairs[end.pair].as_mut()?;
+        let io = pair.sides[end.side].io.take()?;
+        Some((pair, io))
+    }
+}
