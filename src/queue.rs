@@ -80,7 +80,7 @@ impl Queue {
 
     /// Called before the queue's file descriptor leaves this crate: whoever has it may sleep on it, so from now on every
     /// wake makes it readable.
-    #[cfg_attr(any(not(unix), mio_backend = "poll", mio_unsupported_force_poll_poll), allow(dead_code))]
+    #[allow(dead_code, reason = "for backends whose queue is a descriptor")]
     pub(crate) fn export(&self) {
         if self.wake.export() {
             // A wake that was asked for without telling the OS. If telling it fails, the event still comes with the

@@ -183,7 +183,7 @@ impl WakeState {
     }
 
     /// The queue's file descriptor is handed out. Returns whether the caller has to tell the OS of a queued wake.
-    #[cfg_attr(any(not(unix), mio_backend = "poll", mio_unsupported_force_poll_poll), allow(dead_code))]
+    #[allow(dead_code, reason = "for backends whose queue is a descriptor")]
     pub(crate) fn export(&self) -> bool {
         self.0.fetch_or(POLLING | EXPORTED, Ordering::AcqRel) & SENT == QUEUED
     }

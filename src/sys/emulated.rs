@@ -9,7 +9,9 @@ use std::sync::Weak;
 
 #[cfg(not(target_os = "espidf"))]
 pub(super) use libc::POLLNVAL;
-use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI};
+#[cfg(not(target_os = "wasi"))]
+use libc::POLLPRI;
+use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
 use super::{Flags, Watch};
 use crate::event::{Readiness, write_names};
@@ -20,6 +22,10 @@ use crate::{Interest, Trigger};
 const POLLRDHUP: i16 = libc::POLLRDHUP;
 #[cfg(not(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux")))]
 const POLLRDHUP: i16 = 0;
+
+/// Urgent data: WASI knows none.
+#[cfg(target_os = "wasi")]
+const POLLPRI: i16 = 0;
 
 /// The descriptor is invalid: not told by ESP-IDF.
 #[cfg(target_os = "espidf")]

@@ -7,7 +7,6 @@ mod queue_fd;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -179,7 +178,7 @@ fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option
         seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
         nanoseconds: i64::from(time.subsec_nanos()),
     };
-    let no_signal_mask = ptr::null::<libc::sigset_t>();
+    let no_signal_mask = std::ptr::null::<libc::sigset_t>();
     // SAFETY: `events` has room for `room` events, `time` is read during the call, and no signal mask is given.
     let count = unsafe { libc::syscall(libc::SYS_epoll_pwait2, epoll, events, room, &time, no_signal_mask, 0_usize) };
     if count >= 0 {

@@ -1,6 +1,6 @@
 //! The operating systems' event queues: the contract that each of them fulfils, and the one place that chooses.
 
-#![cfg_attr(not(any(feature = "net", feature = "os-ext")), allow(dead_code))] // without a source to register
+#![cfg_attr(not(feature = "net"), allow(dead_code))] // without a source that uses all of it
 
 use std::fmt;
 use std::io;
@@ -68,7 +68,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
 
     /// Lets go of a registration without ending the watching, for sources that remember nothing (`SourceFd`): from then
     /// on the backend finds it by `source` alone.
-    #[cfg(feature = "os-ext")]
+    #[allow(dead_code, reason = "WASI has no such sources")]
     fn detach(_registration: Self::Registration) {}
 
     /// I/O on `source` said `WouldBlock` in the directions of `blocked`: where readiness is emulated, an edge-triggered

@@ -111,7 +111,6 @@ impl Backend for Selector {
         Ok(())
     }
 
-    #[cfg(feature = "os-ext")]
     fn detach(registration: Registration<Shared>) {
         registration.forget();
     }

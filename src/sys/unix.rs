@@ -1,7 +1,7 @@
 //! What the files for Unix-like systems share: checked system calls, pipes, time-outs.
 
 #![allow(unsafe_code)]
-#![allow(dead_code)] // which of these a build needs depends on its backend
+#![allow(dead_code, unused_imports)] // which of these a build needs depends on its platform and backend
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -84,6 +84,12 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
         set_nonblocking(end, true)?;
     }
     Ok((reader, writer))
+}
+
+/// There are no pipes.
+#[cfg(target_os = "espidf")]
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Sets or clears `O_NONBLOCK`.

@@ -16,7 +16,7 @@ use crate::sys::unix::{pipe, set_nonblocking};
 ///
 /// # Errors
 ///
-/// Those of the calls: too many open files.
+/// Those of the calls: too many open files. [`Unsupported`](io::ErrorKind::Unsupported) on ESP-IDF, which has no pipes.
 ///
 /// # Examples
 ///

@@ -124,7 +124,6 @@ impl Backend for Selector {
         dissociated(self.port.dissociate(fd))
     }
 
-    #[cfg(feature = "os-ext")]
     fn detach(registration: Registration<Port>) {
         registration.forget();
     }

@@ -124,7 +124,6 @@ impl Backend for Selector {
 
     /// A socket that is registered a second time in this way takes the place of the first: it need not be the same one.
     /// Windows soon uses the number of a closed socket again, and the news of its closing may still be in the queue.
-    #[cfg(feature = "os-ext")]
     fn detach(mut registration: Registration) {
         if let Some((shared, state)) = registration.take() {
             let replaced = lock(&shared.detached).insert(registration.socket, state);
