@@ -95,7 +95,7 @@ impl Backend for Selector {
         }
         // `poll(2)` itself would complain about a closed descriptor only in the next wait.
         // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
+        check(unsafe { libc::fcntl(fd, libc::F_GETFD, 0) })?;
         let id = self.shared.change(|table| table.insert(fd, watch))?;
         *registration = Registration { queue: Arc::downgrade(&self.shared), fd, id };
         Ok(())

@@ -20,11 +20,11 @@ pub(crate) fn milliseconds(time: Duration) -> libc::c_int {
     libc::c_int::try_from(rounded_up).unwrap_or(libc::c_int::MAX)
 }
 
-/// A time-out for calls that take a `timespec`; as long as that can say, if longer.
+/// A time-out for calls that take a `timespec`; as long as every platform's can say, if longer.
 pub(crate) fn timespec(time: Duration) -> libc::timespec {
     // SAFETY: a `timespec` is numbers, and padding on some platforms: all zeros is a value.
     let mut timespec: libc::timespec = unsafe { std::mem::zeroed() };
-    timespec.tv_sec = libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX);
+    timespec.tv_sec = time.as_secs().min(i32::MAX as u64) as _;
     timespec.tv_nsec = time.subsec_nanos() as _;
     timespec
 }
@@ -95,8 +95,8 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 /// Sets or clears `O_NONBLOCK`.
 pub(crate) fn set_nonblocking(fd: &impl AsRawFd, nonblocking: bool) -> io::Result<()> {
     let fd = fd.as_raw_fd();
-    // SAFETY: takes no pointer.
-    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    // SAFETY: takes no pointer. (Hermit's wants the 0.)
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL, 0) })?;
     let wanted = if nonblocking { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
     if wanted != flags {
         // SAFETY: takes no pointer.
