@@ -1,0 +1,143 @@
+//! What a peer costs besides time: memory, system calls, time to build, crates.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::peers::Peer;
+use crate::work::Work;
+use crate::{Outcome, cargo};
+
+/// One line of the table of costs: a title, and a cell for each peer.
+pub struct Cost {
+    pub title: &'static str,
+    pub cells: Vec<(Peer, String)>,
+}
+
+const SOURCES: usize = 100_000;
+
+pub fn measure(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
+    let mut costs = Vec::new();
+    let memory = memory()?;
+    let column = |pick: fn(&(f64, f64)) -> f64| {
+        memory.iter().map(|(peer, bytes)| (*peer, format!("{:.0}", pick(bytes)))).collect()
+    };
+    costs.push(Cost { title: "allocator's bytes a registered source", cells: column(|bytes| bytes.0) });
+    costs.push(Cost { title: "resident bytes a registered source", cells: column(|bytes| bytes.1) });
+    costs.push(Cost {
+        title: "size of a `TcpStream`, bytes",
+        cells: vec![
+            (Peer::Raw, size_of::<std::net::TcpStream>().to_string()),
+            (Peer::Ours, size_of::<mio::net::TcpStream>().to_string()),
+            (Peer::Mio, size_of::<mio_1_2_5::net::TcpStream>().to_string()),
+        ],
+    });
+    costs.extend(build(root, scratch, quick)?);
+    Ok(costs)
+}
+
+/// Memory a registered source, of each peer in a process of its own.
+fn memory() -> Outcome<Vec<(Peer, (f64, f64))>> {
+    eprintln!("memory");
+    let mut memory = Vec::new();
+    for peer in Peer::ALL {
+        let output = Command::new(std::env::current_exe()?).args(["--memory", peer.name()]).output()?;
+        let output = String::from_utf8(output.stdout)?;
+        let numbers: Vec<f64> = output.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        if let [heap, resident] = numbers[..] {
+            memory.push((peer, (heap, resident)));
+        }
+    }
+    Ok(memory)
+}
+
+/// Bytes a registered source: of the allocator, and resident. The kernel's own are not among them.
+pub fn registered_memory(peer: Peer) -> io::Result<(f64, f64)> {
+    let mut register = peer.start(Work::Register(SOURCES))?;
+    let before = (allocated(), resident());
+    register(1)?;
+    let after = (allocated(), resident());
+    let each = |before, after: usize| after.saturating_sub(before) as f64 / SOURCES as f64;
+    Ok((each(before.0, after.0), each(before.1, after.1)))
+}
+
+fn allocated() -> usize {
+    // SAFETY: takes no pointer.
+    let usage = unsafe { libc::mallinfo2() };
+    // Large blocks have mappings of their own.
+    usage.uordblks + usage.hblkhd
+}
+
+fn resident() -> usize {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+}
+
+/// Builds a program that has nothing but one dependency.
+fn build(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
+    eprintln!("build time");
+    let features = r#"features = ["os-poll", "os-ext", "net"]"#;
+    let dependencies = [
+        (Peer::Ours, format!("mio = {{ path = {root:?}, {features} }}")),
+        (Peer::Mio, format!("mio = {{ version = \"=1.2.5\", {features} }}")),
+        (Peer::Polling, "polling = \"=3.11.0\"".to_owned()),
+    ];
+    let mut times = vec![Vec::new(); dependencies.len()];
+    let mut crates = Vec::new();
+    for round in 0..if quick { 1 } else { 3 } {
+        for ((peer, dependency), times) in dependencies.iter().zip(&mut times) {
+            let package = scratch.join("build").join(peer.name().replace(' ', "-"));
+            let _ = fs::remove_dir_all(&package);
+            fs::create_dir_all(package.join("src"))?;
+            fs::write(package.join("src/lib.rs"), "")?;
+            let head = "[workspace]\n[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2021\"\n";
+            fs::write(package.join("Cargo.toml"), format!("{head}[dependencies]\n{dependency}\n"))?;
+            fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock"))?;
+            let cargo_in_package = |arguments: &[&str]| {
+                let mut command = Command::new(cargo());
+                command.current_dir(&package).args(arguments).stderr(Stdio::inherit());
+                command.env("CARGO_TARGET_DIR", "target").env_remove("RUSTFLAGS");
+                command.output()
+            };
+            let tree = ["tree", "--offline", "--quiet", "--prefix", "none", "--no-dedupe", "--edges", "normal"];
+            let output = cargo_in_package(&tree)?;
+            if round == 0 {
+                let tree = String::from_utf8(output.stdout)?;
+                let mut names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+                names.sort_unstable();
+                names.dedup();
+                // Without the empty program itself.
+                crates.push((*peer, names.len().saturating_sub(1).to_string()));
+            }
+            let start = Instant::now();
+            if !cargo_in_package(&["build", "--offline", "--quiet", "--release"])?.status.success() {
+                return Err(format!("building with {peer} alone failed").into());
+            }
+            times.push(start.elapsed().as_secs_f64());
+        }
+    }
+    let median = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        format!("{:.1}", times[times.len() / 2])
+    };
+    let times = dependencies.iter().zip(&mut times).map(|((peer, _), times)| (*peer, median(times))).collect();
+    Ok(vec![
+        Cost { title: "release build from nothing, seconds", cells: times },
+        Cost { title: "crates, itself included", cells: crates },
+    ])
+}
+
+/// The table of `ci/syscalls`, or a note that it could not be made.
+pub fn system_calls(root: &Path) -> Outcome<String> {
+    eprintln!("system calls");
+    match Command::new(root.join("ci/syscalls")).current_dir(root).stderr(Stdio::inherit()).output() {
+        Ok(output) if output.status.success() => Ok(String::from_utf8(output.stdout)?),
+        Ok(output) => {
+            Err(format!("ci/syscalls: {}\n{}", output.status, String::from_utf8_lossy(&output.stdout)).into())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok("not counted: no ci/syscalls here\n".to_owned()),
+        Err(error) => Err(error.into()),
+    }
+}

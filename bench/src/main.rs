@@ -1,0 +1,137 @@
+//! Measures this crate beside mio 1.2.5, polling, libuv, libevent and the raw system calls, in one run.
+//!
+//! ```text
+//! cargo run --release -p mio-bench                   everything; writes docs/performance.md, docs/img and a CSV
+//! cargo run --release -p mio-bench -- --quick        proves that it works, in seconds; writes under target/bench alone
+//! cargo run --release -p mio-bench -- --only wake    the rows whose name contains "wake"; writes nothing
+//! ```
+
+mod allocations;
+mod costs;
+mod measure;
+mod peers;
+mod plot;
+mod queue;
+mod report;
+mod rows;
+mod work;
+
+use std::env;
+use std::error::Error;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Command;
+
+use crate::measure::Result as Measured;
+use crate::peers::Peer;
+use crate::queue::POLL_BACKENDS;
+use crate::rows::{Effort, ROWS};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome {
+    raise_file_limit();
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let quick = arguments.contains(&"--quick");
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    match arguments[..] {
+        [] | ["--quick"] => everything(effort, quick),
+        ["--only", part] | ["--only", part, "--quick"] => {
+            let results = measure_all(effort, part)?;
+            println!("{}", report::table(&results));
+            Ok(())
+        }
+        // What follows is for this program itself, and for scripts.
+        ["--csv"] | ["--csv", "--quick"] => {
+            for result in measure_all(effort, "")? {
+                println!("{}", result.to_csv());
+            }
+            Ok(())
+        }
+        ["--run", row, peer, operations] => {
+            let row = ROWS.iter().find(|candidate| candidate.id == row).ok_or("no such row")?;
+            let peer = Peer::named(peer).ok_or("no such peer")?;
+            Ok(peer.start(row.work)?(operations.parse()?)?)
+        }
+        ["--memory", peer] => {
+            let (heap, resident) = costs::registered_memory(Peer::named(peer).ok_or("no such peer")?)?;
+            println!("{heap} {resident}");
+            Ok(())
+        }
+        _ => Err("arguments: --quick, --only <part of a row's name>, or none".into()),
+    }
+}
+
+fn everything(effort: Effort, quick: bool) -> Outcome {
+    for (found, package) in [(cfg!(libuv), "libuv1-dev"), (cfg!(libevent), "libevent-dev")] {
+        if !found {
+            eprintln!("{package} is not installed: its column is left out");
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace")?;
+    let scratch = root.join("target/bench");
+    std::fs::create_dir_all(&scratch)?;
+
+    let mut results = measure_all(effort, "")?;
+    results.extend(measure_poll_backends(root, quick)?);
+    let costs = costs::measure(root, &scratch, quick)?;
+    let system_calls = costs::system_calls(root)?;
+
+    report::write_csv(&scratch.join("results.csv"), &results)?;
+    let text = report::text(&results, &costs, &system_calls);
+    println!("{text}");
+    let docs = if quick { scratch } else { root.join("docs") };
+    plot::draw_all(&docs.join("img"), &results)?;
+    report::write_markdown(&docs.join("performance.md"), &text)?;
+    eprintln!("written: {}, {}", docs.join("performance.md").display(), docs.join("img").display());
+    Ok(())
+}
+
+/// Measures the rows whose name contains `part`.
+fn measure_all(effort: Effort, part: &str) -> Outcome<Vec<Measured>> {
+    let mut results = Vec::new();
+    for row in ROWS.iter().filter(|row| row.id.contains(part)) {
+        eprintln!("{}: {}", if POLL_BACKENDS { "poll(2)" } else { "epoll" }, row.title);
+        match measure::measure(row, effort) {
+            Ok(measured) => results.extend(measured),
+            Err(error) if error.kind() == ErrorKind::Unsupported => eprintln!("  not on this queue"),
+            Err(error) => eprintln!("  skipped: {error}"),
+        }
+    }
+    Ok(results)
+}
+
+/// Builds this program again with everybody's `poll(2)` backend, and runs that.
+fn measure_poll_backends(root: &Path, quick: bool) -> Outcome<Vec<Measured>> {
+    eprintln!("building with the poll(2) backends");
+    let cfgs = r#"--cfg mio_backend="poll" --cfg mio_unsupported_force_poll_poll --cfg polling_test_poll_backend"#;
+    let mut run = Command::new(cargo());
+    run.current_dir(root).env("RUSTFLAGS", cfgs).args(["run", "--quiet", "--release", "-p", "mio-bench"]);
+    run.args(["--target-dir", "target/bench/poll", "--", "--csv"]).args(quick.then_some("--quick"));
+    let output = run.stderr(std::process::Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err("the run with the poll(2) backends failed".into());
+    }
+    Ok(String::from_utf8(output.stdout)?.lines().filter_map(Measured::from_csv).collect())
+}
+
+fn cargo() -> String {
+    env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+/// As many open files as we may have: root may have more than was allowed so far.
+fn raise_file_limit() {
+    for wanted in [1_048_576, 0] {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the kernel writes and reads one `rlimit`.
+        unsafe {
+            libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+            limit.rlim_max = limit.rlim_max.max(wanted);
+            limit.rlim_cur = limit.rlim_max;
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &limit) == 0 {
+                return;
+            }
+        }
+    }
+}

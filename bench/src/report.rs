@@ -1,0 +1,118 @@
+//! The results as text: a table for people, a CSV for programs, and the generated half of docs/performance.md.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use crate::costs::Cost;
+use crate::measure::Result;
+use crate::peers::Peer;
+use crate::rows::ROWS;
+
+pub fn write_csv(path: &Path, results: &[Result]) -> io::Result<()> {
+    let lines: Vec<String> = results.iter().map(Result::to_csv).collect();
+    fs::write(path, format!("{}\n{}\n", Result::HEADER, lines.join("\n")))
+}
+
+/// Everything that was measured, and on what.
+pub fn text(results: &[Result], costs: &[Cost], system_calls: &str) -> String {
+    let allocations = |peer| {
+        let of_peer = results.iter().filter(|result| result.queue == "epoll" && result.peer == peer);
+        of_peer.map(|result| result.allocations).sum::<u64>()
+    };
+    let of = |queue| results.iter().filter(|result| result.queue == queue).cloned().collect::<Vec<_>>();
+    format!(
+        "{}\n### epoll\n\n{}\n\
+        Allocations and frees in all these rounds together: this crate {}, mio 1.2.5 {}, polling {} (those of the C \
+        libraries are not counted).\n\n\
+        ### poll(2)\n\n{}\n### Memory, building\n\n{}\n### System calls\n\n{system_calls}",
+        machine(),
+        table(&of("epoll")),
+        allocations(Peer::Ours),
+        allocations(Peer::Mio),
+        allocations(Peer::Polling),
+        table(&of("poll(2)")),
+        cost_table(costs),
+    )
+}
+
+/// Medians of all peers; this crate's ratios with their quartiles, and what they should be.
+pub fn table(results: &[Result]) -> String {
+    let peers: Vec<Peer> =
+        Peer::ALL.into_iter().filter(|peer| results.iter().any(|result| result.peer == *peer)).collect();
+    let mut table = String::from("| one operation of |");
+    for peer in &peers {
+        let _ = write!(table, " {peer} |");
+    }
+    table.push_str(" to raw | aim | to mio 1.2.5 | aim |\n|---|");
+    table.push_str(&"--:|".repeat(peers.len() + 4));
+    table.push('\n');
+    for row in ROWS {
+        let of_row = |peer| results.iter().find(|result| result.row == row.id && result.peer == peer);
+        let Some(ours) = of_row(Peer::Ours) else { continue };
+        let aim = |aim: Option<f64>| aim.map_or(String::new(), |aim| format!("≤ {aim:.2}"));
+        let _ = write!(table, "| {} |", row.title);
+        for &peer in &peers {
+            let _ = write!(table, " {} |", of_row(peer).map_or("–".to_owned(), |result| time(result.time.median)));
+        }
+        let (to_raw, to_mio) = (ours.to_raw, ours.to_mio);
+        let _ = writeln!(table, " {to_raw} | {} | {to_mio} | {} |", aim(row.aim_raw), aim(row.aim_mio));
+    }
+    table
+}
+
+fn time(nanoseconds: f64) -> String {
+    match nanoseconds {
+        ..10.0 => format!("{nanoseconds:.1} ns"),
+        ..10_000.0 => format!("{nanoseconds:.0} ns"),
+        ..10_000_000.0 => format!("{:.1} µs", nanoseconds / 1e3),
+        _ => format!("{:.1} ms", nanoseconds / 1e6),
+    }
+}
+
+fn cost_table(costs: &[Cost]) -> String {
+    let mut table = String::from("| |");
+    for peer in Peer::ALL {
+        let _ = write!(table, " {peer} |");
+    }
+    let _ = writeln!(table, "\n|---|{}", "--:|".repeat(Peer::ALL.len()));
+    for Cost { title, cells } in costs {
+        let _ = write!(table, "| {title} |");
+        for peer in Peer::ALL {
+            let cell = cells.iter().find(|(of, _)| *of == peer).map_or("–", |(_, cell)| cell);
+            let _ = write!(table, " {cell} |");
+        }
+        table.push('\n');
+    }
+    table
+}
+
+/// Where and when.
+fn machine() -> String {
+    let said_by = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let models: Vec<&str> =
+        cpus.lines().filter_map(|line| line.strip_prefix("model name")?.split(": ").nth(1)).collect();
+    format!(
+        "{}, {} × {}, Linux {}, {}.\n",
+        said_by("date", &["+%F"]),
+        models.len(),
+        models.first().unwrap_or(&"unknown processor"),
+        said_by("uname", &["-rm"]),
+        said_by("rustc", &["--version"]),
+    )
+}
+
+const BEGIN: &str = "<!-- What follows is written by `cargo run --release -p mio-bench`. -->\n";
+
+/// Replaces what an earlier run wrote, and leaves what people wrote above it.
+pub fn write_markdown(path: &Path, text: &str) -> io::Result<()> {
+    let old = fs::read_to_string(path).unwrap_or_default();
+    let by_hand = old.split(BEGIN).next().unwrap_or_default();
+    fs::write(path, format!("{by_hand}{BEGIN}\n{text}"))
+}
