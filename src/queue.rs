@@ -40,10 +40,11 @@ impl Queue {
     }
 
     /// Clears `events`, waits, and fills it. The one place where waiting and waking meet.
+    #[inline]
     pub(crate) fn select(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         if events.capacity == 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "polling needs room for at least one event"));
+            return Err(no_room());
         }
         let timeout = self.wake.before_wait(timeout);
         // After an error the wake state is left alone: a wake that is asked for stays asked for.
@@ -88,6 +89,12 @@ impl Queue {
             let _ = self.backend.notify();
         }
     }
+}
+
+#[cfg(feature = "os-poll")]
+#[cold]
+fn no_room() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "polling needs room for at least one event")
 }
 
 /// A token that one thread may change while another looks.

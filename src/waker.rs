@@ -169,14 +169,12 @@ impl WakeState {
         loop {
             let pinned = state & (UNCLAIMED | EXPORTED);
             let rest = if pinned == 0 { IDLE } else { POLLING | pinned };
-            let hand_out = match state & SENT {
-                POLLING if pinned == 0 => false,
-                SENT if notified => false,
-                QUEUED => !notified,
-                _ => return false,
-            };
+            // It rests already, or the notification of a wake is still to come.
+            if state == rest || state & SENT == SENT && !notified {
+                return false;
+            }
             match self.0.compare_exchange_weak(state, rest, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return hand_out,
+                Ok(_) => return state & SENT == QUEUED && !notified,
                 Err(changed) => state = changed,
             }
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLPRI, EPOLLRDHUP};
 
 use super::notifier::Notifier;
-use super::unix::check;
+use super::unix::{check, milliseconds};
 use super::{Backend, Flags, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};
 use crate::queue::AtomicToken;
@@ -79,16 +79,9 @@ impl Backend for Selector {
         self.control(libc::EPOLL_CTL_ADD, fd, interests(&watch), watch.token)
     }
 
+    #[inline]
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, interests(&watch), watch.token).map_err(|error| {
-            // What the kernel says of a change from or to `EPOLLEXCLUSIVE`.
-            match error.raw_os_error() {
-                Some(libc::EINVAL) => {
-                    invalid_input("an exclusive registration cannot be changed, nor one made exclusive")
-                }
-                _ => error,
-            }
-        })
+        self.control(libc::EPOLL_CTL_MOD, fd, interests(&watch), watch.token).map_err(explain_change)
     }
 
     fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
@@ -127,6 +120,15 @@ impl AsRawFd for Selector {
     }
 }
 
+/// What the kernel says of a change from or to `EPOLLEXCLUSIVE`, in words.
+#[cold]
+fn explain_change(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::EINVAL) => invalid_input("an exclusive registration cannot be changed, nor one made exclusive"),
+        _ => error,
+    }
+}
+
 fn invalid_input(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
@@ -157,30 +159,46 @@ fn interests(watch: &Watch) -> u32 {
 }
 
 /// Waits for events, rounding the time-out up to what the kernel takes.
-#[cfg(target_os = "linux")]
 #[inline]
 fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option<Duration>) -> io::Result<usize> {
+    match timeout {
+        None => wait_milliseconds(epoll, events, room, -1),
+        Some(Duration::ZERO) => wait_milliseconds(epoll, events, room, 0),
+        Some(time) => wait_precisely(epoll, events, room, time),
+    }
+}
+
+#[inline]
+fn wait_milliseconds(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: i32) -> io::Result<usize> {
+    // SAFETY: `events` has room for `room` events.
+    check(unsafe { libc::epoll_wait(epoll, events, room, timeout) }).map(|count| count as usize)
+}
+
+#[cfg(target_os = "linux")]
+fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time: Duration) -> io::Result<usize> {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     /// The kernel is older than 5.11, or a sandbox forbids the call.
     static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
 
-    let Some(time) = timeout.filter(|time| !time.is_zero() && !NO_PWAIT2.load(Ordering::Relaxed)) else {
-        return wait_milliseconds(epoll, events, room, timeout);
-    };
     /// `struct __kernel_timespec`: 64 bits on every architecture.
     #[repr(C)]
     struct Timespec {
         seconds: i64,
         nanoseconds: i64,
     }
-    let time = Timespec {
+
+    if NO_PWAIT2.load(Ordering::Relaxed) {
+        return wait_milliseconds(epoll, events, room, milliseconds(time));
+    }
+    let timespec = Timespec {
         seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
         nanoseconds: i64::from(time.subsec_nanos()),
     };
     let no_signal_mask = std::ptr::null::<libc::sigset_t>();
-    // SAFETY: `events` has room for `room` events, `time` is read during the call, and no signal mask is given.
-    let count = unsafe { libc::syscall(libc::SYS_epoll_pwait2, epoll, events, room, &time, no_signal_mask, 0_usize) };
+    // SAFETY: `events` has room for `room` events, the time is read during the call, and no signal mask is given.
+    let count =
+        unsafe { libc::syscall(libc::SYS_epoll_pwait2, epoll, events, room, &timespec, no_signal_mask, 0_usize) };
     if count >= 0 {
         return Ok(count as usize);
     }
@@ -188,7 +206,7 @@ fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option
     match error.raw_os_error() {
         Some(libc::ENOSYS | libc::EPERM) => {
             NO_PWAIT2.store(true, Ordering::Relaxed);
-            wait_milliseconds(epoll, events, room, timeout)
+            wait_milliseconds(epoll, events, room, milliseconds(time))
         }
         _ => Err(error),
     }
@@ -196,17 +214,8 @@ fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option
 
 /// Linux alone has `epoll_pwait2`. Android's sandbox ends a program that makes a system call which it does not know.
 #[cfg(not(target_os = "linux"))]
-use wait_milliseconds as wait;
-
-fn wait_milliseconds(
-    epoll: RawFd,
-    events: *mut libc::epoll_event,
-    room: i32,
-    timeout: Option<Duration>,
-) -> io::Result<usize> {
-    let timeout = timeout.map_or(-1, super::unix::milliseconds);
-    // SAFETY: `events` has room for `room` events.
-    check(unsafe { libc::epoll_wait(epoll, events, room, timeout) }).map(|count| count as usize)
+fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time: Duration) -> io::Result<usize> {
+    wait_milliseconds(epoll, events, room, milliseconds(time))
 }
 
 /// `EPOLLIN` and its like.

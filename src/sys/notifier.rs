@@ -42,6 +42,7 @@ impl Notifier {
     }
 
     /// Makes the descriptor unreadable.
+    #[cold] // and its buffer is no part of every poll's stack frame
     pub(crate) fn drain(&self) -> io::Result<()> {
         let mut buffer = [0; 1024];
         // An eventfd is a number of 64 bits, and ESP-IDF wants no larger buffer for it.
