@@ -96,41 +96,43 @@ impl Drop for Waker {
 
 /// A wake was asked for, and its event was not handed out yet.
 const WOKEN: u8 = 1;
-/// A thread sleeps in the poll, or is about to: a wake has to tell the OS.
+/// A thread sleeps in the poll, or is about to.
 const POLLING: u8 = 1 << 1;
-/// There was no waker yet: `POLLING` stays set, and the poller has nothing to write here.
+/// There was no waker yet, so a thread that polls did not say so here.
 const UNCLAIMED: u8 = 1 << 2;
-/// Somebody else may sleep on the queue's file descriptor: `POLLING` stays set for good.
+/// Somebody else may sleep on the queue's file descriptor, from now on for good.
 const EXPORTED: u8 = 1 << 3;
+
+/// With any of these set, a wake has to tell the OS.
+const ASLEEP: u8 = POLLING | UNCLAIMED | EXPORTED;
 
 const IDLE: u8 = 0;
 const QUEUED: u8 = WOKEN;
-const SENT: u8 = WOKEN | POLLING;
 
 /// What a wake and a poll tell each other, in one atomic, so that a wake costs a system call only when a thread sleeps:
 ///
 /// | | not woken | woken |
 /// |---|---|---|
-/// | not polling | **idle** | **queued**: the next poll hands the event out, without the OS |
-/// | polling | **polling** | **sent**: the OS was told (or is being told), and will say so to a poll |
+/// | nobody sleeps | **idle** | **queued**: the next poll hands the event out, without the OS |
+/// | somebody may | **asleep** | **sent**: the OS was told (or is being told), and will say so to a poll |
 ///
-/// - A wake sets `WOKEN`; the one that finds *polling* tells the OS; those that find *queued* or *sent* change nothing.
+/// - A wake sets `WOKEN`; the one that finds *asleep* tells the OS; those that find *queued* or *sent* change nothing.
 ///   It is always a read-modify-write, so that the poller's later one synchronises with it.
-/// - A poll that may sleep goes from *idle* to *polling* first; if it finds *queued*, it does not sleep.
-/// - After the wait, *polling* and *queued* become *idle*, the latter by handing the event out. *Sent* stays until the
-///   OS's own notification was seen, which may be one poll later.
-/// - *Polling* while nobody sleeps is always safe: it costs a system call. So it is the resting state while there is no
-///   waker, and for good once the queue's descriptor was handed out.
+/// - A poll that may sleep sets `POLLING` first, if *idle*; if it finds *queued*, it does not sleep.
+/// - After the wait it clears `POLLING`. *Queued* ends by handing the event out; *sent* stays as it is until the OS's own
+///   notification was seen, which may be one poll later.
+/// - *Asleep* while nobody sleeps is always safe: it costs a system call. So it is the resting state while there is no
+///   waker, and for good once the queue's descriptor was handed out; then a poll has nothing to write here.
 #[derive(Debug)]
 pub(crate) struct WakeState(AtomicU8);
 
 impl WakeState {
     pub(crate) fn new() -> WakeState {
-        WakeState(AtomicU8::new(POLLING | UNCLAIMED))
+        WakeState(AtomicU8::new(UNCLAIMED))
     }
 
-    /// There is a new waker. The poller may be asleep without having said so: *polling* it is. What an earlier waker
-    /// left asked for is void.
+    /// There is a new waker. The poller may sleep without having said so: it is said here. What an earlier waker left
+    /// asked for is void.
     pub(crate) fn claim(&self) {
         self.0.fetch_or(POLLING, Ordering::AcqRel);
         self.0.fetch_and(!(WOKEN | UNCLAIMED), Ordering::AcqRel);
@@ -139,7 +141,8 @@ impl WakeState {
     /// Asks for a wake. Returns whether the caller has to tell the OS.
     #[inline]
     pub(crate) fn wake(&self) -> bool {
-        self.0.fetch_or(WOKEN, Ordering::AcqRel) & SENT == POLLING
+        let before = self.0.fetch_or(WOKEN, Ordering::AcqRel);
+        before & WOKEN == 0 && before & ASLEEP != 0
     }
 
     /// The OS could not be told of a wake: as if it had not been asked for, so that the next one tries again.
@@ -151,7 +154,7 @@ impl WakeState {
     /// The poller is about to wait. Returns how long it may.
     #[inline]
     pub(crate) fn before_wait(&self, timeout: Option<Duration>) -> Option<Duration> {
-        if timeout == Some(Duration::ZERO) || self.0.load(Ordering::Relaxed) & POLLING != 0 {
+        if timeout == Some(Duration::ZERO) || self.0.load(Ordering::Relaxed) & ASLEEP != 0 {
             return timeout;
         }
         match self.0.compare_exchange(IDLE, POLLING, Ordering::AcqRel, Ordering::Relaxed) {
@@ -167,14 +170,14 @@ impl WakeState {
     pub(crate) fn after_wait(&self, notified: bool) -> bool {
         let mut state = self.0.load(Ordering::Relaxed);
         loop {
-            let pinned = state & (UNCLAIMED | EXPORTED);
-            let rest = if pinned == 0 { IDLE } else { POLLING | pinned };
+            let queued = state == QUEUED;
             // It rests already, or the notification of a wake is still to come.
-            if state == rest || state & SENT == SENT && !notified {
+            if state & (WOKEN | POLLING) == 0 || state & WOKEN != 0 && !queued && !notified {
                 return false;
             }
+            let rest = state & (UNCLAIMED | EXPORTED);
             match self.0.compare_exchange_weak(state, rest, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return state & SENT == QUEUED && !notified,
+                Ok(_) => return queued && !notified,
                 Err(changed) => state = changed,
             }
         }
@@ -183,7 +186,7 @@ impl WakeState {
     /// The queue's file descriptor is handed out. Returns whether the caller has to tell the OS of a queued wake.
     #[allow(dead_code, reason = "for backends whose queue is a descriptor")]
     pub(crate) fn export(&self) -> bool {
-        self.0.fetch_or(POLLING | EXPORTED, Ordering::AcqRel) & SENT == QUEUED
+        self.0.fetch_or(EXPORTED, Ordering::AcqRel) == QUEUED
     }
 }
 
