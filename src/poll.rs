@@ -8,8 +8,8 @@ use crate::queue::Queue;
 use crate::sys::{Backend, Selector};
 use crate::{Events, Registry};
 
-/// The longest wait that every queue can do in one go: milliseconds in an `i32`.
-const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
+/// The longest wait that every queue can do in one go: whole seconds that, in milliseconds, an `i32` holds.
+const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 
 /// Waits for events of the sources that are registered with its [`Registry`].
 ///
@@ -156,7 +156,9 @@ impl Poll {
     #[inline]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match timeout {
-            Some(timeout) if timeout > LONGEST_WAIT => self.wait_until(events, Instant::now().checked_add(timeout)),
+            Some(timeout) if timeout.as_secs() >= LONGEST_WAIT.as_secs() => {
+                self.wait_until(events, Instant::now().checked_add(timeout))
+            }
             timeout => self.registry.queue().select(events, timeout),
         }
     }
