@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::Readiness;
 use crate::Token;
-use crate::sys::{EventFlags, Flags};
+#[cfg(feature = "os-poll")]
+use crate::sys::EventFlags;
+use crate::sys::{Backend, Flags, RawEvent, Selector};
 
 /// What a queue says about one registration: its [`Token`], and hints at what has become ready.
 ///
@@ -14,16 +16,14 @@ use crate::sys::{EventFlags, Flags};
 ///
 /// `Debug` names every hint; the alternate form (`{:#?}`) adds the operating system's own flags.
 #[derive(Clone)]
-pub struct Event {
-    token: Token,
-    flags: EventFlags,
-}
+#[repr(transparent)] // a queue that writes such events writes these
+pub struct Event(<Selector as Backend>::Event);
 
 impl Event {
     #[cfg(feature = "os-poll")]
     #[inline]
     pub(crate) fn new(token: Token, flags: EventFlags) -> Event {
-        Event { token, flags }
+        Event(RawEvent::new(token, flags))
     }
 
     /// The token that the source was registered with, or that a [`Waker`] was made with.
@@ -32,7 +32,7 @@ impl Event {
     #[inline]
     #[must_use]
     pub fn token(&self) -> Token {
-        self.token
+        self.0.token()
     }
 
     /// Reading may make progress: data, a connection to accept, or the end of the stream.
@@ -117,9 +117,16 @@ impl Event {
         self.has(Readiness::LIO)
     }
 
+    /// The flags as the OS gave them.
+    #[cfg(feature = "os-poll")]
+    #[inline]
+    pub(crate) fn flags(&self) -> EventFlags {
+        self.0.flags()
+    }
+
     #[inline]
     fn has(&self, hint: Readiness) -> bool {
-        self.flags.readiness().contains(hint)
+        self.0.flags().readiness().contains(hint)
     }
 }
 
@@ -128,7 +135,7 @@ impl fmt::Debug for Event {
         let with_flags = f.alternate();
         let mut debug = f.debug_struct("Event");
         debug
-            .field("token", &self.token)
+            .field("token", &self.token())
             .field("readable", &self.is_readable())
             .field("writable", &self.is_writable())
             .field("error", &self.is_error())
@@ -138,7 +145,7 @@ impl fmt::Debug for Event {
             .field("aio", &self.is_aio())
             .field("lio", &self.is_lio());
         if with_flags {
-            debug.field("flags", &self.flags);
+            debug.field("flags", &self.0.flags());
         }
         debug.finish()
     }

@@ -32,10 +32,10 @@ use crate::sys::{self, Backend};
 /// # fn main() {}
 /// ```
 pub struct Events {
-    /// What the kernel writes into.
+    /// What the kernel writes into, where that is not `ready`.
     #[cfg_attr(not(feature = "os-poll"), allow(dead_code))]
     pub(crate) buffer: <sys::Selector as Backend>::Buffer,
-    /// What the kernel wrote, in this crate's words; one longer than `capacity`, so that a waker's event always fits.
+    /// What the kernel wrote; one longer than `capacity`, so that a waker's event always fits.
     pub(crate) ready: Vec<Event>,
     pub(crate) capacity: usize,
 }

@@ -14,7 +14,7 @@ use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, E
 
 use super::notifier::Notifier;
 use super::unix::{check, milliseconds};
-use super::{Backend, Flags, Watch, not_registered};
+use super::{Backend, Flags, RawEvent, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};
 use crate::queue::AtomicToken;
 use crate::{Token, Trigger};
@@ -26,9 +26,10 @@ pub(crate) struct Selector {
 }
 
 impl Backend for Selector {
-    type Buffer = Vec<libc::epoll_event>;
+    /// How many events fit; the kernel writes them where they are read.
+    type Buffer = i32;
     type Registration = ();
-    type Flags = EpollFlags;
+    type Event = EpollEvent;
 
     const SHORT_IO_DRAINS: bool = true;
 
@@ -40,32 +41,28 @@ impl Backend for Selector {
         Ok(Selector { epoll, notifier: OnceLock::new() })
     }
 
-    fn buffer(capacity: usize) -> Vec<libc::epoll_event> {
-        Vec::with_capacity(capacity)
+    fn buffer(capacity: usize) -> i32 {
+        i32::try_from(capacity).unwrap_or(i32::MAX)
     }
 
     #[inline]
     fn select(
         &self,
-        buffer: &mut Vec<libc::epoll_event>,
+        room: &mut i32,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
         waker: &AtomicToken,
     ) -> io::Result<bool> {
-        buffer.clear();
-        let room = i32::try_from(buffer.capacity()).unwrap_or(i32::MAX);
-        let count = wait(self.epoll.as_raw_fd(), buffer.as_mut_ptr(), room, timeout)?;
+        // An `Event` is a `libc::epoll_event` and nothing else.
+        let count = wait(self.epoll.as_raw_fd(), events.as_mut_ptr().cast(), *room, timeout)?;
         // SAFETY: the kernel has filled that many, no more than there is room for.
-        unsafe { buffer.set_len(count) };
+        unsafe { events.set_len(count) };
 
+        let Some(notifier) = self.notifier.get() else { return Ok(false) };
+        // The notifier asks for `EPOLLIN` alone, and can get nothing else.
         let waker = waker.get();
-        let mut notified = false;
-        events.extend(buffer.iter().map(|event| {
-            // The notifier asks for `EPOLLIN` alone, and can get nothing else.
-            notified |= event.u64 == waker.0 as u64 && event.events == EPOLLIN as u32;
-            Event::new(Token(event.u64 as usize), EpollFlags(event.events))
-        }));
-        if let Some(notifier) = self.notifier.get().filter(|_| notified) {
+        let notified = events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32);
+        if notified {
             // An error of this must not cost the caller the events that came along: there is no second edge.
             let _ = notifier.seen();
         }
@@ -161,21 +158,23 @@ fn interests(watch: &Watch) -> u32 {
 /// Waits for events, rounding the time-out up to what the kernel takes.
 #[inline]
 fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option<Duration>) -> io::Result<usize> {
-    match timeout {
+    let count = match timeout {
         None => wait_milliseconds(epoll, events, room, -1),
         Some(Duration::ZERO) => wait_milliseconds(epoll, events, room, 0),
         Some(time) => wait_precisely(epoll, events, room, time),
-    }
+    };
+    check(count).map(|count| count as usize)
 }
 
+/// How many events there are, or -1 and the error in `errno`.
 #[inline]
-fn wait_milliseconds(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: i32) -> io::Result<usize> {
+fn wait_milliseconds(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: i32) -> i32 {
     // SAFETY: `events` has room for `room` events.
-    check(unsafe { libc::epoll_wait(epoll, events, room, timeout) }).map(|count| count as usize)
+    unsafe { libc::epoll_wait(epoll, events, room, timeout) }
 }
 
 #[cfg(target_os = "linux")]
-fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time: Duration) -> io::Result<usize> {
+fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time: Duration) -> i32 {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     /// The kernel is older than 5.11, or a sandbox forbids the call.
@@ -188,34 +187,51 @@ fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time:
         nanoseconds: i64,
     }
 
-    if NO_PWAIT2.load(Ordering::Relaxed) {
-        return wait_milliseconds(epoll, events, room, milliseconds(time));
-    }
-    let timespec = Timespec {
-        seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-        nanoseconds: i64::from(time.subsec_nanos()),
-    };
-    let no_signal_mask = std::ptr::null::<libc::sigset_t>();
-    // SAFETY: `events` has room for `room` events, the time is read during the call, and no signal mask is given.
-    let count =
-        unsafe { libc::syscall(libc::SYS_epoll_pwait2, epoll, events, room, &timespec, no_signal_mask, 0_usize) };
-    if count >= 0 {
-        return Ok(count as usize);
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::ENOSYS | libc::EPERM) => {
-            NO_PWAIT2.store(true, Ordering::Relaxed);
-            wait_milliseconds(epoll, events, room, milliseconds(time))
+    if !NO_PWAIT2.load(Ordering::Relaxed) {
+        let timespec = Timespec {
+            seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            nanoseconds: i64::from(time.subsec_nanos()),
+        };
+        let no_signal_mask = std::ptr::null::<libc::sigset_t>();
+        // SAFETY: `events` has room for `room` events, the time is read during the call, and no signal mask is given.
+        let count =
+            unsafe { libc::syscall(libc::SYS_epoll_pwait2, epoll, events, room, &timespec, no_signal_mask, 0_usize) };
+        if count >= 0 || !matches!(io::Error::last_os_error().raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
+            return count as i32;
         }
-        _ => Err(error),
+        NO_PWAIT2.store(true, Ordering::Relaxed);
     }
+    wait_milliseconds(epoll, events, room, milliseconds(time))
 }
 
 /// Linux alone has `epoll_pwait2`. Android's sandbox ends a program that makes a system call which it does not know.
 #[cfg(not(target_os = "linux"))]
-fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time: Duration) -> io::Result<usize> {
+fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time: Duration) -> i32 {
     wait_milliseconds(epoll, events, room, milliseconds(time))
+}
+
+/// An event as the kernel writes it.
+#[derive(Copy, Clone)]
+#[repr(transparent)]
+pub(crate) struct EpollEvent(libc::epoll_event);
+
+impl RawEvent for EpollEvent {
+    type Flags = EpollFlags;
+
+    #[inline]
+    fn new(token: Token, flags: EpollFlags) -> EpollEvent {
+        EpollEvent(libc::epoll_event { events: flags.0, u64: token.0 as u64 })
+    }
+
+    #[inline]
+    fn token(&self) -> Token {
+        Token(self.0.u64 as usize)
+    }
+
+    #[inline]
+    fn flags(&self) -> EpollFlags {
+        EpollFlags(self.0.events)
+    }
 }
 
 /// `EPOLLIN` and its like.

@@ -27,8 +27,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// happens before the source is closed. Takes no room where the OS keeps all there is to know.
     type Registration: Default + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
-    /// The flags that the OS gives with an event.
-    type Flags: Flags;
+    /// An event as the OS writes it, or [`Plain`].
+    type Event: RawEvent;
 
     /// See `Poll::SHORT_IO_DRAINS`. False where only a `WouldBlock` arms a direction again.
     #[cfg(feature = "os-poll")]
@@ -97,6 +97,45 @@ pub(crate) trait Flags: Copy + fmt::Debug + Send + Sync + Unpin + UnwindSafe + R
 
     /// The one translation from the OS's words into the crate's.
     fn readiness(self) -> Readiness;
+}
+
+/// An event in the form in which a backend keeps it: what is inside of an [`Event`](crate::event::Event).
+pub(crate) trait RawEvent: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static {
+    /// The flags that the OS gives with an event.
+    type Flags: Flags;
+
+    #[cfg(feature = "os-poll")]
+    fn new(token: Token, flags: Self::Flags) -> Self;
+    fn token(&self) -> Token;
+    fn flags(&self) -> Self::Flags;
+}
+
+/// The form of an event where the OS has none that could be passed on as it is.
+#[derive(Copy, Clone)]
+#[allow(dead_code)] // epoll has
+pub(crate) struct Plain<F> {
+    token: Token,
+    flags: F,
+}
+
+impl<F: Flags> RawEvent for Plain<F> {
+    type Flags = F;
+
+    #[cfg(feature = "os-poll")]
+    #[inline]
+    fn new(token: Token, flags: F) -> Plain<F> {
+        Plain { token, flags }
+    }
+
+    #[inline]
+    fn token(&self) -> Token {
+        self.token
+    }
+
+    #[inline]
+    fn flags(&self) -> F {
+        self.flags
+    }
 }
 
 /// What a registration asks for.
@@ -231,4 +270,4 @@ mod associations;
 mod filters;
 
 /// The flags of this platform's queue.
-pub(crate) type EventFlags = <Selector as Backend>::Flags;
+pub(crate) type EventFlags = <<Selector as Backend>::Event as RawEvent>::Flags;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Backend, Flags, RawSource, Watch};
+use super::{Backend, Flags, Plain, RawSource, Watch};
 use crate::event::Readiness;
 
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) enum NoFlags {}
 impl Backend for Selector {
     type Buffer = ();
     type Registration = ();
-    type Flags = NoFlags;
+    type Event = Plain<NoFlags>;
 
     fn buffer(_capacity: usize) {}
 

@@ -19,7 +19,7 @@ use super::by_descriptor::ByDescriptor;
 use super::emulated::{self, Asked, POLLNVAL, PollFlags, Registration, Registrations};
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock};
-use super::{Backend, Flags, Watch, already_registered, not_registered};
+use super::{Backend, Flags, Plain, Watch, already_registered, not_registered};
 use crate::event::Event;
 use crate::queue::AtomicToken;
 use crate::{Interest, Token};
@@ -35,7 +35,7 @@ impl Backend for Selector {
     /// How many events fit; the kernel writes into the snapshot.
     type Buffer = usize;
     type Registration = Registration<Shared>;
-    type Flags = PollFlags;
+    type Event = Plain<PollFlags>;
 
     const SHORT_IO_DRAINS: bool = false;
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use self::associations::{Association, Table, dissociated, retrieved};
 use super::emulated::{PollFlags, Registration, Registrations};
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Flags, Watch, already_registered};
+use super::{Backend, Flags, Plain, Watch, already_registered};
 use crate::event::Event;
 use crate::queue::AtomicToken;
 use crate::{Interest, Token};
@@ -33,7 +33,7 @@ pub(crate) struct Selector {
 impl Backend for Selector {
     type Buffer = Buffer;
     type Registration = Registration<Port>;
-    type Flags = PollFlags;
+    type Event = Plain<PollFlags>;
 
     const SHORT_IO_DRAINS: bool = false;
 

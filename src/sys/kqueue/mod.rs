@@ -22,7 +22,7 @@ use self::filters::{
 };
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Watch, not_registered};
+use super::{Backend, Plain, Watch, not_registered};
 use crate::Token;
 use crate::event::Event;
 use crate::queue::AtomicToken;
@@ -45,7 +45,7 @@ pub(crate) struct Selector {
 impl Backend for Selector {
     type Buffer = Buffer;
     type Registration = ();
-    type Flags = KqueueFlags;
+    type Event = Plain<KqueueFlags>;
 
     const SHORT_IO_DRAINS: bool = true;
 

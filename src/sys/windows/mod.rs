@@ -27,7 +27,7 @@ pub(crate) use self::iocp::Port;
 #[cfg(feature = "os-ext")]
 pub(crate) use self::iocp::{Operation, Owner};
 use self::socket_state::SocketState;
-use super::{Backend, Flags, Watch, already_registered, not_registered};
+use super::{Backend, Flags, Plain, Watch, already_registered, not_registered};
 use crate::event::{Event, Readiness, write_names};
 use crate::queue::AtomicToken;
 use crate::{Interest, Token};
@@ -54,7 +54,7 @@ struct Shared {
 impl Backend for Selector {
     type Buffer = Packets;
     type Registration = Registration;
-    type Flags = AfdFlags;
+    type Event = Plain<AfdFlags>;
 
     const SHORT_IO_DRAINS: bool = false;
 
