@@ -16,7 +16,8 @@ pub struct Cost {
     pub cells: Vec<(Peer, String)>,
 }
 
-const SOURCES: usize = 100_000;
+/// What the usual limit of open files leaves room for.
+const SOURCES: usize = 10_000;
 
 pub fn measure(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
     let mut costs = Vec::new();

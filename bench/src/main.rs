@@ -39,7 +39,7 @@ fn main() -> Outcome {
         [] | ["--quick"] => everything(effort, quick),
         ["--only", part] | ["--only", part, "--quick"] => {
             let results = measure_all(effort, part)?;
-            println!("{}", report::table(&results));
+            println!("{}", report::table(&results, true));
             Ok(())
         }
         // What follows is for this program itself, and for scripts.

@@ -99,25 +99,32 @@ struct Entry {
 
 /// Measures a row with all peers that can do it.
 pub fn measure(row: &Row, effort: Effort) -> io::Result<Vec<Result>> {
-    let effort = effort.of(row.work);
-    let mut entries: Vec<Entry> = Vec::new();
-    let mut operations = 0;
-    for block in 0..effort.blocks {
-        let mut programs = start_all(row.work)?;
-        if block == 0 {
-            entries = programs.iter().map(|&(peer, _)| Entry { peer, times: Vec::new(), allocations: 0 }).collect();
-            operations = calibrate(row.work, &mut programs[0].1, effort.round)?;
-        }
-        for (_, program) in &mut programs {
+    let (work, effort) = (row.work, effort.of(row.work));
+    let (peers, operations) = peers_for(work, effort.round)?;
+    let mut entries: Vec<Entry> = peers.iter().map(|&peer| Entry { peer, times: Vec::new(), allocations: 0 }).collect();
+    for _ in 0..effort.blocks {
+        let ready = |peer: Peer| {
+            let mut program = peer.start(work)?;
             program(operations)?;
-        }
-        for round in 0..effort.rounds {
-            // Each has its turn at being first.
-            for turn in 0..programs.len() {
-                let index = (turn + round) % programs.len();
+            io::Result::Ok(program)
+        };
+        // If all of them together want more files than may be open, each is set up when its turn comes.
+        let mut kept: Option<Vec<Program>> = peers.iter().map(|&peer| ready(peer)).collect::<io::Result<_>>().ok();
+        for round in 0..if kept.is_some() { effort.rounds } else { effort.rounds.div_ceil(4) } {
+            for turn in 0..peers.len() {
+                // Each has its turn at being first.
+                let index = (turn + round) % peers.len();
+                let mut new;
+                let program = match &mut kept {
+                    Some(programs) => &mut programs[index],
+                    None => {
+                        new = ready(peers[index])?;
+                        &mut new
+                    }
+                };
                 let before = allocations::count();
                 let start = Instant::now();
-                programs[index].1(operations)?;
+                program(operations)?;
                 let time = start.elapsed();
                 entries[index].allocations += allocations::count() - before;
                 entries[index].times.push(time.as_nanos() as f64 / operations as f64);
@@ -145,16 +152,23 @@ pub fn measure(row: &Row, effort: Effort) -> io::Result<Vec<Result>> {
     Ok(entries.iter().map(result).collect())
 }
 
-fn start_all(work: Work) -> io::Result<Vec<(Peer, Program)>> {
-    let mut programs = Vec::new();
+/// Who can do the work, and how many operations the first of them does in a round.
+fn peers_for(work: Work, round: Duration) -> io::Result<(Vec<Peer>, u64)> {
+    let mut peers = Vec::new();
+    let mut operations = 0;
     for peer in Peer::ALL {
         match peer.start(work) {
-            Ok(program) => programs.push((peer, program)),
+            Ok(mut program) => {
+                if peers.is_empty() {
+                    operations = calibrate(work, &mut program, round)?;
+                }
+                peers.push(peer);
+            }
             Err(error) if error.kind() == ErrorKind::Unsupported => {}
             Err(error) => return Err(error),
         }
     }
-    if programs.is_empty() { Err(ErrorKind::Unsupported.into()) } else { Ok(programs) }
+    if peers.is_empty() { Err(ErrorKind::Unsupported.into()) } else { Ok((peers, operations)) }
 }
 
 /// How many operations take about as long as a round shall.

@@ -9,7 +9,8 @@ use std::process::Command;
 use crate::costs::Cost;
 use crate::measure::Result;
 use crate::peers::Peer;
-use crate::rows::ROWS;
+use crate::rows::{ROWS, Row};
+use crate::work::Work;
 
 pub fn write_csv(path: &Path, results: &[Result]) -> io::Result<()> {
     let lines: Vec<String> = results.iter().map(Result::to_csv).collect();
@@ -26,20 +27,29 @@ pub fn text(results: &[Result], costs: &[Cost], system_calls: &str) -> String {
     format!(
         "{}\n### epoll\n\n{}\n\
         Allocations and frees in all these rounds together: this crate {}, mio 1.2.5 {}, polling {} (those of the C \
-        libraries are not counted).\n\n\
+        libraries are not counted). The shortest waits with a time-out, this crate: {}.\n\n\
         ### poll(2)\n\n{}\n### Memory, building\n\n{}\n### System calls\n\n{system_calls}",
         machine(),
-        table(&of("epoll")),
+        table(&of("epoll"), true),
         allocations(Peer::Ours),
         allocations(Peer::Mio),
         allocations(Peer::Polling),
-        table(&of("poll(2)")),
+        shortest_waits(results),
+        table(&of("poll(2)"), false),
         cost_table(costs),
     )
 }
 
-/// Medians of all peers; this crate's ratios with their quartiles, and what they should be.
-pub fn table(results: &[Result]) -> String {
+/// None may be early.
+fn shortest_waits(results: &[Result]) -> String {
+    let of_row = |row: &Row| results.iter().find(|result| result.row == row.id && result.peer == Peer::Ours);
+    let time_outs = ROWS.iter().filter(|row| matches!(row.work, Work::TimeOut(_)));
+    let waits: Vec<String> = time_outs.filter_map(of_row).map(|result| time(result.fastest)).collect();
+    waits.join(", ")
+}
+
+/// Medians of all peers; this crate's ratios with their quartiles and, if there are `aims`, what they should be.
+pub fn table(results: &[Result], aims: bool) -> String {
     let peers: Vec<Peer> =
         Peer::ALL.into_iter().filter(|peer| results.iter().any(|result| result.peer == *peer)).collect();
     let mut table = String::from("| one operation of |");
@@ -52,7 +62,7 @@ pub fn table(results: &[Result]) -> String {
     for row in ROWS {
         let of_row = |peer| results.iter().find(|result| result.row == row.id && result.peer == peer);
         let Some(ours) = of_row(Peer::Ours) else { continue };
-        let aim = |aim: Option<f64>| aim.map_or(String::new(), |aim| format!("≤ {aim:.2}"));
+        let aim = |aim: Option<f64>| aim.filter(|_| aims).map_or(String::new(), |aim| format!("≤ {aim:.2}"));
         let _ = write!(table, "| {} |", row.title);
         for &peer in &peers {
             let _ = write!(table, " {} |", of_row(peer).map_or("–".to_owned(), |result| time(result.time.median)));

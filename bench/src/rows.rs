@@ -27,6 +27,7 @@ pub const ROWS: &[Row] = &[
     row("sparse", "sparse: 4,000 registered and 1 active", active(4_000, 1), Some(EQUAL), EQUAL),
     row("scaling-10", "one event of 10 sources", active(10, 1), None, EQUAL),
     row("scaling-1000", "one event of 1,000 sources", active(1_000, 1), None, EQUAL),
+    row("scaling-10000", "one event of 10,000 sources", active(10_000, 1), None, EQUAL),
     row("scaling-100000", "one event of 100,000 sources", active(100_000, 1), None, EQUAL),
     row("churn", "register + reregister + deregister", Work::Churn, Some(EQUAL), EQUAL),
     row("idle-poll", "idle poll", Work::IdlePoll, Some(EQUAL), EQUAL),
@@ -71,8 +72,8 @@ impl Effort {
     pub fn of(self, work: Work) -> Effort {
         match work {
             // Long to set up.
-            Work::Active { registered: 10_000.., .. } | Work::TcpEcho { connections: 1_000.. } => {
-                Effort { blocks: self.blocks.div_ceil(3), rounds: self.rounds * 2, ..self }
+            Work::Active { registered: 2_000.., .. } | Work::TcpEcho { connections: 1_000.. } => {
+                Effort { blocks: self.blocks.div_ceil(3), ..self }
             }
             // It takes several turns of the scheduler to mean something.
             Work::WakeSleeping | Work::WakeStorm { .. } => Effort { round: self.round * 8, ..self },

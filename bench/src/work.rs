@@ -287,7 +287,9 @@ fn wake_storm<Q: Queue + 'static>(threads: usize) -> io::Result<Program> {
     let count = threads.len() as u64;
     let release = Box::new({
         let start = Arc::clone(&start);
-        move || drop(start.wait())
+        move || {
+            start.wait();
+        }
     });
     let helper = Helper { stop, release, threads };
     Ok(program((helper, queue), move |(_helper, queue), operations| {

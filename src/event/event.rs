@@ -4,9 +4,7 @@ use std::fmt;
 
 use super::Readiness;
 use crate::Token;
-#[cfg(feature = "os-poll")]
-use crate::sys::EventFlags;
-use crate::sys::{Backend, Flags, RawEvent, Selector};
+use crate::sys::{Backend, EventFlags, Flags, RawEvent, Selector};
 
 /// What a queue says about one registration: its [`Token`], and hints at what has become ready.
 ///
@@ -118,7 +116,6 @@ impl Event {
     }
 
     /// The flags as the OS gave them.
-    #[cfg(feature = "os-poll")]
     #[inline]
     pub(crate) fn flags(&self) -> EventFlags {
         self.0.flags()
@@ -126,7 +123,7 @@ impl Event {
 
     #[inline]
     fn has(&self, hint: Readiness) -> bool {
-        self.0.flags().readiness().contains(hint)
+        self.flags().readiness().contains(hint)
     }
 }
 
@@ -145,7 +142,7 @@ impl fmt::Debug for Event {
             .field("aio", &self.is_aio())
             .field("lio", &self.is_lio());
         if with_flags {
-            debug.field("flags", &self.0.flags());
+            debug.field("flags", &self.flags());
         }
         debug.finish()
     }

@@ -31,6 +31,7 @@ unsafe extern "C" {
     fn uv_loop_size() -> usize;
     fn uv_loop_init(uv: *mut Loop) -> c_int;
     fn uv_loop_close(uv: *mut Loop) -> c_int;
+    fn uv_update_time(uv: *mut Loop);
     fn uv_run(uv: *mut Loop, mode: c_int) -> c_int;
     fn uv_handle_size(kind: c_int) -> usize;
     fn uv_handle_get_data(handle: *const Handle) -> *mut c_void;
@@ -164,8 +165,10 @@ impl Queue for Libuv {
             Some(Duration::ZERO) => unsafe { uv_run(self.uv, UV_RUN_NOWAIT) },
             // SAFETY: as above; the timer is one of this loop.
             Some(time) => unsafe {
-                // Milliseconds, rounded up.
-                uv_timer_start(self.timer, on_time, time.as_nanos().div_ceil(1_000_000) as u64, 0);
+                uv_update_time(self.uv);
+                // Milliseconds, rounded up; repeated, since a timer that is due before the wait does not end it.
+                let time = time.as_nanos().div_ceil(1_000_000) as u64;
+                uv_timer_start(self.timer, on_time, time, time);
                 uv_run(self.uv, UV_RUN_ONCE);
                 uv_timer_stop(self.timer)
             },

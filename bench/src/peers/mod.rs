@@ -1,5 +1,7 @@
 //! Who is compared, and the one place that turns a choice at run time into code compiled for that peer.
 
+#![allow(clippy::duplicate_mod)] // mio.rs, on two crates
+
 use std::fmt;
 use std::io;
 
