@@ -6,6 +6,7 @@ mod queue_fd;
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -105,9 +106,9 @@ impl Backend for Selector {
 
 impl Selector {
     fn control(&self, operation: i32, fd: RawFd, interests: u32, token: Token) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: interests, u64: token.0 as u64 };
+        let mut event = EpollEvent::new(token, EpollFlags(interests));
         // SAFETY: the kernel reads `event` during the call.
-        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) }).map(drop)
+        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event.0) }).map(drop)
     }
 }
 
@@ -220,7 +221,11 @@ impl RawEvent for EpollEvent {
 
     #[inline]
     fn new(token: Token, flags: EpollFlags) -> EpollEvent {
-        EpollEvent(libc::epoll_event { events: flags.0, u64: token.0 as u64 })
+        // SAFETY: all of its fields are numbers; Redox has one more than the others.
+        let mut event: libc::epoll_event = unsafe { mem::zeroed() };
+        event.events = flags.0;
+        event.u64 = token.0 as u64;
+        EpollEvent(event)
     }
 
     #[inline]
