@@ -107,13 +107,13 @@ impl Interest {
 impl BitOr for Interest {
     type Output = Interest;
 
-    fn bitor(self, other: Interest) -> Interest {
+    fn bitor(self, other: Self) -> Self {
         self.add(other)
     }
 }
 
 impl BitOrAssign for Interest {
-    fn bitor_assign(&mut self, other: Interest) {
+    fn bitor_assign(&mut self, other: Self) {
         *self = self.add(other);
     }
 }

@@ -78,7 +78,7 @@ impl<'a> IntoIterator for &'a Events {
     type Item = &'a Event;
     type IntoIter = Iter<'a>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
@@ -99,7 +99,7 @@ impl<'a> Iterator for Iter<'a> {
     type Item = &'a Event;
 
     #[inline]
-    fn next(&mut self) -> Option<&'a Event> {
+    fn next(&mut self) -> Option<Self::Item> {
         self.events.next()
     }
 

@@ -247,7 +247,7 @@ convert_raw!(UdpSocket, net::UdpSocket);
 
 impl From<UdpSocket> for net::UdpSocket {
     /// The socket stays in non-blocking mode.
-    fn from(socket: UdpSocket) -> net::UdpSocket {
+    fn from(socket: UdpSocket) -> Self {
         socket.inner.into_inner()
     }
 }

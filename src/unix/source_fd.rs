@@ -40,7 +40,7 @@ use crate::{Interest, Registry, Token, Trigger};
 #[derive(Debug)]
 pub struct SourceFd<'a>(pub &'a RawFd);
 
-impl Source for SourceFd<'_> {
+impl<'a> Source for SourceFd<'a> {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.register_with(registry, token, interests, Trigger::Edge)
     }

@@ -141,7 +141,7 @@ convert_raw!(TcpListener, net::TcpListener);
 
 impl From<TcpListener> for net::TcpListener {
     /// The listener stays in non-blocking mode.
-    fn from(listener: TcpListener) -> net::TcpListener {
+    fn from(listener: TcpListener) -> Self {
         listener.inner.into_inner()
     }
 }

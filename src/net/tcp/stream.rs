@@ -158,7 +158,7 @@ convert_raw!(TcpStream, net::TcpStream);
 
 impl From<TcpStream> for net::TcpStream {
     /// The stream stays in non-blocking mode.
-    fn from(stream: TcpStream) -> net::TcpStream {
+    fn from(stream: TcpStream) -> Self {
         stream.inner.into_inner()
     }
 }

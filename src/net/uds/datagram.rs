@@ -145,7 +145,7 @@ convert_raw!(UnixDatagram, net::UnixDatagram);
 
 impl From<UnixDatagram> for net::UnixDatagram {
     /// The socket stays in non-blocking mode.
-    fn from(socket: UnixDatagram) -> net::UnixDatagram {
+    fn from(socket: UnixDatagram) -> Self {
         socket.inner.into_inner()
     }
 }

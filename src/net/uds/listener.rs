@@ -119,7 +119,7 @@ convert_raw!(UnixListener, net::UnixListener);
 
 impl From<UnixListener> for net::UnixListener {
     /// The listener stays in non-blocking mode.
-    fn from(listener: UnixListener) -> net::UnixListener {
+    fn from(listener: UnixListener) -> Self {
         listener.inner.into_inner()
     }
 }

@@ -98,7 +98,7 @@ convert_raw!(UnixStream, net::UnixStream);
 
 impl From<UnixStream> for net::UnixStream {
     /// The stream stays in non-blocking mode.
-    fn from(stream: UnixStream) -> net::UnixStream {
+    fn from(stream: UnixStream) -> Self {
         stream.inner.into_inner()
     }
 }

@@ -1,0 +1,40 @@
+//! Checks that a list of public items is contained in what rustdoc has written (as JSON) about the crate.
+//!
+//! ```sh
+//! cargo run -p mio-api -- api/linux.txt target/doc/mio.json
+//! ```
+//!
+//! The lists are the API of mio 1.2.5 on each platform, one item a line, trait implementations and auto traits included, in
+//! the words of the `public-api` crate. More than is listed may be there. That a type lacks an auto trait is listed, too
+//! (`impl !Trait for Type`), but nobody can rely on that, so it may have it.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::process::ExitCode;
+use std::{env, fs};
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [list, documentation] = &arguments[..] else { return Err("usage: mio-api LIST RUSTDOC-JSON".into()) };
+
+    let api = public_api::Builder::from_rustdoc_json(documentation).omit_blanket_impls(true).build()?;
+    let present: HashSet<String> = api.items().map(|item| what_is_public(&item.to_string()).to_owned()).collect();
+    let list_text = fs::read_to_string(list)?;
+    let expected: HashSet<&str> = list_text.lines().map(what_is_public).collect();
+
+    let is_there = |item: &str| present.contains(item) || present.contains(&item.replacen("impl !", "impl ", 1));
+    let mut missing: Vec<_> = expected.iter().copied().filter(|item| !is_there(item)).collect();
+    missing.sort_unstable();
+    for item in &missing {
+        eprintln!("{list}: MISSING: {item}");
+    }
+    let more = present.iter().filter(|item| !expected.contains(&***item)).count();
+    println!("{list}: {} items, {} missing; {more} more are there", expected.len(), missing.len());
+    Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A line without what it tells of private fields: that there are some, without names, or that there is but one.
+fn what_is_public(item: &str) -> &str {
+    let item = item.strip_prefix("#[repr(transparent)] ").unwrap_or(item);
+    item.strip_suffix("(_)").unwrap_or(item)
+}
