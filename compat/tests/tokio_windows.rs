@@ -3,10 +3,12 @@
 #![cfg(windows)]
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use compat::{assert_bytes, on_both_runtimes, pattern};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, PipeMode, ServerOptions};
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, PipeMode, ServerOptions};
+use tokio::time;
 
 /// The name of a pipe, of its own for each test.
 fn name(test: &str) -> String {
@@ -22,7 +24,7 @@ fn named_pipes_echo_a_megabyte_for_one_client_after_another() {
         let mut server = ServerOptions::new().first_pipe_instance(true).create(&name).unwrap();
         for seed in 0..5 {
             let echo = tokio::spawn(echo_until_the_end(server));
-            let client = ClientOptions::new().open(&name).unwrap();
+            let client = open(&name).await;
             let (mut reader, mut writer) = tokio::io::split(client);
             let sent = pattern(seed, LENGTH);
             let mut arrived = vec![0; LENGTH];
@@ -35,6 +37,19 @@ fn named_pipes_echo_a_megabyte_for_one_client_after_another() {
             server.disconnect().unwrap();
         }
     });
+}
+
+/// Opens the pipe as soon as its server waits for a client.
+async fn open(name: &str) -> NamedPipeClient {
+    const ERROR_PIPE_BUSY: i32 = 231;
+
+    loop {
+        match ClientOptions::new().open(name) {
+            Ok(client) => return client,
+            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => time::sleep(Duration::from_millis(1)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// Waits for a client, and echoes what it says until it is gone.
