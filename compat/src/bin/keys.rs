@@ -1,0 +1,35 @@
+//! A program for the terminal, on crossterm: says what it sees, key by key and size by size, until `q`. `tests/crossterm.rs`
+//! sits at the keyboard.
+
+#[cfg(unix)]
+fn main() -> std::io::Result<()> {
+    use crossterm::event::{Event, KeyCode, poll, read};
+    use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+    use std::time::Duration;
+
+    enable_raw_mode()?;
+    // Looks once before it says that it is there: from then on no signal is missed.
+    while poll(Duration::ZERO)? {
+        read()?;
+    }
+    println!("ready");
+    loop {
+        if !poll(Duration::from_secs(100))? {
+            break println!("nobody types");
+        }
+        match read()? {
+            Event::Key(key) if key.code == KeyCode::Char('q') => break,
+            Event::Key(key) => println!("{} {:?}", key.modifiers, key.code),
+            Event::Resize(columns, rows) => println!("{columns} by {rows}"),
+            event => println!("{event:?}"),
+        }
+    }
+    disable_raw_mode()?;
+    println!("bye");
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("this program is for terminals of Unix");
+}
