@@ -26,6 +26,13 @@ pub(crate) struct IoSource<T> {
     io: T,
 }
 
+/// The promise above, for whichever platform this is compiled.
+#[cfg(not(debug_assertions))]
+const _: () = {
+    let remembers = size_of::<<Selector as Backend>::Registration>() != 0;
+    assert!(remembers || size_of::<IoSource<RawSource>>() == size_of::<RawSource>());
+};
+
 impl<T> IoSource<T> {
     pub(crate) fn new(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), owner: Owner::default(), io }

@@ -2,9 +2,18 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[cfg(not(mio_backend = "poll"))]
+use mio::Trigger;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::peers::Peer;
 use crate::work::Work;
@@ -35,6 +44,7 @@ pub fn measure(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
             (Peer::Mio, size_of::<mio_1_2_5::net::TcpStream>().to_string()),
         ],
     });
+    costs.push(Cost { title: "wake-ups a connection, 8 polls on one listener", cells: wake_ups()? });
     costs.extend(build(root, scratch, quick)?);
     Ok(costs)
 }
@@ -74,6 +84,58 @@ fn allocated() -> usize {
 fn resident() -> usize {
     let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+}
+
+/// How many of 8 threads wake up for a connection, each with a queue of its own that watches the same listener.
+fn wake_ups() -> Outcome<Vec<(Peer, String)>> {
+    eprintln!("wake-ups");
+    let plain = wake_ups_a_connection(|registry, listener| {
+        registry.register(&mut SourceFd(&listener), Token(0), Interest::READABLE)
+    })?;
+    #[cfg(not(mio_backend = "poll"))]
+    {
+        let exclusive = wake_ups_a_connection(|registry, listener| {
+            registry.register_with(&mut SourceFd(&listener), Token(0), Interest::READABLE, Trigger::Exclusive)
+        })?;
+        Ok(vec![(Peer::Ours, format!("{plain:.2}; with `Trigger::Exclusive` {exclusive:.2}"))])
+    }
+    #[cfg(mio_backend = "poll")]
+    Ok(vec![(Peer::Ours, format!("{plain:.2}"))])
+}
+
+fn wake_ups_a_connection(register: fn(&Registry, RawFd) -> io::Result<()>) -> io::Result<f64> {
+    const THREADS: usize = 8;
+    const CONNECTIONS: u32 = 100;
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    let (stop, wake_ups) = (AtomicBool::new(false), AtomicU32::new(0));
+    let serve = || {
+        let mut poll = Poll::new()?;
+        let mut events = Events::with_capacity(1);
+        register(poll.registry(), listener.as_raw_fd())?;
+        while !stop.load(Ordering::Relaxed) {
+            poll.poll(&mut events, Some(Duration::from_millis(50)))?;
+            if !events.is_empty() {
+                wake_ups.fetch_add(1, Ordering::Relaxed);
+                while listener.accept().is_ok() {}
+            }
+        }
+        io::Result::Ok(())
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(serve)).collect();
+        let connected = (0..CONNECTIONS).try_for_each(|_| {
+            // All of them sleep again by then, or nearly so.
+            thread::sleep(Duration::from_millis(5));
+            TcpStream::connect(listener.local_addr()?).map(drop)
+        });
+        thread::sleep(Duration::from_millis(5));
+        stop.store(true, Ordering::Relaxed);
+        let served = threads.into_iter().try_for_each(|thread| thread.join().expect("no panic in a server"));
+        connected.and(served)
+    })?;
+    Ok(f64::from(wake_ups.into_inner()) / f64::from(CONNECTIONS))
 }
 
 /// Builds a program that has nothing but one dependency.

@@ -1,7 +1,7 @@
 //! Measures this crate beside mio 1.2.5, polling, libuv, libevent and the raw system calls, in one run.
 //!
 //! ```text
-//! cargo run --release -p mio-bench                   everything; writes docs/performance.md, docs/img and a CSV
+//! cargo run --release -p mio-bench                   everything; writes docs/performance.{md,csv} and docs/img
 //! cargo run --release -p mio-bench -- --quick        proves that it works, in seconds; writes under target/bench alone
 //! cargo run --release -p mio-bench -- --only wake    the rows whose name contains "wake"; writes nothing
 //! ```
@@ -78,13 +78,13 @@ fn everything(effort: Effort, quick: bool) -> Outcome {
     let costs = costs::measure(root, &scratch, quick)?;
     let system_calls = costs::system_calls(root)?;
 
-    report::write_csv(&scratch.join("results.csv"), &results)?;
     let text = report::text(&results, &costs, &system_calls);
     println!("{text}");
     let docs = if quick { scratch } else { root.join("docs") };
+    report::write_csv(&docs.join("performance.csv"), &results)?;
     plot::draw_all(&docs.join("img"), &results)?;
     report::write_markdown(&docs.join("performance.md"), &text)?;
-    eprintln!("written: {}, {}", docs.join("performance.md").display(), docs.join("img").display());
+    eprintln!("written: performance.md, performance.csv and img in {}", docs.display());
     Ok(())
 }
 
@@ -96,7 +96,8 @@ fn measure_all(effort: Effort, part: &str) -> Outcome<Vec<Measured>> {
         match measure::measure(row, effort) {
             Ok(measured) => results.extend(measured),
             Err(error) if error.kind() == ErrorKind::Unsupported => eprintln!("  not on this queue"),
-            Err(error) => eprintln!("  skipped: {error}"),
+            Err(error) if error.raw_os_error() == Some(libc::EMFILE) => eprintln!("  skipped: {error}"),
+            Err(error) => return Err(format!("{}: {error}", row.id).into()),
         }
     }
     Ok(results)

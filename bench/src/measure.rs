@@ -124,8 +124,9 @@ pub fn measure(row: &Row, effort: Effort) -> io::Result<Vec<Result>> {
                 };
                 let before = allocations::count();
                 let start = Instant::now();
-                program(operations)?;
+                let result = program(operations);
                 let time = start.elapsed();
+                result.map_err(|error| io::Error::other(format!("{}: {error}", peers[index])))?;
                 entries[index].allocations += allocations::count() - before;
                 entries[index].times.push(time.as_nanos() as f64 / operations as f64);
             }
