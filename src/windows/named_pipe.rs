@@ -196,7 +196,7 @@ impl Read for NamedPipe {
     }
 }
 
-impl<'a> Read for &'a NamedPipe {
+impl Read for &NamedPipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.pipe.read(buffer.len(), |mut data| data.read(buffer))
     }
@@ -221,7 +221,7 @@ impl Write for NamedPipe {
     }
 }
 
-impl<'a> Write for &'a NamedPipe {
+impl Write for &NamedPipe {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(data)])
     }

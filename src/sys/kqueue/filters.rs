@@ -52,6 +52,36 @@ pub(super) fn both(flags: u16) -> PerFilter<u16> {
     [Some(flags); 2]
 }
 
+/// One change: what the kernel reads as a `kevent`, but for what all of a registration's have in common.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) filter: Filter,
+    pub(super) flags: u16,
+}
+
+/// The list of `changes`.
+///
+/// Each asks for its receipt, which has two effects: one that fails does not keep the kernel from making the others, and
+/// what the kernel writes are receipts alone, so that no event is taken out of the queue and lost.
+pub(super) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
+    let change = |(filter, flags): (_, Option<_>)| flags.map(|flags| Change { filter, flags: flags | EV_RECEIPT });
+    [Filter::Read, Filter::Write].into_iter().zip(changes).filter_map(change)
+}
+
+/// What became of each of `changes`: zero or `errno`, by what the kernel wrote in answer: a filter, its flags and `data`.
+///
+/// A change that there is no receipt of was made: the kernel was interrupted after it, and has no room to say so.
+pub(super) fn outcome(
+    changes: PerFilter<u16>,
+    receipts: impl Iterator<Item = (Filter, u16, i32)> + Clone,
+) -> PerFilter<i32> {
+    let of = |wanted| {
+        let receipt = |(filter, flags, errno)| (filter == wanted && flags & EV_ERROR != 0).then_some(errno);
+        receipts.clone().find_map(receipt).unwrap_or(0)
+    };
+    [changes[0].map(|_| of(Filter::Read)), changes[1].map(|_| of(Filter::Write))]
+}
+
 /// What takes back those `changes` that succeeded.
 pub(super) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerFilter<u16> {
     let undo = |filter: usize| match (changes[filter], receipts[filter]) {
@@ -190,10 +220,6 @@ impl KqueueFlags {
         KqueueFlags { filter, flags, fflags, write: None }
     }
 
-    pub(super) fn is_error(self) -> bool {
-        self.flags & EV_ERROR != 0
-    }
-
     /// Whether the event is of a one-shot.
     pub(super) fn is_one_shot(self) -> bool {
         self.flags & EV_DISPATCH != 0 && matches!(self.filter, Filter::Read | Filter::Write)
@@ -303,6 +329,45 @@ mod tests {
         let [read, write] = replacements(&watch(Interest::READABLE, Trigger::Edge));
         assert_eq!(read, Some(EV_ADD | EV_ENABLE | EV_CLEAR));
         assert_eq!(write, Some(EV_DELETE));
+    }
+
+    #[test]
+    fn every_change_asks_for_its_receipt() {
+        let list = |changes| change_list(changes).map(|change| (change.filter, change.flags)).collect::<Vec<_>>();
+        let edge = EV_ADD | EV_ENABLE | EV_CLEAR | EV_RECEIPT;
+        let reader = watch(Interest::READABLE, Trigger::Edge);
+        assert_eq!(list(additions(&reader)), [(Filter::Read, edge)]);
+        assert_eq!(list(replacements(&reader)), [(Filter::Read, edge), (Filter::Write, EV_DELETE | EV_RECEIPT)]);
+        assert_eq!(list(both(EV_DELETE)).len(), 2);
+        assert_eq!(list([None; 2]), []);
+    }
+
+    #[test]
+    fn each_receipt_is_judged_for_its_own_filter() {
+        let both = both(EV_ADD);
+        let reader = [Some(EV_ADD), None];
+        let (read, write) = (Filter::Read, Filter::Write);
+        let rows = [
+            ("both were made", both, vec![(read, EV_ERROR, 0), (write, EV_ERROR, 0)], [Some(0), Some(0)]),
+            (
+                "the first failed, and hides nothing of the second",
+                both,
+                vec![(read, EV_ERROR, libc::ENOENT), (write, EV_ERROR, libc::EPIPE)],
+                [Some(libc::ENOENT), Some(libc::EPIPE)],
+            ),
+            (
+                "in another order",
+                both,
+                vec![(write, EV_ERROR, libc::EINVAL), (read, EV_ERROR, 0)],
+                [Some(0), Some(libc::EINVAL)],
+            ),
+            ("interrupted after the changes were made", both, vec![], [Some(0), Some(0)]),
+            ("an event is no receipt", both, vec![(read, EV_CLEAR, 17), (write, EV_ERROR, 0)], [Some(0), Some(0)]),
+            ("one change", reader, vec![(read, EV_ERROR, libc::EBADF)], [Some(libc::EBADF), None]),
+        ];
+        for (name, changes, receipts, expected) in rows {
+            assert_eq!(outcome(changes, receipts.into_iter()), expected, "{name}");
+        }
     }
 
     #[test]

@@ -17,8 +17,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use self::filters::{
-    EV_ADD, EV_CLEAR, EV_DELETE, EV_RECEIPT, Filter, KqueueFlags, Notes, PerFilter, additions, both, deletion_failure,
-    failure, replacements, undoing,
+    Change, EV_ADD, EV_CLEAR, EV_DELETE, Filter, KqueueFlags, Notes, PerFilter, additions, both, change_list,
+    deletion_failure, failure, outcome, replacements, undoing,
 };
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock, timespec};
@@ -183,21 +183,17 @@ impl Selector {
 
     /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
     fn change(&self, fd: RawFd, token: Token, changes: PerFilter<u16>) -> io::Result<PerFilter<i32>> {
-        let filters = [libc::EVFILT_READ, libc::EVFILT_WRITE];
         let mut list = [libc::kevent { ident: fd as libc::uintptr_t, udata: udata(token), ..no_event() }; 2];
         let mut count = 0;
-        for (filter, flags) in filters.into_iter().zip(changes) {
-            if let Some(flags) = flags {
-                list[count].filter = filter;
-                list[count].flags = (flags | EV_RECEIPT).into();
-                count += 1;
-            }
+        for Change { filter, flags } in change_list(changes) {
+            list[count].filter = if filter == Filter::Read { libc::EVFILT_READ } else { libc::EVFILT_WRITE };
+            list[count].flags = flags.into();
+            count += 1;
         }
         if count == 0 {
             return Ok([None; 2]);
         }
-        // There is room for the receipts only, and they come first: no event is taken out of the queue. With a time-out
-        // of zero it does not wait, whatever it makes of `EV_RECEIPT`.
+        // There is room for the receipts only. With a time-out of zero it does not wait, whatever it makes of them.
         let kqueue = self.kqueue.as_raw_fd();
         let receipts = list.as_mut_ptr();
         // SAFETY: `list` has that many changes, and room for as many receipts; the manual allows it to be both.
@@ -210,11 +206,8 @@ impl Selector {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => &[],
             Err(error) => return Err(error),
         };
-        let receipt = |filter| {
-            let of_filter = |receipt: &&libc::kevent| receipt.filter == filter && flags(receipt).is_error();
-            receipts.iter().find(of_filter).map_or(0, |receipt| receipt.data as i32)
-        };
-        Ok([changes[0].map(|_| receipt(filters[0])), changes[1].map(|_| receipt(filters[1]))])
+        let receipts = receipts.iter().map(|receipt| (filter(receipt), receipt.flags as u16, receipt.data as i32));
+        Ok(outcome(changes, receipts))
     }
 
     /// Changes the waker's user event. Its token is not in the kernel, where a change of another thread's could be read
@@ -277,6 +270,7 @@ fn no_event() -> libc::kevent {
     unsafe { std::mem::zeroed() }
 }
 
+/// A pointer is as wide as a token, on 32-bit systems too.
 fn udata(token: Token) -> *mut libc::c_void {
     ptr::without_provenance_mut(token.0)
 }
