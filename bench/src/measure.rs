@@ -108,15 +108,18 @@ pub fn measure(row: &Row, effort: Effort) -> io::Result<Vec<Result>> {
             program(operations)?;
             io::Result::Ok(program)
         };
-        // If all of them together want more files than may be open, each is set up when its turn comes.
-        let mut kept: Option<Vec<Program>> = peers.iter().map(|&peer| ready(peer)).collect::<io::Result<_>>().ok();
-        for round in 0..if kept.is_some() { effort.rounds } else { effort.rounds.div_ceil(4) } {
+        // If all of them together want more files than may be open, the last ones are set up when their turn comes.
+        let mut kept: Vec<Program> = peers.iter().map_while(|&peer| ready(peer).ok()).collect();
+        if kept.len() < peers.len() {
+            kept.pop();
+        }
+        for round in 0..if kept.is_empty() { effort.rounds.div_ceil(4) } else { effort.rounds } {
             for turn in 0..peers.len() {
                 // Each has its turn at being first.
                 let index = (turn + round) % peers.len();
                 let mut new;
-                let program = match &mut kept {
-                    Some(programs) => &mut programs[index],
+                let program = match kept.get_mut(index) {
+                    Some(program) => program,
                     None => {
                         new = ready(peers[index])?;
                         &mut new

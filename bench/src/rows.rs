@@ -65,7 +65,7 @@ pub struct Effort {
 
 impl Effort {
     /// Minutes.
-    pub const FULL: Effort = Effort { blocks: 8, rounds: 60, round: Duration::from_micros(400) };
+    pub const FULL: Effort = Effort { blocks: 6, rounds: 40, round: Duration::from_micros(400) };
     /// Seconds: proves that everything works, and tells little of how fast.
     pub const QUICK: Effort = Effort { blocks: 1, rounds: 3, round: Duration::from_micros(100) };
 

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 
+use crate::queue::POLL_BACKENDS;
 use crate::work::{self, Program, Work};
 
 pub mod eventfd;
@@ -54,6 +55,10 @@ impl Peer {
             Peer::Raw => work::start::<raw::Raw>(work),
             Peer::Ours => work::start::<ours::Ours>(work),
             Peer::Mio => work::start::<released::Released>(work),
+            // With poll(2), while several threads notify, its wait fails with `WouldBlock` or sleeps on for good.
+            Peer::Polling if POLL_BACKENDS && matches!(work, Work::WakeStorm { .. }) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
             Peer::Polling => work::start::<polling::Polling>(work),
             #[cfg(all(libuv, not(mio_backend = "poll")))]
             Peer::Libuv => work::start::<libuv::Libuv>(work),

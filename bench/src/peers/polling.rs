@@ -63,11 +63,7 @@ impl Queue for Polling {
     #[inline]
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.events.clear();
-        match self.poller.wait(&mut self.events, timeout) {
-            // Its poll(2) backend says so now and then while several threads notify.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            result => result.map(drop),
-        }
+        self.poller.wait(&mut self.events, timeout).map(drop)
     }
 
     #[inline]
