@@ -1,14 +1,60 @@
-//! What the targets in `fuzz/` drive and the public API does not show. Not part of it: built by `cargo fuzz` alone.
+//! What the targets in `fuzz/` drive and the public API does not show. Not part of it: built by `cargo fuzz`, on Linux, alone.
 
 #![allow(missing_docs)]
 
 use crate::Token;
-use crate::event::Event;
-use crate::sys::EventFlags;
+use crate::event::{Event, Readiness};
+use crate::sys::afd_flags::AfdFlags;
+use crate::sys::emulated::PollFlags;
+use crate::sys::filters::{Filter, KqueueFlags};
+use crate::sys::{EventFlags, Flags};
 
 pub use crate::net::uds_round_trip as unix_address_round_trip;
 
 /// The event that this platform's queue makes of these flags.
 pub fn event(token: usize, flags: u32) -> Event {
     Event::new(Token(token), EventFlags::from_bits(flags))
+}
+
+/// What a queue makes of some flags.
+#[derive(Debug)]
+pub struct Decoded {
+    pub flags: String,
+    pub readable: bool,
+    pub read_closed: bool,
+    pub aio: bool,
+    pub lio: bool,
+}
+
+impl Decoded {
+    fn new(flags: impl Flags) -> Decoded {
+        let has = |hint| flags.readiness().contains(hint);
+        Decoded {
+            flags: format!("{flags:?}"),
+            readable: has(Readiness::READABLE),
+            read_closed: has(Readiness::READ_CLOSED),
+            aio: has(Readiness::AIO),
+            lio: has(Readiness::LIO),
+        }
+    }
+}
+
+/// What the queues of other platforms make of these: event ports and `poll(2)`, AFD, and kqueue with one filter and two.
+pub fn elsewhere(flags: u32, filter: u8, fflags: u32) -> [Decoded; 4] {
+    let filter = match filter {
+        0 => Filter::Read,
+        1 => Filter::Write,
+        2 => Filter::Aio,
+        3 => Filter::Lio,
+        4 => Filter::User,
+        5 => Filter::Vnode,
+        6 => Filter::Proc,
+        7 => Filter::Signal,
+        8 => Filter::Timer,
+        _ => Filter::Other,
+    };
+    let one = KqueueFlags::new(filter, flags as u16, fflags);
+    let write = KqueueFlags::new(Filter::Write, (flags >> 16) as u16, fflags);
+    let two = KqueueFlags::new(Filter::Read, flags as u16, 0).and(write);
+    [Decoded::new(PollFlags::from_bits(flags)), Decoded::new(AfdFlags(flags)), Decoded::new(one), Decoded::new(two)]
 }

@@ -252,22 +252,26 @@ pub(crate) use self::backend::Selector;
 mod by_descriptor;
 #[cfg(all(feature = "os-poll", not(windows)))]
 #[allow(dead_code)] // epoll and kqueue have all triggers themselves
-mod emulated;
+pub(crate) mod emulated;
 #[cfg(all(feature = "os-poll", not(windows)))]
 #[allow(dead_code)] // event ports need none
 mod notifier;
 #[cfg(all(feature = "os-poll", not(windows)))]
 pub(crate) mod unix;
 
-// What is decided about the queues that Linux does not have is tested on it all the same.
+// What is decided about the queues that Linux does not have is tested, and fuzzed, on it all the same.
 
+#[cfg(all(any(test, fuzzing), feature = "os-poll", unix))]
+#[path = "windows/afd_flags.rs"]
+#[allow(dead_code)] // what polls are asked for
+pub(crate) mod afd_flags;
 #[cfg(all(test, feature = "os-poll", unix))]
 #[path = "event_ports/associations.rs"]
 mod associations;
-#[cfg(all(test, feature = "os-poll", unix))]
+#[cfg(all(any(test, fuzzing), feature = "os-poll", unix))]
 #[path = "kqueue/filters.rs"]
 #[allow(dead_code)] // the system calls' part
-mod filters;
+pub(crate) mod filters;
 
 /// The flags of this platform's queue.
 pub(crate) type EventFlags = <<Selector as Backend>::Event as RawEvent>::Flags;

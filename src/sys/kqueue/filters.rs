@@ -216,7 +216,7 @@ pub(crate) struct KqueueFlags {
 }
 
 impl KqueueFlags {
-    pub(super) fn new(filter: Filter, flags: u16, fflags: u32) -> KqueueFlags {
+    pub(crate) fn new(filter: Filter, flags: u16, fflags: u32) -> KqueueFlags {
         KqueueFlags { filter, flags, fflags, write: None }
     }
 
@@ -226,7 +226,7 @@ impl KqueueFlags {
     }
 
     /// One event of `EVFILT_READ` and one of `EVFILT_WRITE`, in this order, as one.
-    pub(super) fn and(self, write: KqueueFlags) -> KqueueFlags {
+    pub(crate) fn and(self, write: KqueueFlags) -> KqueueFlags {
         let fflags = if self.fflags == 0 { write.fflags } else { self.fflags };
         KqueueFlags { write: Some(write.flags), fflags, ..self }
     }

@@ -24,21 +24,6 @@ use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, OVERLAPPED};
 
 use super::iocp::{Operation, Port};
 
-/// There is something to read.
-pub(crate) const RECEIVE: u32 = 0x1;
-/// There is room to write, or the connection stands.
-pub(crate) const SEND: u32 = 0x4;
-/// The peer has shut its writing side.
-pub(crate) const DISCONNECT: u32 = 0x8;
-/// The connection was reset.
-pub(crate) const ABORT: u32 = 0x10;
-/// The socket was closed on this side.
-pub(crate) const LOCAL_CLOSE: u32 = 0x20;
-/// There is a connection to accept.
-pub(crate) const ACCEPT: u32 = 0x80;
-/// The attempt to connect has failed.
-pub(crate) const CONNECT_FAIL: u32 = 0x100;
-
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 
 /// `\Device\Afd`, and below it any name: this one tells who it is to somebody who lists handles.

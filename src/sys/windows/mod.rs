@@ -3,9 +3,11 @@
 //!
 //! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
 //! - `afd.rs`: the driver's polls.
+//! - `afd_flags.rs`: what it says, and what that means.
 //! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
 
 mod afd;
+mod afd_flags;
 mod iocp;
 mod socket_state;
 
@@ -18,17 +20,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use self::afd::Afd;
 #[cfg(feature = "os-ext")]
 pub(crate) use self::afd::check;
-use self::afd::{ABORT, ACCEPT, Afd, CONNECT_FAIL};
-pub(crate) use self::afd::{DISCONNECT, RECEIVE, SEND};
+use self::afd_flags::AfdFlags;
+pub(crate) use self::afd_flags::{DISCONNECT, RECEIVE, SEND};
 use self::iocp::Packets;
 pub(crate) use self::iocp::Port;
 #[cfg(feature = "os-ext")]
 pub(crate) use self::iocp::{Operation, Owner};
 use self::socket_state::SocketState;
-use super::{Backend, Flags, Plain, Watch, already_registered, not_registered};
-use crate::event::{Event, Readiness, write_names};
+use super::{Backend, Plain, Watch, already_registered, not_registered};
+use crate::event::Event;
 use crate::queue::AtomicToken;
 use crate::{Interest, Token};
 
@@ -295,45 +298,4 @@ impl fmt::Debug for Registration {
 /// Nothing that happens under these locks can panic half-way, so a poisoned one is as good as any.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// `AFD_POLL_RECEIVE` and its like.
-#[derive(Copy, Clone)]
-pub(crate) struct AfdFlags(u32);
-
-impl AfdFlags {
-    #[inline]
-    fn any(self, flags: u32) -> bool {
-        self.0 & flags != 0
-    }
-}
-
-impl Flags for AfdFlags {
-    const WOKEN: AfdFlags = AfdFlags(RECEIVE);
-
-    #[inline]
-    fn readiness(self) -> Readiness {
-        // A reset connection and a failed attempt end both directions.
-        let failed = self.any(ABORT | CONNECT_FAIL);
-        Readiness::EMPTY
-            .with(Readiness::READABLE, failed || self.any(RECEIVE | ACCEPT | DISCONNECT))
-            .with(Readiness::WRITABLE, failed || self.any(SEND))
-            .with(Readiness::ERROR, self.any(CONNECT_FAIL))
-            .with(Readiness::READ_CLOSED, failed || self.any(DISCONNECT))
-            .with(Readiness::WRITE_CLOSED, failed)
-    }
-}
-
-impl fmt::Debug for AfdFlags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (self.any(RECEIVE), "AFD_POLL_RECEIVE"),
-            (self.any(SEND), "AFD_POLL_SEND"),
-            (self.any(DISCONNECT), "AFD_POLL_DISCONNECT"),
-            (self.any(ABORT), "AFD_POLL_ABORT"),
-            (self.any(ACCEPT), "AFD_POLL_ACCEPT"),
-            (self.any(CONNECT_FAIL), "AFD_POLL_CONNECT_FAIL"),
-        ];
-        write_names(f, &names)
-    }
 }

@@ -32,7 +32,8 @@ use std::mem;
 use std::os::windows::io::RawSocket;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use super::afd::{self, ABORT, ACCEPT, Afd, Answer, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND};
+use super::afd::{self, Afd, Answer};
+use super::afd_flags::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND};
 use super::iocp::{Operation, Owner, Port};
 use super::{Batch, lock};
 use crate::sys::{Watch, not_registered};
