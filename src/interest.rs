@@ -49,9 +49,24 @@ impl Interest {
     #[cfg(target_os = "freebsd")]
     pub const LIO: Interest = Interest::of(LIO);
 
-    /// Urgent (out-of-band) data, or another exceptional condition that the source's manual calls `POLLPRI`.
-    #[cfg(any(target_os = "android", target_os = "linux"))]
+    /// Urgent (out-of-band) data of a socket. On Linux and Android also another exceptional condition that the source's
+    /// manual calls `POLLPRI`.
+    ///
+    /// On kqueue this is `EVFILT_EXCEPT` with `NOTE_OOB`; registering other sources than sockets for it may fail there.
+    #[cfg(any(
+        target_os = "android",
+        target_os = "dragonfly",
+        target_os = "linux",
+        target_os = "openbsd",
+        target_vendor = "apple"
+    ))]
     pub const PRIORITY: Interest = Interest::of(PRIORITY);
+
+    /// `PRIORITY`, for tests on platforms that do not have it.
+    #[cfg(test)]
+    pub(crate) const fn priority() -> Interest {
+        Interest::of(PRIORITY)
+    }
 
     const fn of(bits: u8) -> Interest {
         match NonZeroU8::new(bits) {

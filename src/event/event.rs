@@ -93,8 +93,14 @@ impl Event {
         self.has(Readiness::WRITE_CLOSED)
     }
 
-    /// Urgent data, or another condition that the source's manual calls `POLLPRI`: `EPOLLPRI`, `POLLPRI`.
-    /// On the other queues always `false`.
+    /// Urgent data, or another condition that the source's manual calls `POLLPRI`.
+    ///
+    /// | queue | flags |
+    /// |---|---|
+    /// | epoll | `EPOLLPRI` |
+    /// | kqueue | `EVFILT_EXCEPT`, where there is an [`Interest::PRIORITY`](crate::Interest#associatedconstant.PRIORITY) |
+    /// | event ports, poll(2) | `POLLPRI` |
+    /// | AFD | always `false` |
     #[inline]
     #[must_use]
     pub fn is_priority(&self) -> bool {

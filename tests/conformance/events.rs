@@ -120,7 +120,7 @@ fn a_refused_connect_gives_an_event_and_take_error_tells() {
     assert_no_event(&mut poll);
 }
 
-/// Linux only: other queues do not tell.
+/// Linux only: others differ in what `EVFILT_READ` makes of it.
 #[test]
 #[cfg(target_os = "linux")]
 fn urgent_data_is_priority_and_not_readable() {
@@ -132,6 +132,18 @@ fn urgent_data_is_priority_and_not_readable() {
     assert!(!event.is_readable() && !event.is_error());
     crate::util::assert_would_block(ours.read(&mut [0; 8]));
     assert_no_event(&mut poll);
+}
+
+#[test]
+#[cfg(any(target_os = "dragonfly", target_os = "openbsd", target_vendor = "apple"))]
+fn urgent_data_is_priority() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, theirs) = tcp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::PRIORITY).unwrap();
+    SockRef::from(&theirs).send_out_of_band(b"!").unwrap();
+    wait_for(&mut poll, TOKEN, Event::is_priority);
+    poll.registry().reregister(&mut ours, TOKEN, Interest::READABLE).unwrap();
+    poll.registry().deregister(&mut ours).unwrap();
 }
 
 #[test]

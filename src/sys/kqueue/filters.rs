@@ -21,8 +21,11 @@ pub(super) const EV_DISPATCH: u16 = 0x80;
 pub(super) const EV_ERROR: u16 = 0x4000;
 pub(super) const EV_EOF: u16 = 0x8000;
 
-/// One of each for `EVFILT_READ` and `EVFILT_WRITE`, in this order; `None` where that filter is left alone.
-pub(super) type PerFilter<T> = [Option<T>; 2];
+/// The filters of a registration.
+const FILTERS: [Filter; 3] = [Filter::Read, Filter::Write, Filter::Except];
+
+/// One of each for the [`FILTERS`], in this order; `None` where that filter is left alone.
+pub(super) type PerFilter<T> = [Option<T>; 3];
 
 /// The flags that make the filters of a registration fire as its trigger says.
 ///
@@ -39,17 +42,22 @@ pub(super) fn mode(trigger: Trigger) -> u16 {
 /// The flags for each filter that `watch` asks for. Those of a registration that exists are re-armed.
 pub(super) fn additions(watch: &Watch) -> PerFilter<u16> {
     let flags = EV_ADD | EV_ENABLE | mode(watch.trigger);
-    [watch.interest.is_readable().then_some(flags), watch.interest.is_writable().then_some(flags)]
+    let interest = watch.interest;
+    [interest.is_readable(), interest.is_writable(), interest.is_priority()].map(|asked| asked.then_some(flags))
 }
 
-/// As [`additions`]; the filters that `watch` does not ask for are deleted.
-pub(super) fn replacements(watch: &Watch) -> PerFilter<u16> {
-    additions(watch).map(|flags| flags.or(Some(EV_DELETE)))
+/// As [`additions`]; those of the `present` filters that `watch` does not ask for are deleted.
+pub(super) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u16> {
+    let mut changes = deletions(present);
+    for (change, addition) in changes.iter_mut().zip(additions(watch)) {
+        *change = addition.or(*change);
+    }
+    changes
 }
 
-/// Both filters with the same flags.
-pub(super) fn both(flags: u16) -> PerFilter<u16> {
-    [Some(flags); 2]
+/// What deletes the filters that may be `present`.
+pub(super) fn deletions(present: PerFilter<()>) -> PerFilter<u16> {
+    present.map(|filter| filter.map(|()| EV_DELETE))
 }
 
 /// One change: what the kernel reads as a `kevent`, but for what all of a registration's have in common.
@@ -65,7 +73,7 @@ pub(super) struct Change {
 /// what the kernel writes are receipts alone, so that no event is taken out of the queue and lost.
 pub(super) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
     let change = |(filter, flags): (_, Option<_>)| flags.map(|flags| Change { filter, flags: flags | EV_RECEIPT });
-    [Filter::Read, Filter::Write].into_iter().zip(changes).filter_map(change)
+    FILTERS.into_iter().zip(changes).filter_map(change)
 }
 
 /// What became of each of `changes`: zero or `errno`, by what the kernel wrote in answer: a filter, its flags and `data`.
@@ -79,25 +87,23 @@ pub(super) fn outcome(
         let receipt = |(filter, flags, errno)| (filter == wanted && flags & EV_ERROR != 0).then_some(errno);
         receipts.clone().find_map(receipt).unwrap_or(0)
     };
-    [changes[0].map(|_| of(Filter::Read)), changes[1].map(|_| of(Filter::Write))]
+    std::array::from_fn(|filter| changes[filter].map(|_| of(FILTERS[filter])))
 }
 
 /// What takes back those `changes` that succeeded.
 pub(super) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerFilter<u16> {
-    let undo = |filter: usize| match (changes[filter], receipts[filter]) {
+    std::array::from_fn(|filter| match (changes[filter], receipts[filter]) {
         (Some(flags), Some(0)) if flags & EV_ADD != 0 => Some(EV_DELETE),
         _ => None,
-    };
-    [undo(0), undo(1)]
+    })
 }
 
 /// The first error among the receipts of `changes` that is one: `errno`.
 pub(super) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
-    let failed = |filter: usize| {
-        let (flags, errno) = (changes[filter]?, receipts[filter]?);
+    changes.into_iter().zip(receipts).find_map(|(flags, errno)| {
+        let (flags, errno) = (flags?, errno?);
         is_failure(flags, errno, cfg!(target_vendor = "apple")).then_some(errno)
-    };
-    failed(0).or_else(|| failed(1))
+    })
 }
 
 fn is_failure(flags: u16, errno: i32, apple: bool) -> bool {
@@ -112,17 +118,18 @@ fn is_failure(flags: u16, errno: i32, apple: bool) -> bool {
     }
 }
 
-/// The error of ending a registration with [`EV_DELETE`] for both filters: there was none if neither filter was found.
-pub(super) fn deletion_failure(receipts: PerFilter<i32>) -> Option<i32> {
-    failure(both(EV_DELETE), receipts)
-        .or_else(|| receipts.iter().all(|&receipt| receipt == Some(libc::ENOENT)).then_some(libc::ENOENT))
+/// The error of ending a registration with [`deletions`]: there was none if no filter was found.
+pub(super) fn deletion_failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
+    let none_was_found = || receipts.iter().flatten().all(|&receipt| receipt == libc::ENOENT);
+    failure(changes, receipts).or_else(|| none_was_found().then_some(libc::ENOENT))
 }
 
-/// The registrations that are not edge-triggered, by descriptor.
+/// The registrations that are not edge-triggered for reading and writing, by descriptor.
 ///
-/// Edge-triggered ones need no memory. Of others it is needed for two reasons. Adding a filter anew changes neither
-/// `EV_CLEAR` nor `EV_DISPATCH`, so a change of trigger has to delete first; and a one-shot of two directions is two
-/// filters in the kernel, of which each fires once.
+/// Those need no memory. Of others it is needed for three reasons. Adding a filter anew changes neither `EV_CLEAR` nor
+/// `EV_DISPATCH`, so a change of trigger has to delete first; a one-shot of two directions is two filters in the kernel,
+/// of which each fires once; and `EVFILT_EXCEPT` is left alone where nobody has asked for it, since older kernels do not
+/// know it.
 ///
 /// A descriptor that is closed without being deregistered stays noted until its number is registered again; until then
 /// nothing asks for it.
@@ -134,7 +141,7 @@ struct Note {
     mode: u16,
     /// The token of a one-shot that has not fired.
     armed: Option<Token>,
-    two_filters: bool,
+    filters: PerFilter<()>,
 }
 
 impl Notes {
@@ -143,15 +150,20 @@ impl Notes {
         self.0.get(fd).map_or(EV_CLEAR, |note| note.mode) != mode(watch.trigger)
     }
 
+    /// The filters that `fd` may have.
+    pub(super) fn present(&self, fd: RawFd) -> PerFilter<()> {
+        [Some(()), Some(()), self.0.get(fd).and_then(|note| note.filters[2])]
+    }
+
     /// `fd` is registered as `watch` says from now on.
     pub(super) fn set(&mut self, fd: RawFd, watch: &Watch) {
         let one_shot = watch.trigger == Trigger::OneShot;
         let note = Note {
             mode: mode(watch.trigger),
             armed: one_shot.then_some(watch.token),
-            two_filters: watch.interest.is_readable() && watch.interest.is_writable(),
+            filters: additions(watch).map(|flags| flags.map(drop)),
         };
-        if note.mode == EV_CLEAR {
+        if note.mode == EV_CLEAR && note.filters[2].is_none() {
             self.forget(fd);
         } else {
             self.0.insert(fd, note);
@@ -162,22 +174,24 @@ impl Notes {
         self.0.remove(fd);
     }
 
-    /// A one-shot filter of `fd`, or both, fired with `token`. Returns the changes that keep it from firing again.
+    /// A one-shot filter of `fd`, or several, fired with `token`. Returns the changes that keep it from firing again.
     ///
     /// Or nothing, if the registration was replaced, was ended, or has fired already: between the kernel's giving the
     /// event and this call, another thread may have registered the descriptor anew, and that is still due its event.
     pub(super) fn fire(&mut self, fd: RawFd, token: Token) -> Option<PerFilter<u16>> {
         let note = self.0.get_mut(fd).filter(|note| note.armed == Some(token))?;
         note.armed = None;
-        Some(if note.two_filters { both(EV_DISABLE) } else { [None; 2] })
+        let several = note.filters.iter().flatten().count() > 1;
+        Some(note.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE)))
     }
 }
 
 /// `EVFILT_READ` and its like: those that this crate registers, and those that a program may on the queue's descriptor.
-#[derive(Copy, Clone, PartialEq, Eq)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Filter {
     Read,
     Write,
+    Except,
     Aio,
     Lio,
     User,
@@ -193,6 +207,7 @@ impl fmt::Debug for Filter {
         f.write_str(match self {
             Filter::Read => "EVFILT_READ",
             Filter::Write => "EVFILT_WRITE",
+            Filter::Except => "EVFILT_EXCEPT",
             Filter::Aio => "EVFILT_AIO",
             Filter::Lio => "EVFILT_LIO",
             Filter::User => "EVFILT_USER",
@@ -205,7 +220,7 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// What one `kevent` says; or two, of a one-shot whose two filters fired together.
+/// What one `kevent` says; or several, of a one-shot whose filters fired together.
 #[derive(Copy, Clone)]
 pub(crate) struct KqueueFlags {
     filter: Filter,
@@ -213,35 +228,41 @@ pub(crate) struct KqueueFlags {
     fflags: u32,
     /// The flags of `EVFILT_WRITE`, if the event stands for it as well.
     write: Option<u16>,
+    /// Those of `EVFILT_EXCEPT`.
+    except: Option<u16>,
 }
 
 impl KqueueFlags {
     pub(crate) fn new(filter: Filter, flags: u16, fflags: u32) -> KqueueFlags {
-        KqueueFlags { filter, flags, fflags, write: None }
+        KqueueFlags { filter, flags, fflags, write: None, except: None }
     }
 
     /// Whether the event is of a one-shot.
     pub(super) fn is_one_shot(self) -> bool {
-        self.flags & EV_DISPATCH != 0 && matches!(self.filter, Filter::Read | Filter::Write)
+        self.flags & EV_DISPATCH != 0 && FILTERS.contains(&self.filter)
     }
 
-    /// One event of `EVFILT_READ` and one of `EVFILT_WRITE`, in this order, as one.
-    pub(crate) fn and(self, write: KqueueFlags) -> KqueueFlags {
-        let fflags = if self.fflags == 0 { write.fflags } else { self.fflags };
-        KqueueFlags { write: Some(write.flags), fflags, ..self }
+    /// One event of each of several [`FILTERS`], in their order, as one.
+    pub(crate) fn and(self, next: KqueueFlags) -> KqueueFlags {
+        if next.filter == Filter::Except {
+            return KqueueFlags { except: Some(next.flags), ..self };
+        }
+        let fflags = if self.fflags == 0 { next.fflags } else { self.fflags };
+        KqueueFlags { write: Some(next.flags), fflags, ..self }
     }
 }
 
 impl Flags for KqueueFlags {
-    const WOKEN: KqueueFlags = KqueueFlags { filter: Filter::User, flags: EV_CLEAR, fflags: 0, write: None };
+    const WOKEN: KqueueFlags =
+        KqueueFlags { filter: Filter::User, flags: EV_CLEAR, fflags: 0, write: None, except: None };
 
     #[inline]
     fn readiness(self) -> Readiness {
-        let readiness = readiness(self.filter, self.flags, self.fflags);
-        match self.write {
-            None => readiness,
-            Some(write) => readiness.with(self::readiness(Filter::Write, write, self.fflags), true),
-        }
+        let all = [(self.filter, Some(self.flags)), (Filter::Write, self.write), (Filter::Except, self.except)];
+        all.into_iter().fold(Readiness::EMPTY, |all, (filter, flags)| match flags {
+            Some(flags) => all.with(readiness(filter, flags, self.fflags), true),
+            None => all,
+        })
     }
 }
 
@@ -250,7 +271,7 @@ impl Flags for KqueueFlags {
 /// `EV_EOF` means that its own direction is closed: of `EVFILT_READ`, that the peer has shut its writing side or is
 /// gone; of `EVFILT_WRITE`, that the peer is gone or that *we* have shut our writing side. So after our own
 /// `shutdown(Write)` an event says "write closed", which is the case, and never "read closed". With it, `fflags` is the
-/// socket's error, if it has one.
+/// socket's error, if it has one. (Of `EVFILT_EXCEPT`, `fflags` may be the condition as well: there it is no error.)
 #[inline]
 fn readiness(filter: Filter, flags: u16, fflags: u32) -> Readiness {
     let read = filter == Filter::Read;
@@ -260,6 +281,7 @@ fn readiness(filter: Filter, flags: u16, fflags: u32) -> Readiness {
     Readiness::EMPTY
         .with(Readiness::READABLE, read || filter == Filter::User)
         .with(Readiness::WRITABLE, write)
+        .with(Readiness::PRIORITY, filter == Filter::Except)
         .with(Readiness::ERROR, flags & EV_ERROR != 0 || end && fflags != 0)
         .with(Readiness::READ_CLOSED, read && end)
         .with(Readiness::WRITE_CLOSED, write && end)
@@ -273,6 +295,9 @@ impl fmt::Debug for KqueueFlags {
         debug.field("filter", &self.filter).field("flags", &FlagNames(self.flags)).field("fflags", &self.fflags);
         if let Some(write) = self.write {
             debug.field("and", &Filter::Write).field("write_flags", &FlagNames(write));
+        }
+        if let Some(except) = self.except {
+            debug.field("and", &Filter::Except).field("except_flags", &FlagNames(except));
         }
         debug.finish()
     }
@@ -305,6 +330,8 @@ mod tests {
     use crate::Interest;
 
     const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+    const PRIORITY: Interest = Interest::priority();
+    const READ_AND_WRITE: PerFilter<()> = [Some(()), Some(()), None];
 
     fn watch(interest: Interest, trigger: Trigger) -> Watch {
         Watch { token: Token(usize::MAX), interest, trigger }
@@ -313,22 +340,43 @@ mod tests {
     #[test]
     fn only_what_is_asked_for_is_added() {
         let edge = EV_ADD | EV_ENABLE | EV_CLEAR;
-        assert_eq!(additions(&watch(Interest::READABLE, Trigger::Edge)), [Some(edge), None]);
-        assert_eq!(additions(&watch(Interest::WRITABLE, Trigger::Edge)), [None, Some(edge)]);
-        assert_eq!(additions(&watch(BOTH, Trigger::Edge)), [Some(edge); 2]);
+        assert_eq!(additions(&watch(Interest::READABLE, Trigger::Edge)), [Some(edge), None, None]);
+        assert_eq!(additions(&watch(Interest::WRITABLE, Trigger::Edge)), [None, Some(edge), None]);
+        assert_eq!(additions(&watch(BOTH, Trigger::Edge)), [Some(edge), Some(edge), None]);
+        assert_eq!(additions(&watch(PRIORITY, Trigger::Edge)), [None, None, Some(edge)]);
     }
 
     #[test]
     fn a_level_trigger_is_the_absence_of_ev_clear_and_a_one_shot_is_ev_dispatch() {
-        assert_eq!(additions(&watch(BOTH, Trigger::Level)), [Some(EV_ADD | EV_ENABLE); 2]);
-        assert_eq!(additions(&watch(BOTH, Trigger::OneShot)), [Some(EV_ADD | EV_ENABLE | EV_DISPATCH); 2]);
+        let all = BOTH | PRIORITY;
+        assert_eq!(additions(&watch(all, Trigger::Level)), [Some(EV_ADD | EV_ENABLE); 3]);
+        assert_eq!(additions(&watch(all, Trigger::OneShot)), [Some(EV_ADD | EV_ENABLE | EV_DISPATCH); 3]);
     }
 
     #[test]
     fn a_replacement_deletes_what_is_not_asked_for_any_more() {
-        let [read, write] = replacements(&watch(Interest::READABLE, Trigger::Edge));
-        assert_eq!(read, Some(EV_ADD | EV_ENABLE | EV_CLEAR));
-        assert_eq!(write, Some(EV_DELETE));
+        let reader = watch(Interest::READABLE, Trigger::Edge);
+        let edge = Some(EV_ADD | EV_ENABLE | EV_CLEAR);
+        assert_eq!(replacements(&reader, READ_AND_WRITE), [edge, Some(EV_DELETE), None]);
+        assert_eq!(replacements(&reader, [Some(()); 3]), [edge, Some(EV_DELETE), Some(EV_DELETE)]);
+        let priority = watch(PRIORITY, Trigger::Edge);
+        assert_eq!(replacements(&priority, READ_AND_WRITE), [Some(EV_DELETE), Some(EV_DELETE), edge]);
+    }
+
+    #[test]
+    fn evfilt_except_is_left_alone_where_nobody_asked_for_it() {
+        let mut notes = Notes::default();
+        assert_eq!(notes.present(3), READ_AND_WRITE);
+        notes.set(3, &watch(BOTH, Trigger::Level));
+        assert_eq!(notes.present(3), READ_AND_WRITE);
+        let priority = watch(Interest::READABLE | PRIORITY, Trigger::Edge);
+        assert!(!notes.mode_changes(4, &priority));
+        notes.set(4, &priority);
+        assert!(!notes.mode_changes(4, &priority));
+        assert_eq!(notes.present(4), [Some(()); 3]);
+        assert_eq!(deletions(notes.present(4)), [Some(EV_DELETE); 3]);
+        notes.set(4, &watch(BOTH, Trigger::Edge));
+        assert_eq!(notes.present(4), READ_AND_WRITE);
     }
 
     #[test]
@@ -337,33 +385,45 @@ mod tests {
         let edge = EV_ADD | EV_ENABLE | EV_CLEAR | EV_RECEIPT;
         let reader = watch(Interest::READABLE, Trigger::Edge);
         assert_eq!(list(additions(&reader)), [(Filter::Read, edge)]);
-        assert_eq!(list(replacements(&reader)), [(Filter::Read, edge), (Filter::Write, EV_DELETE | EV_RECEIPT)]);
-        assert_eq!(list(both(EV_DELETE)).len(), 2);
-        assert_eq!(list([None; 2]), []);
+        let delete = EV_DELETE | EV_RECEIPT;
+        assert_eq!(list(replacements(&reader, READ_AND_WRITE)), [(Filter::Read, edge), (Filter::Write, delete)]);
+        assert_eq!(list([None, None, Some(EV_DELETE)]), [(Filter::Except, delete)]);
+        assert_eq!(list([None; 3]), []);
     }
 
     #[test]
     fn each_receipt_is_judged_for_its_own_filter() {
-        let both = both(EV_ADD);
-        let reader = [Some(EV_ADD), None];
+        let both = [Some(EV_ADD), Some(EV_ADD), None];
+        let reader = [Some(EV_ADD), None, None];
         let (read, write) = (Filter::Read, Filter::Write);
         let rows = [
-            ("both were made", both, vec![(read, EV_ERROR, 0), (write, EV_ERROR, 0)], [Some(0), Some(0)]),
+            ("both were made", both, vec![(read, EV_ERROR, 0), (write, EV_ERROR, 0)], [Some(0), Some(0), None]),
             (
                 "the first failed, and hides nothing of the second",
                 both,
                 vec![(read, EV_ERROR, libc::ENOENT), (write, EV_ERROR, libc::EPIPE)],
-                [Some(libc::ENOENT), Some(libc::EPIPE)],
+                [Some(libc::ENOENT), Some(libc::EPIPE), None],
             ),
             (
                 "in another order",
                 both,
                 vec![(write, EV_ERROR, libc::EINVAL), (read, EV_ERROR, 0)],
-                [Some(0), Some(libc::EINVAL)],
+                [Some(0), Some(libc::EINVAL), None],
             ),
-            ("interrupted after the changes were made", both, vec![], [Some(0), Some(0)]),
-            ("an event is no receipt", both, vec![(read, EV_CLEAR, 17), (write, EV_ERROR, 0)], [Some(0), Some(0)]),
-            ("one change", reader, vec![(read, EV_ERROR, libc::EBADF)], [Some(libc::EBADF), None]),
+            (
+                "of all three",
+                [Some(EV_ADD); 3],
+                vec![(read, EV_ERROR, 0), (write, EV_ERROR, 0), (Filter::Except, EV_ERROR, libc::EINVAL)],
+                [Some(0), Some(0), Some(libc::EINVAL)],
+            ),
+            ("interrupted after the changes were made", both, vec![], [Some(0), Some(0), None]),
+            (
+                "an event is no receipt",
+                both,
+                vec![(read, EV_CLEAR, 17), (write, EV_ERROR, 0)],
+                [Some(0), Some(0), None],
+            ),
+            ("one change", reader, vec![(read, EV_ERROR, libc::EBADF)], [Some(libc::EBADF), None, None]),
         ];
         for (name, changes, receipts, expected) in rows {
             assert_eq!(outcome(changes, receipts.into_iter()), expected, "{name}");
@@ -373,25 +433,25 @@ mod tests {
     #[test]
     fn one_failed_change_does_not_hide_another() {
         let changes = additions(&watch(BOTH, Trigger::Edge));
-        assert_eq!(failure(changes, [Some(0), Some(0)]), None);
-        assert_eq!(failure(changes, [Some(libc::ENOMEM), Some(0)]), Some(libc::ENOMEM));
-        assert_eq!(failure(changes, [Some(0), Some(libc::EINVAL)]), Some(libc::EINVAL));
-        assert_eq!(failure(changes, [Some(libc::ENOMEM), Some(libc::EINVAL)]), Some(libc::ENOMEM));
+        assert_eq!(failure(changes, [Some(0), Some(0), None]), None);
+        assert_eq!(failure(changes, [Some(libc::ENOMEM), Some(0), None]), Some(libc::ENOMEM));
+        assert_eq!(failure(changes, [Some(0), Some(libc::EINVAL), None]), Some(libc::EINVAL));
+        assert_eq!(failure(changes, [Some(libc::ENOMEM), Some(libc::EINVAL), None]), Some(libc::ENOMEM));
     }
 
     #[test]
     fn a_failed_registration_takes_back_only_what_it_added() {
         let changes = additions(&watch(BOTH, Trigger::Edge));
-        assert_eq!(undoing(changes, [Some(0), Some(libc::EINVAL)]), [Some(EV_DELETE), None]);
-        assert_eq!(undoing(changes, [Some(libc::EINVAL), Some(0)]), [None, Some(EV_DELETE)]);
-        assert_eq!(undoing(changes, [Some(libc::EBADF); 2]), [None; 2]);
+        assert_eq!(undoing(changes, [Some(0), Some(libc::EINVAL), None]), [Some(EV_DELETE), None, None]);
+        assert_eq!(undoing(changes, [Some(libc::EINVAL), Some(0), None]), [None, Some(EV_DELETE), None]);
+        assert_eq!(undoing(changes, [Some(libc::EBADF), Some(libc::EBADF), None]), [None; 3]);
     }
 
     #[test]
     fn dropping_an_interest_that_was_never_there_is_no_failure() {
-        let changes = replacements(&watch(Interest::READABLE, Trigger::Edge));
-        assert_eq!(failure(changes, [Some(0), Some(libc::ENOENT)]), None);
-        assert_eq!(failure(changes, [Some(libc::ENOENT), Some(0)]), Some(libc::ENOENT));
+        let changes = replacements(&watch(Interest::READABLE, Trigger::Edge), READ_AND_WRITE);
+        assert_eq!(failure(changes, [Some(0), Some(libc::ENOENT), None]), None);
+        assert_eq!(failure(changes, [Some(libc::ENOENT), Some(0), None]), Some(libc::ENOENT));
     }
 
     #[test]
@@ -403,11 +463,14 @@ mod tests {
 
     #[test]
     fn ending_a_registration_needs_one_filter() {
-        assert_eq!(deletion_failure([Some(0), Some(0)]), None);
-        assert_eq!(deletion_failure([Some(0), Some(libc::ENOENT)]), None);
-        assert_eq!(deletion_failure([Some(libc::ENOENT), Some(0)]), None);
-        assert_eq!(deletion_failure([Some(libc::ENOENT); 2]), Some(libc::ENOENT));
-        assert_eq!(deletion_failure([Some(libc::ENOENT), Some(libc::EBADF)]), Some(libc::EBADF));
+        let failure = |receipts| deletion_failure(deletions(READ_AND_WRITE), receipts);
+        assert_eq!(failure([Some(0), Some(0), None]), None);
+        assert_eq!(failure([Some(0), Some(libc::ENOENT), None]), None);
+        assert_eq!(failure([Some(libc::ENOENT), Some(0), None]), None);
+        assert_eq!(failure([Some(libc::ENOENT), Some(libc::ENOENT), None]), Some(libc::ENOENT));
+        assert_eq!(failure([Some(libc::ENOENT), Some(libc::EBADF), None]), Some(libc::EBADF));
+        let all = deletions([Some(()); 3]);
+        assert_eq!(deletion_failure(all, [Some(libc::ENOENT), Some(libc::ENOENT), Some(0)]), None);
     }
 
     #[test]
@@ -434,7 +497,11 @@ mod tests {
         let mut notes = Notes::default();
         let one_shot = watch(BOTH, Trigger::OneShot);
         notes.set(3, &one_shot);
-        assert_eq!(notes.fire(3, one_shot.token), Some([Some(EV_DISABLE); 2]), "the other filter is disabled");
+        assert_eq!(
+            notes.fire(3, one_shot.token),
+            Some([Some(EV_DISABLE), Some(EV_DISABLE), None]),
+            "the other filter is disabled"
+        );
         assert_eq!(notes.fire(3, one_shot.token), None, "its event was on its way");
         notes.set(3, &one_shot);
         assert!(notes.fire(3, one_shot.token).is_some());
@@ -445,7 +512,7 @@ mod tests {
         let mut notes = Notes::default();
         let one_shot = watch(Interest::WRITABLE, Trigger::OneShot);
         notes.set(3, &one_shot);
-        assert_eq!(notes.fire(3, one_shot.token), Some([None; 2]));
+        assert_eq!(notes.fire(3, one_shot.token), Some([None; 3]));
         assert_eq!(notes.fire(3, one_shot.token), None);
     }
 
@@ -489,6 +556,8 @@ mod tests {
             ),
             ("a failed filter", Filter::Write, EV_ERROR, 0, writable.with(Readiness::ERROR, true)),
             ("a low-water mark is no error", Filter::Read, EV_CLEAR, 1, readable),
+            ("an urgent byte", Filter::Except, EV_CLEAR, 2, nothing.with(Readiness::PRIORITY, true)),
+            ("an urgent byte, then the end", Filter::Except, EV_EOF, 2, nothing.with(Readiness::PRIORITY, true)),
             ("a wake", Filter::User, EV_CLEAR, 0, readable),
             ("a finished request", Filter::Aio, EV_ONESHOT, 0, nothing.with(Readiness::AIO, true)),
             ("a finished list of requests", Filter::Lio, EV_ONESHOT, 0, nothing.with(Readiness::LIO, true)),
@@ -511,6 +580,10 @@ mod tests {
         assert!(readiness.contains(Readiness::READABLE.with(Readiness::WRITABLE, true)));
         assert!(readiness.contains(Readiness::READ_CLOSED));
         assert!(!readiness.contains(Readiness::WRITE_CLOSED), "a half-closed peer is no hang-up");
+
+        let except = KqueueFlags::new(Filter::Except, EV_DISPATCH, 2);
+        assert!(read.and(except).readiness().contains(Readiness::READ_CLOSED.with(Readiness::PRIORITY, true)));
+        assert!(!read.and(write).and(except).readiness().contains(Readiness::ERROR), "the condition is no error");
 
         let reset = KqueueFlags::new(Filter::Write, EV_DISPATCH | EV_EOF, libc::ECONNRESET as u32);
         assert!(read.and(reset).readiness().contains(Readiness::WRITE_CLOSED.with(Readiness::ERROR, true)));

@@ -1,8 +1,8 @@
 //! `kqueue(2)`: the BSDs and Apple's systems.
 //!
-//! A registration is up to two *filters* in the kernel, `EVFILT_READ` and `EVFILT_WRITE`, that are changed and fire
-//! independently: what is ready in both directions gives two events (one for a one-shot). What is decided stands in
-//! `filters`; here are the system calls.
+//! A registration is up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, that are
+//! changed and fire independently: what is ready in both directions gives two events (one for a one-shot). What is decided
+//! stands in `filters`; here are the system calls.
 
 #![allow(unsafe_code)]
 
@@ -16,9 +16,13 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
+// FreeBSD and NetBSD have neither; of Apple's, older versions of `libc` know nothing.
+#[cfg(any(target_os = "dragonfly", target_os = "openbsd"))]
+use libc::{EVFILT_EXCEPT, NOTE_OOB};
+
 use self::filters::{
-    Change, EV_ADD, EV_CLEAR, EV_DELETE, Filter, KqueueFlags, Notes, PerFilter, additions, both, change_list,
-    deletion_failure, failure, outcome, replacements, undoing,
+    Change, EV_ADD, EV_CLEAR, EV_DELETE, Filter, KqueueFlags, Notes, PerFilter, additions, change_list,
+    deletion_failure, deletions, failure, outcome, replacements, undoing,
 };
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock, timespec};
@@ -29,6 +33,11 @@ use crate::queue::AtomicToken;
 
 /// Whether the waker is an `EVFILT_USER` event; else it is a pipe. NetBSD has the filter since 10, OpenBSD since 7.8.
 const HAS_USER_EVENTS: bool = !cfg!(any(target_os = "netbsd", target_os = "openbsd", mio_unsupported_force_waker_pipe));
+
+#[cfg(target_vendor = "apple")]
+const EVFILT_EXCEPT: i16 = -15;
+#[cfg(target_vendor = "apple")]
+const NOTE_OOB: u32 = 0x2;
 
 /// The waker's `EVFILT_USER` event.
 const WAKER: libc::uintptr_t = 0;
@@ -123,8 +132,8 @@ impl Backend for Selector {
     }
 
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        let changes = replacements(&watch);
         let mut notes = self.prepare(fd, &watch)?;
+        let changes = replacements(&watch, notes.present(fd));
         let receipts = self.change(fd, watch.token, changes)?;
         // After a failure the other filter stays as it is wanted: what it was before is not known any more.
         notes.set(fd, &watch);
@@ -133,9 +142,10 @@ impl Backend for Selector {
 
     fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
         let mut notes = lock(&self.notes);
-        let receipts = self.change(fd, Token(0), both(EV_DELETE))?;
+        let changes = deletions(notes.present(fd));
+        let receipts = self.change(fd, Token(0), changes)?;
         notes.forget(fd);
-        deletion_failure(receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
+        deletion_failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
     fn set_waker(&self, token: Token) -> io::Result<()> {
@@ -148,7 +158,7 @@ impl Backend for Selector {
             return notifier.drain();
         }
         let notifier = Notifier::new()?;
-        let changes = [Some(EV_ADD | EV_CLEAR), None];
+        let changes = [Some(EV_ADD | EV_CLEAR), None, None];
         let receipts = self.change(notifier.as_raw_fd(), token, changes)?;
         if let Some(error) = failure(changes, receipts) {
             return Err(io::Error::from_raw_os_error(error));
@@ -169,29 +179,34 @@ impl Backend for Selector {
 impl Selector {
     /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
     fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, Notes>> {
-        if additions(watch) == [None; 2] {
+        if additions(watch) == [None; 3] {
             let reason = "a descriptor is watched for reading or writing; an AIO request names its queue itself";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         let notes = lock(&self.notes);
         if notes.mode_changes(fd, watch) {
             // Those that fail were not there. An invalid descriptor is told of by the change that follows.
-            self.change(fd, watch.token, both(EV_DELETE))?;
+            self.change(fd, watch.token, deletions(notes.present(fd)))?;
         }
         Ok(notes)
     }
 
     /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
     fn change(&self, fd: RawFd, token: Token, changes: PerFilter<u16>) -> io::Result<PerFilter<i32>> {
-        let mut list = [libc::kevent { ident: fd as libc::uintptr_t, udata: udata(token), ..no_event() }; 2];
+        let mut list = [libc::kevent { ident: fd as libc::uintptr_t, udata: udata(token), ..no_event() }; 3];
         let mut count = 0;
         for Change { filter, flags } in change_list(changes) {
-            list[count].filter = if filter == Filter::Read { libc::EVFILT_READ } else { libc::EVFILT_WRITE };
+            (list[count].filter, list[count].fflags) = match filter {
+                Filter::Read => (libc::EVFILT_READ, 0),
+                #[cfg(any(target_os = "dragonfly", target_os = "openbsd", target_vendor = "apple"))]
+                Filter::Except => (EVFILT_EXCEPT, NOTE_OOB),
+                _ => (libc::EVFILT_WRITE, 0),
+            };
             list[count].flags = flags.into();
             count += 1;
         }
         if count == 0 {
-            return Ok([None; 2]);
+            return Ok([None; 3]);
         }
         // There is room for the receipts only. With a time-out of zero it does not wait, whatever it makes of them.
         let kqueue = self.kqueue.as_raw_fd();
@@ -236,8 +251,8 @@ impl Selector {
     /// Gives one event for each one-shot that has fired, and disables its other filter.
     #[cold]
     fn fire_one_shots(&self, fired: &mut [libc::kevent], events: &mut Vec<Event>) {
-        // Both filters of a registration side by side, `EVFILT_READ` first.
-        fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent) == Filter::Write));
+        // The filters of a registration side by side, in their order.
+        fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent)));
         let mut notes = lock(&self.notes);
         for filters in fired.chunk_by(|a, b| (a.ident, token(a)) == (b.ident, token(b))) {
             let (fd, token) = (filters[0].ident as RawFd, token(&filters[0]));
@@ -287,6 +302,8 @@ fn filter(kevent: &libc::kevent) -> Filter {
     match kevent.filter {
         libc::EVFILT_READ => Filter::Read,
         libc::EVFILT_WRITE => Filter::Write,
+        #[cfg(any(target_os = "dragonfly", target_os = "openbsd", target_vendor = "apple"))]
+        EVFILT_EXCEPT => Filter::Except,
         libc::EVFILT_AIO => Filter::Aio,
         #[cfg(target_os = "freebsd")]
         libc::EVFILT_LIO => Filter::Lio,
