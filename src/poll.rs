@@ -145,7 +145,7 @@ impl Poll {
     /// call.
     ///
     /// Calls `epoll_pwait2(2)` or `epoll_wait(2)`, `kevent(2)`, `port_getn(3C)`, `GetQueuedCompletionStatusEx`, or
-    /// `ppoll(2)`.
+    /// `poll(2)` or `ppoll(2)`.
     ///
     /// # Errors
     ///

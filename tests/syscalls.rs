@@ -312,8 +312,9 @@ mod poll {
             mark();
         });
         let Some(calls) = calls else { return };
-        assert_eq!(names(&calls), ["ppoll"; 4]);
-        assert!(calls[0].contains(", NULL, NULL, "), "{calls:?}");
+        // Where the OS has no `poll(2)`, the C library makes `ppoll(2)` of it.
+        assert!(names(&calls).iter().all(|&name| name == "poll" || name == "ppoll"), "{calls:?}");
+        assert_eq!(calls.len(), 4, "{calls:?}");
     }
 }
 

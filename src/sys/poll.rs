@@ -27,13 +27,10 @@ use crate::{Interest, Token};
 #[derive(Debug)]
 pub(crate) struct Selector {
     shared: Arc<Shared>,
-    /// The copy that the kernel works on. Locked for as long as a wait takes, by the one thread that polls.
-    snapshot: Mutex<Snapshot>,
 }
 
 impl Backend for Selector {
-    /// How many events fit; the kernel writes into the snapshot.
-    type Buffer = usize;
+    type Buffer = Snapshot;
     type Registration = Registration<Shared>;
     type Event = Plain<PollFlags>;
 
@@ -46,25 +43,24 @@ impl Backend for Selector {
             notifier => Some(notifier?),
         };
         let shared = Shared { table: Mutex::default(), notifier, woken: AtomicBool::new(false) };
-        Ok(Selector { shared: Arc::new(shared), snapshot: Mutex::default() })
+        Ok(Selector { shared: Arc::new(shared) })
     }
 
-    fn buffer(capacity: usize) -> usize {
-        capacity
+    fn buffer(capacity: usize) -> Snapshot {
+        Snapshot { capacity, watched: Vec::new(), ids: Vec::new() }
     }
 
     fn select(
         &self,
-        room: &mut usize,
+        snapshot: &mut Snapshot,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
         waker: &AtomicToken,
     ) -> io::Result<bool> {
-        let mut snapshot = lock(&self.snapshot);
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
-            self.shared.table().copy_to(&mut snapshot, self.shared.notifier.as_ref());
+            self.shared.table().copy_to(snapshot, self.shared.notifier.as_ref());
             let ready = wait(&mut snapshot.watched, left);
             let mut table = self.shared.table();
             table.sleeping = false;
@@ -79,7 +75,7 @@ impl Backend for Selector {
                     events.push(Event::new(waker.get(), PollFlags::WOKEN));
                 }
             }
-            table.report(&snapshot, ready, events, *room + usize::from(notified));
+            table.report(snapshot, ready, events, snapshot.capacity + usize::from(notified));
 
             left = time.left();
             // With neither events nor the time up, the table had changed, or what was ready is watched no more.
@@ -186,8 +182,9 @@ impl Registrations for Shared {
 /// All registrations. The vectors run in parallel.
 #[derive(Debug, Default)]
 struct Table {
-    fds: Vec<RawFd>,
-    asked: Vec<Asked>,
+    /// What is asked for, in the form that is copied for the kernel. A mute registration's descriptor has all bits
+    /// inverted: the kernel takes no notice of negative ones.
+    watched: Vec<pollfd>,
     watches: Vec<Watch>,
     /// Never used twice, so that what was asked for one registration is not told to the next on the same descriptor.
     ids: Vec<u64>,
@@ -200,18 +197,19 @@ struct Table {
     sleeping: bool,
 }
 
-/// What a table asks for, for the kernel to write its answers into; and the notifier behind it.
-#[derive(Debug, Default)]
-struct Snapshot {
+/// A copy of what a table asks for, for the kernel to write its answers into; and the notifier behind it.
+pub(crate) struct Snapshot {
+    /// How many events there may be.
+    capacity: usize,
     watched: Vec<pollfd>,
-    /// Place and id of each registration.
-    origins: Vec<(usize, u64)>,
+    /// The id of each registration.
+    ids: Vec<u64>,
 }
 
 impl Snapshot {
     /// Whether the notifier interrupted the wait.
     fn interrupted(&self) -> bool {
-        self.watched.get(self.origins.len()).is_some_and(|notifier| notifier.revents != 0)
+        self.watched.get(self.ids.len()).is_some_and(|notifier| notifier.revents != 0)
     }
 }
 
@@ -221,17 +219,18 @@ impl Table {
             return Err(already_registered());
         }
         self.last_id += 1;
-        self.places.insert(fd, self.fds.len());
-        self.fds.push(fd);
-        self.asked.push(Some(emulated::directions(watch.interest)));
+        let place = self.watched.len();
+        self.places.insert(fd, place);
+        self.watched.push(pollfd { fd, events: 0, revents: 0 });
         self.watches.push(watch);
         self.ids.push(self.last_id);
+        self.ask(place, Some(emulated::directions(watch.interest)));
         Ok(self.last_id)
     }
 
     fn replace(&mut self, fd: RawFd, watch: Watch) -> io::Result<()> {
         let place = *self.places.get(fd).ok_or_else(not_registered)?;
-        self.asked[place] = Some(emulated::directions(watch.interest));
+        self.ask(place, Some(emulated::directions(watch.interest)));
         self.watches[place] = watch;
         Ok(())
     }
@@ -247,68 +246,74 @@ impl Table {
     }
 
     fn remove_at(&mut self, place: usize) {
-        let removed = self.fds.swap_remove(place);
-        self.asked.swap_remove(place);
+        let removed = self.watched.swap_remove(place);
         self.watches.swap_remove(place);
         self.ids.swap_remove(place);
-        self.places.remove(removed);
-        if let Some(&moved) = self.fds.get(place) {
-            self.places.insert(moved, place);
+        self.places.remove(descriptor(&removed));
+        if let Some(moved) = self.watched.get(place) {
+            self.places.insert(descriptor(moved), place);
         }
+    }
+
+    fn asked(&self, place: usize) -> Asked {
+        let pollfd { fd, events, .. } = self.watched[place];
+        (fd >= 0).then_some(events)
+    }
+
+    fn ask(&mut self, place: usize, asked: Asked) {
+        let entry = &mut self.watched[place];
+        let fd = descriptor(entry);
+        // WASI refuses to watch for nothing but hang-ups and errors.
+        let asked = asked.filter(|&directions| directions != 0 || !cfg!(target_os = "wasi"));
+        entry.fd = if asked.is_some() { fd } else { !fd };
+        entry.events = asked.unwrap_or(0);
     }
 
     /// I/O said `WouldBlock` in the directions of `blocked`. Returns whether that changed what is asked for.
     fn rearm(&mut self, fd: RawFd, id: u64, blocked: Interest) -> bool {
         let Some(&place) = self.places.get(fd).filter(|&&place| self.ids[place] == id) else { return false };
-        let asked = emulated::after_would_block(&self.watches[place], self.asked[place], blocked);
-        let changed = asked != self.asked[place];
-        self.asked[place] = asked;
-        changed
+        let before = self.asked(place);
+        let asked = emulated::after_would_block(&self.watches[place], before, blocked);
+        self.ask(place, asked);
+        asked != before
     }
 
     fn copy_to(&mut self, snapshot: &mut Snapshot, notifier: Option<&Notifier>) {
         snapshot.watched.clear();
-        snapshot.origins.clear();
-        // Room for all: it does not grow later, when more of them are asked for at a time.
-        snapshot.watched.reserve(self.fds.len() + 1);
-        snapshot.origins.reserve(self.fds.len());
-        for (place, asked) in self.asked.iter().enumerate() {
-            // WASI refuses to watch for nothing but hang-ups and errors.
-            if let Some(events) = asked.filter(|&directions| directions != 0 || !cfg!(target_os = "wasi")) {
-                snapshot.watched.push(pollfd { fd: self.fds[place], events, revents: 0 });
-                snapshot.origins.push((place, self.ids[place]));
-            }
-        }
+        snapshot.watched.reserve(self.watched.len() + 1);
+        snapshot.watched.extend_from_slice(&self.watched);
         snapshot.watched.extend(notifier.map(|notifier| pollfd {
             fd: notifier.as_raw_fd(),
             events: POLLIN,
             revents: 0,
         }));
+        snapshot.ids.clone_from(&self.ids);
         self.sleeping = true;
     }
 
     /// Turns the kernel's answers to `snapshot`, `ready` of them other than zero, into no more than `room` events.
     fn report(&mut self, snapshot: &Snapshot, mut ready: usize, events: &mut Vec<Event>, room: usize) {
-        let end = snapshot.origins.len();
-        let first = snapshot.origins.partition_point(|&(place, _)| place < self.next_turn);
-        for answer in (first..end).chain(0..first) {
-            if ready == 0 {
-                return;
-            }
-            let pollfd { fd, revents, .. } = snapshot.watched[answer];
-            if revents == 0 {
-                continue;
-            }
-            ready -= 1;
-            let (place, id) = snapshot.origins[answer];
-            if events.len() == room {
-                self.next_turn = place;
-                return;
-            }
-            // Where the registration stands now, if it still exists.
-            let now = if self.ids.get(place) == Some(&id) { Some(place) } else { self.places.get(fd).copied() };
-            if let Some(place) = now.filter(|&place| self.ids[place] == id) {
-                self.report_one(place, revents, events);
+        let end = snapshot.ids.len();
+        let first = self.next_turn.min(end);
+        for turn in [first..end, 0..first] {
+            for (place, &pollfd { fd, revents, .. }) in turn.clone().zip(&snapshot.watched[turn]) {
+                if ready == 0 {
+                    return;
+                }
+                if revents == 0 {
+                    continue;
+                }
+                ready -= 1;
+                if events.len() == room {
+                    self.next_turn = place;
+                    return;
+                }
+                // Where the registration stands now, if it still exists.
+                let id = snapshot.ids[place];
+                let now = if self.ids.get(place) == Some(&id) { Some(place) } else { self.places.get(fd).copied() };
+                if let Some(place) = now.filter(|&place| self.ids[place] == id) {
+                    self.report_one(place, revents, events);
+                }
             }
         }
     }
@@ -318,12 +323,18 @@ impl Table {
             // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
             return self.remove_at(place);
         }
-        let told = emulated::news(self.asked[place], said);
-        let Some(asked) = self.asked[place].filter(|_| told != 0) else { return };
+        let asked = self.asked(place);
+        let told = emulated::news(asked, said);
+        let Some(asked) = asked.filter(|_| told != 0) else { return };
         let Watch { token, trigger, .. } = self.watches[place];
-        self.asked[place] = emulated::after_event(trigger, asked, told);
+        self.ask(place, emulated::after_event(trigger, asked, told));
         events.push(Event::new(token, PollFlags(told)));
     }
+}
+
+/// The descriptor of an entry, which may be mute.
+fn descriptor(entry: &pollfd) -> RawFd {
+    entry.fd.max(!entry.fd)
 }
 
 /// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
@@ -340,13 +351,14 @@ impl Table {
     target_os = "openbsd",
 ))]
 fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    use std::ptr;
-
-    let timeout = timeout.map(super::unix::timespec);
-    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let Some(time) = timeout.filter(|time| !time.is_zero()) else {
+        // Here it takes less time than with a time that is to be read, and written back.
+        return wait_milliseconds(watched, if timeout.is_some() { 0 } else { -1 });
+    };
     let count = watched.len() as libc::nfds_t;
+    let time = super::unix::timespec(time);
     // SAFETY: the kernel writes to as many entries as there are; the time is read, and no signal mask is given.
-    check(unsafe { libc::ppoll(watched.as_mut_ptr(), count, timeout, ptr::null()) }).map(|ready| ready as usize)
+    check(unsafe { libc::ppoll(watched.as_mut_ptr(), count, &time, std::ptr::null()) }).map(|ready| ready as usize)
 }
 
 /// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
@@ -363,7 +375,10 @@ fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> 
     target_os = "openbsd",
 )))]
 fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    let timeout = timeout.map_or(-1, super::unix::milliseconds);
+    wait_milliseconds(watched, timeout.map_or(-1, super::unix::milliseconds))
+}
+
+fn wait_milliseconds(watched: &mut [pollfd], timeout: libc::c_int) -> io::Result<usize> {
     let count = watched.len() as libc::nfds_t;
     // SAFETY: the kernel writes to as many entries as there are.
     check(unsafe { libc::poll(watched.as_mut_ptr(), count, timeout) }).map(|ready| ready as usize)
@@ -389,11 +404,11 @@ mod tests {
 
     /// What the kernel would answer if the descriptors of `ready` were readable.
     fn answers(table: &mut Table, ready: impl Fn(RawFd) -> bool) -> (Snapshot, usize) {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = Selector::buffer(0);
         table.copy_to(&mut snapshot, None);
         let mut count = 0;
         for entry in &mut snapshot.watched {
-            if ready(entry.fd) {
+            if entry.fd >= 0 && ready(entry.fd) {
                 entry.revents = POLLIN;
                 count += 1;
             }
@@ -476,7 +491,7 @@ mod tests {
         table.remove(11, None).unwrap();
         table.remove(14, None).unwrap();
         for fd in [10, 12, 13] {
-            assert_eq!(table.fds[*table.places.get(fd).unwrap()], fd);
+            assert_eq!(table.watched[*table.places.get(fd).unwrap()].fd, fd);
         }
         assert_eq!((table.places.get(11), table.places.get(14)), (None, None));
     }
