@@ -56,6 +56,8 @@ pub mod net;
 #[cfg(feature = "os-poll")]
 mod poll;
 mod queue;
+#[cfg(all(any(unix, windows), feature = "os-ext"))]
+mod raw_source;
 mod registry;
 mod sys;
 mod token;

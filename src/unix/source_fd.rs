@@ -1,13 +1,8 @@
 //! Any file descriptor as a source.
 
-use std::io;
 use std::os::fd::RawFd;
 
-use crate::event::Source;
-use crate::sys::{Backend, Selector, Watch};
-use crate::{Interest, Registry, Token, Trigger};
-
-/// Any file descriptor that the queue can watch, as a [`Source`].
+/// Any file descriptor that the queue can watch, as a [`Source`](crate::event::Source).
 ///
 /// It borrows the descriptor's number and owns nothing: it neither sets non-blocking mode nor closes. Deregister the
 /// descriptor before it is closed: a duplicate of it that is still open would go on to make events, and with `poll(2)`
@@ -17,7 +12,8 @@ use crate::{Interest, Registry, Token, Trigger};
 ///
 /// With epoll and kqueue the kernel re-arms the descriptor. Event ports and `poll(2)` are told by I/O that would block,
 /// which goes through the types of [`net`](crate::net) and [`pipe`](super::pipe) and past this one: there, after
-/// `WouldBlock`, call [`Registry::reregister`], or register with [`Trigger::Level`].
+/// `WouldBlock`, call [`Registry::reregister`](crate::Registry::reregister), or register with
+/// [`Trigger::Level`](crate::Trigger::Level).
 ///
 /// # Examples
 ///
@@ -39,41 +35,3 @@ use crate::{Interest, Registry, Token, Trigger};
 /// ```
 #[derive(Debug)]
 pub struct SourceFd<'a>(pub &'a RawFd);
-
-impl<'a> Source for SourceFd<'a> {
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.register_with(registry, token, interests, Trigger::Edge)
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.reregister_with(registry, token, interests, Trigger::Edge)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.queue().backend.deregister(*self.0, &mut Default::default())
-    }
-
-    fn register_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
-        #[allow(clippy::let_unit_value)] // with backends that remember nothing
-        let mut registration = Default::default();
-        registry.queue().backend.register(*self.0, &mut registration, Watch { token, interest, trigger })?;
-        Selector::detach(registration);
-        Ok(())
-    }
-
-    fn reregister_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
-        registry.queue().backend.reregister(*self.0, &mut Default::default(), Watch { token, interest, trigger })
-    }
-}

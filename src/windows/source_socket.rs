@@ -1,13 +1,8 @@
 //! Any socket as a source.
 
-use std::io;
 use std::os::windows::io::RawSocket;
 
-use crate::event::Source;
-use crate::sys::{Backend, Selector, Watch};
-use crate::{Interest, Registry, Token, Trigger};
-
-/// Any socket of Windows, as a [`Source`]: what `unix::SourceFd` is on Unix.
+/// Any socket of Windows, as a [`Source`](crate::event::Source): what `unix::SourceFd` is on Unix.
 ///
 /// It borrows the socket's number and owns nothing: it neither sets non-blocking mode nor closes. Deregister the socket
 /// before it is closed: the registration of a closed one is mute, but another socket that gets its number may bring it to
@@ -16,14 +11,15 @@ use crate::{Interest, Registry, Token, Trigger};
 /// # Re-arming after `WouldBlock`
 ///
 /// Edges are made of I/O that would block: the types of [`net`](crate::net) tell the queue of it, but I/O on a bare socket
-/// goes past this crate. So after an event and I/O until `WouldBlock`, call [`Registry::reregister`]: only then does the
-/// next event of that direction come. Or register with [`Trigger::Level`].
+/// goes past this crate. So after an event and I/O until `WouldBlock`, call
+/// [`Registry::reregister`](crate::Registry::reregister): only then does the next event of that direction come. Or register
+/// with [`Trigger::Level`](crate::Trigger::Level).
 ///
 /// # Errors
 ///
 /// Registering what is no socket gives `WSAENOTSOCK`. A socket that is registered already is registered anew, without an
 /// error: Windows uses the number of a closed socket again, so it may be another one. `reregister` and `deregister` of a
-/// socket that is not registered give [`NotFound`](io::ErrorKind::NotFound).
+/// socket that is not registered give [`NotFound`](std::io::ErrorKind::NotFound).
 ///
 /// # Examples
 ///
@@ -54,40 +50,3 @@ use crate::{Interest, Registry, Token, Trigger};
 /// ```
 #[derive(Debug)]
 pub struct SourceSocket<'a>(pub &'a RawSocket);
-
-impl Source for SourceSocket<'_> {
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.register_with(registry, token, interests, Trigger::Edge)
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.reregister_with(registry, token, interests, Trigger::Edge)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.queue().backend.deregister(*self.0, &mut Default::default())
-    }
-
-    fn register_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
-        let mut registration = Default::default();
-        registry.queue().backend.register(*self.0, &mut registration, Watch { token, interest, trigger })?;
-        Selector::detach(registration);
-        Ok(())
-    }
-
-    fn reregister_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
-        registry.queue().backend.reregister(*self.0, &mut Default::default(), Watch { token, interest, trigger })
-    }
-}
