@@ -7,7 +7,7 @@
 //! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
 
 mod afd;
-mod afd_flags;
+pub(crate) mod afd_flags;
 mod iocp;
 mod socket_state;
 
@@ -23,8 +23,7 @@ use std::time::{Duration, Instant};
 use self::afd::Afd;
 #[cfg(feature = "os-ext")]
 pub(crate) use self::afd::check;
-use self::afd_flags::AfdFlags;
-pub(crate) use self::afd_flags::{DISCONNECT, RECEIVE, SEND};
+use self::afd_flags::{AfdFlags, RECEIVE};
 use self::iocp::Packets;
 pub(crate) use self::iocp::Port;
 #[cfg(feature = "os-ext")]
