@@ -63,7 +63,7 @@ impl Interest {
     pub const PRIORITY: Interest = Interest::of(PRIORITY);
 
     /// `PRIORITY`, for tests on platforms that do not have it.
-    #[cfg(test)]
+    #[cfg(all(test, unix, feature = "os-poll"))]
     pub(crate) const fn priority() -> Interest {
         Interest::of(PRIORITY)
     }
