@@ -83,15 +83,16 @@ fn option<T: std::str::FromStr>(name: &str, default: T) -> Result<T, String> {
     arguments.next().map_or(Ok(default), |value| value.parse().map_err(|_| format!("{name} needs a number")))
 }
 
-/// How many descriptors this process holds, where that can be told.
+/// How many descriptors this process holds, where that can be told. (Wine has this folder, too; but it is not the
+/// program that opens it, and its descriptors are those of another process.)
 fn descriptors() -> Option<usize> {
-    Some(fs::read_dir("/proc/self/fd").ok()?.count())
+    if cfg!(windows) { None } else { Some(fs::read_dir("/proc/self/fd").ok()?.count()) }
 }
 
 /// How many bytes of memory this process has resident, where that can be told.
 fn memory() -> Option<usize> {
     let pages: usize = fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * 4096)
+    if cfg!(windows) { None } else { Some(pages * 4096) }
 }
 
 /// What a connection wants after its turn.
