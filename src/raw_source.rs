@@ -11,18 +11,22 @@ use crate::windows::SourceSocket as RawSource;
 use crate::{Interest, Registry, Token, Trigger};
 
 impl<'a> Source for RawSource<'a> {
+    #[inline]
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.register_with(registry, token, interests, Trigger::Edge)
     }
 
+    #[inline]
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.reregister_with(registry, token, interests, Trigger::Edge)
     }
 
+    #[inline]
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         registry.queue().backend.deregister(*self.0, &mut Default::default())
     }
 
+    #[inline]
     fn register_with(
         &mut self,
         registry: &Registry,
@@ -37,6 +41,7 @@ impl<'a> Source for RawSource<'a> {
         Ok(())
     }
 
+    #[inline]
     fn reregister_with(
         &mut self,
         registry: &Registry,

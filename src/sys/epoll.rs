@@ -70,11 +70,13 @@ impl Backend for Selector {
         Ok(notified)
     }
 
+    #[inline]
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        if interests(&watch) & EPOLLEXCLUSIVE as u32 != 0 && watch.interest.is_priority() {
+        let interests = interests(&watch);
+        if interests & EPOLLEXCLUSIVE as u32 != 0 && watch.interest.is_priority() {
             return Err(invalid_input("an exclusive registration cannot ask for `Interest::PRIORITY`"));
         }
-        self.control(libc::EPOLL_CTL_ADD, fd, interests(&watch), watch.token)
+        self.control(libc::EPOLL_CTL_ADD, fd, interests, watch.token)
     }
 
     #[inline]
@@ -82,6 +84,7 @@ impl Backend for Selector {
         self.control(libc::EPOLL_CTL_MOD, fd, interests(&watch), watch.token).map_err(explain_change)
     }
 
+    #[inline]
     fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, fd, 0, Token(0))
     }
@@ -105,6 +108,7 @@ impl Backend for Selector {
 }
 
 impl Selector {
+    #[inline]
     fn control(&self, operation: i32, fd: RawFd, interests: u32, token: Token) -> io::Result<()> {
         let mut event = EpollEvent::new(token, EpollFlags(interests));
         // SAFETY: the kernel reads `event` during the call.
@@ -127,11 +131,13 @@ fn explain_change(error: io::Error) -> io::Error {
     }
 }
 
+#[cold]
 fn invalid_input(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
 /// A registration in epoll's words. `EPOLLERR` and `EPOLLHUP` come unasked.
+#[inline]
 fn interests(watch: &Watch) -> u32 {
     let mut flags = match watch.trigger {
         Trigger::Edge => EPOLLET,
