@@ -6,6 +6,7 @@
 macro_rules! delegate_to_inner {
     ($type:ty) => {
         impl crate::event::Source for $type {
+            #[inline]
             fn register(
                 &mut self,
                 registry: &crate::Registry,
@@ -15,6 +16,7 @@ macro_rules! delegate_to_inner {
                 self.inner.register(registry, token, interests)
             }
 
+            #[inline]
             fn reregister(
                 &mut self,
                 registry: &crate::Registry,
@@ -24,10 +26,12 @@ macro_rules! delegate_to_inner {
                 self.inner.reregister(registry, token, interests)
             }
 
+            #[inline]
             fn deregister(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
                 self.inner.deregister(registry)
             }
 
+            #[inline]
             fn register_with(
                 &mut self,
                 registry: &crate::Registry,
@@ -38,6 +42,7 @@ macro_rules! delegate_to_inner {
                 self.inner.register_with(registry, token, interests, trigger)
             }
 
+            #[inline]
             fn reregister_with(
                 &mut self,
                 registry: &crate::Registry,

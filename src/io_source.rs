@@ -57,20 +57,24 @@ impl<T: AsRawSource> IoSource<T> {
         }
     }
 
+    #[inline]
     fn raw(&self) -> RawSource {
         raw_source(&self.io)
     }
 }
 
 impl<T: AsRawSource> event::Source for IoSource<T> {
+    #[inline]
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.register_with(registry, token, interests, Trigger::Edge)
     }
 
+    #[inline]
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.reregister_with(registry, token, interests, Trigger::Edge)
     }
 
+    #[inline]
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.owner.expect(registry)?;
         let source = self.raw();
@@ -79,6 +83,7 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
         Ok(())
     }
 
+    #[inline]
     fn register_with(
         &mut self,
         registry: &Registry,
@@ -94,6 +99,7 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
         Ok(())
     }
 
+    #[inline]
     fn reregister_with(
         &mut self,
         registry: &Registry,
