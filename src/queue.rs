@@ -40,7 +40,7 @@ impl Queue {
     }
 
     /// Clears `events`, waits, and fills it. The one place where waiting and waking meet.
-    #[inline]
+    #[inline(always)] // see `Poll::poll`
     pub(crate) fn select(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         if events.capacity == 0 {

@@ -59,15 +59,7 @@ impl Backend for Selector {
         // SAFETY: the kernel has filled that many, no more than there is room for.
         unsafe { events.set_len(count) };
 
-        let Some(notifier) = self.notifier.get() else { return Ok(false) };
-        // The notifier asks for `EPOLLIN` alone, and can get nothing else.
-        let waker = waker.get();
-        let notified = events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32);
-        if notified {
-            // An error of this must not cost the caller the events that came along: there is no second edge.
-            let _ = notifier.seen();
-        }
-        Ok(notified)
+        Ok(self.notifier.get().is_some_and(|notifier| notified(notifier, events, waker.get())))
     }
 
     #[inline]
@@ -134,6 +126,17 @@ fn explain_change(error: io::Error) -> io::Error {
 #[cold]
 fn invalid_input(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
+
+/// Whether the notifier's event is among `events`. If it is, the notifier is told that it was seen.
+fn notified(notifier: &Notifier, events: &[Event], waker: Token) -> bool {
+    // The notifier asks for `EPOLLIN` alone, and can get nothing else.
+    let notified = events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32);
+    if notified {
+        // An error of this must not cost the caller the events that came along: there is no second edge.
+        let _ = notifier.seen();
+    }
+    notified
 }
 
 /// A registration in epoll's words. `EPOLLERR` and `EPOLLHUP` come unasked.

@@ -137,7 +137,7 @@ impl Queue for Libevent {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.ready.get_mut().clear();
         // SAFETY: base and timer are initialised.

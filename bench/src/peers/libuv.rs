@@ -155,7 +155,7 @@ impl Queue for Libuv {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.ready.get_mut().clear();
         match timeout {

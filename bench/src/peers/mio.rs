@@ -47,7 +47,7 @@ impl Queue for Mio {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.poll.poll(&mut self.events, timeout)
     }

@@ -60,7 +60,7 @@ impl Queue for Polling {
         self.poller.delete(unsafe { borrow(fd) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.events.clear();
         self.poller.wait(&mut self.events, timeout).map(drop)

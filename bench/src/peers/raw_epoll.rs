@@ -55,7 +55,7 @@ impl Queue for Raw {
         self.control(libc::EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.events.clear();
         let (epoll, events, room) = (self.epoll.as_raw_fd(), self.events.as_mut_ptr(), self.events.capacity() as i32);

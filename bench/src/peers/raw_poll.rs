@@ -59,6 +59,7 @@ impl Queue for Raw {
         Ok(())
     }
 
+    #[inline(always)]
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.ready.clear();
         let table = self.table.get_mut();
