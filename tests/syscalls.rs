@@ -20,17 +20,16 @@ const HANG: Duration = Duration::from_secs(20);
 const CHILD: &str = "MIO_TEST_UNDER_STRACE";
 
 /// Runs `test` under strace with the given options. In the child, does the `work`, and returns `None`. In the parent,
-/// returns the calls that the child made between its two marks.
+/// returns the calls that the child made between its two marks, if it makes any.
 fn strace(test: &str, options: &[&str], work: impl FnOnce()) -> Option<Vec<String>> {
     if env::var_os(CHILD).is_some() {
         work();
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
-    let log = directory.path().join("calls");
     let child = Command::new("strace")
-        .args(["-f", "-qq", "-o"])
-        .arg(&log)
+        .args(["-ff", "-qq", "-o"])
+        .arg(directory.path().join("calls"))
         .args(options)
         .arg(env::current_exe().unwrap())
         .args(["--exact", test, "--test-threads=1", "--nocapture"])
@@ -45,12 +44,11 @@ fn strace(test: &str, options: &[&str], work: impl FnOnce()) -> Option<Vec<Strin
     };
     let output = [child.stdout, child.stderr].map(|output| String::from_utf8_lossy(&output).into_owned()).concat();
     assert!(child.status.success() && output.contains("1 passed"), "{output}");
-    let calls = std::fs::read_to_string(log).unwrap();
-    // A line is `PID NAME(ARGUMENTS) = RESULT`; of interest are those of the thread that made the marks.
-    let calls = calls.lines().filter_map(|line| line.split_once(' ')).map(|(id, call)| (id, call.trim_start()));
-    let marker = calls.clone().find(|(_, call)| is_mark(call)).map(|(id, _)| id);
-    let calls = calls.filter(|&(id, _)| Some(id) == marker).map(|(_, call)| call.to_owned());
-    Some(calls.skip_while(|call| !is_mark(call)).skip(1).take_while(|call| !is_mark(call)).collect())
+    // A file for each thread, so that no call is cut in two by another thread's. Of interest is the one with the marks.
+    let logs = std::fs::read_dir(&directory).unwrap().map(|log| std::fs::read_to_string(log.unwrap().path()).unwrap());
+    let log = logs.into_iter().find(|log| log.lines().any(is_mark)).unwrap_or_default();
+    let calls = log.lines().skip_while(|call| !is_mark(call)).skip(1).take_while(|call| !is_mark(call));
+    Some(calls.map(str::to_owned).collect())
 }
 
 /// Makes a system call that nothing else makes.
