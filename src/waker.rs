@@ -168,12 +168,7 @@ impl WakeState {
     /// wake that the OS was not told of.
     #[inline]
     pub(crate) fn after_wait(&self, notified: bool) -> bool {
-        let state = self.0.load(Ordering::Relaxed);
-        // Else it rests already.
-        state & (WOKEN | POLLING) != 0 && self.settle(state, notified)
-    }
-
-    fn settle(&self, mut state: u8, notified: bool) -> bool {
+        let mut state = self.0.load(Ordering::Relaxed);
         loop {
             let queued = state == QUEUED;
             // It rests already, or the notification of a wake is still to come.
