@@ -45,8 +45,9 @@ fn strace(test: &str, options: &[&str], work: impl FnOnce()) -> Option<Vec<Strin
     let output = [child.stdout, child.stderr].map(|output| String::from_utf8_lossy(&output).into_owned()).concat();
     assert!(child.status.success() && output.contains("1 passed"), "{output}");
     // A file for each thread, so that no call is cut in two by another thread's. Of interest is the one with the marks.
-    let logs = std::fs::read_dir(&directory).unwrap().map(|log| std::fs::read_to_string(log.unwrap().path()).unwrap());
-    let log = logs.into_iter().find(|log| log.lines().any(is_mark)).unwrap_or_default();
+    let mut logs =
+        std::fs::read_dir(&directory).unwrap().map(|log| std::fs::read_to_string(log.unwrap().path()).unwrap());
+    let log = logs.find(|log| log.lines().any(is_mark)).unwrap_or_default();
     let calls = log.lines().skip_while(|call| !is_mark(call)).skip(1).take_while(|call| !is_mark(call));
     Some(calls.map(str::to_owned).collect())
 }
