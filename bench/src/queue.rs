@@ -29,9 +29,8 @@ pub trait Queue: Sized {
 
     /// Waits for events. Returns also, with or without an event, after a wake.
     ///
-    /// To be inlined always: a program polls in one place, where the compiler would do so by itself, and in ours it is
-    /// not to choose for one peer and against another. Returning from a function of its own just after a system call
-    /// takes longer than all that a library does.
+    /// To be inlined always: a program polls in one place, where the compiler would do so by itself. Here are many, and
+    /// it would choose for one peer and against another.
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()>;
     /// The tokens of the events of the last `poll`.
     fn tokens(&self) -> impl Iterator<Item = usize>;
