@@ -4,12 +4,16 @@
 //! attaches `strace(1)` to it, has one system call fail in one way, and checks what must hold whatever fails: no panic, no
 //! hang, no event lost, no descriptor leaked; and once the fault is over, everything works, with the same queue too.
 //!
+//! The examples go through the same, as a person would see it: see `faults/examples.rs`.
+//!
 //! It takes minutes, so `ci/faults` asks for it, and prints the table. Without strace, it is skipped.
 
 #![cfg(all(target_os = "linux", feature = "os-ext", feature = "net"))]
 #![allow(unsafe_code)]
 
 mod faults {
+    #[cfg(not(mio_backend = "poll"))]
+    pub(crate) mod examples;
     pub(crate) mod operations;
     pub(crate) mod stage;
 }
@@ -92,12 +96,8 @@ fn a_failing_system_call_breaks_nothing() {
         let rounds = env::var(ROUNDS).unwrap().parse().unwrap();
         return operations::play(&Stage::open(Path::new(&stage)), rounds);
     }
-    match Command::new("strace").arg("-V").output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            eprintln!("SKIPPED: needs strace(1), which is not installed");
-            return;
-        }
-        version => drop(version.unwrap()),
+    if !has_strace() {
+        return;
     }
 
     let rehearsal = run(None);
@@ -150,6 +150,31 @@ fn a_failing_system_call_breaks_nothing() {
         outcomes.iter().filter_map(|(fault, outcome)| Some(format!("{fault:?}: {}", outcome.broken.as_ref()?)));
     let broken: Vec<String> = broken.collect();
     assert!(broken.is_empty(), "{} runs went wrong:\n{}", broken.len(), broken.join("\n"));
+}
+
+/// On epoll alone: making its descriptor shows where a program begins to use the library.
+#[test]
+#[ignore = "takes minutes: ci/faults runs it"]
+#[cfg(not(mio_backend = "poll"))]
+fn an_example_with_a_failing_system_call_does_its_work_or_says_what_is_wrong() {
+    if !has_strace() {
+        return;
+    }
+    let outcomes = faults::examples::run_all();
+    println!("examples: {} runs, {} faults injected", outcomes.runs, outcomes.injected);
+    assert_ne!(outcomes.injected, 0);
+    let broken = outcomes.broken;
+    assert!(broken.is_empty(), "{} runs went wrong:\n{}", broken.len(), broken.join("\n"));
+}
+
+fn has_strace() -> bool {
+    match Command::new("strace").arg("-V").output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            eprintln!("SKIPPED: needs strace(1), which is not installed");
+            false
+        }
+        version => version.unwrap().status.success(),
+    }
 }
 
 fn mark(outcome: Option<&Outcome>) -> char {
@@ -213,7 +238,7 @@ fn run(fault: Option<(&String, &str, &str)>) -> Outcome {
     Outcome {
         injected: calls.matches("(INJECTED)").count(),
         told: fault.is_some_and(|(_, error, _)| text.contains(&format!("told {error}\n"))),
-        calls: calls.lines().filter_map(name).map(str::to_owned).collect(),
+        calls: calls.lines().filter_map(|line| name(line.split_once(' ')?.1)).map(str::to_owned).collect(),
         broken,
     }
 }
@@ -230,8 +255,8 @@ fn wait_for(stage: &Stage, scene: Scene, victim: &mut Child) -> bool {
     true
 }
 
-/// The name of the call in a line of strace's: `PID NAME(ARGUMENTS) = RESULT`.
+/// The name of the call in a line of strace's, without the process number: `NAME(ARGUMENTS) = RESULT`.
 fn name(line: &str) -> Option<&str> {
-    let (name, _) = line.split_once(' ')?.1.trim_start().split_once('(')?;
+    let (name, _) = line.trim_start().split_once('(')?;
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some(name)
 }
