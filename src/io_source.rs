@@ -11,7 +11,7 @@ use std::{
 
 #[cfg(debug_assertions)]
 use crate::queue::Queue;
-use crate::sys::{AsRawSource, Backend, RawSource, Selector, Watch, raw_source};
+use crate::sys::{AsRawSource, Backend, RawSource, Selector, Spent, Watch, raw_source};
 #[cfg(debug_assertions)]
 use crate::sys::{already_registered, not_registered};
 use crate::{Interest, Registry, Token, Trigger, event};
@@ -44,17 +44,19 @@ impl<T> IoSource<T> {
 }
 
 impl<T: AsRawSource> IoSource<T> {
-    /// Does I/O that needs the source to be ready in the directions of `needed`. If it says `WouldBlock`, those
-    /// directions are armed again.
+    /// Does I/O that needs the source to be ready in the directions of `needed`. What it has used up is armed again: those
+    /// directions if it would block, the source's error if it failed with that.
     #[inline]
     pub(crate) fn try_io<R>(&self, needed: Interest, io: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
-        match io(&self.io) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Selector::rearm(self.raw(), &self.registration, needed)?;
-                Err(error)
-            }
-            result => result,
+        let result = io(&self.io);
+        if let Err(error) = &result {
+            let spent = match error.kind() {
+                io::ErrorKind::WouldBlock => Spent::Readiness(needed),
+                _ => Spent::Error,
+            };
+            Selector::rearm(self.raw(), &self.registration, spent)?;
         }
+        result
     }
 
     #[inline]

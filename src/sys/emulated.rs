@@ -13,7 +13,7 @@ pub(super) use libc::POLLNVAL;
 use libc::POLLPRI;
 use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
-use super::{Flags, Watch};
+use super::{Flags, Spent, Watch};
 use crate::event::{Readiness, write_names};
 use crate::{Interest, Trigger};
 
@@ -68,11 +68,11 @@ pub(super) fn after_event(trigger: Trigger, asked: i16, told: i16) -> Asked {
     }
 }
 
-/// What to ask for after I/O said `WouldBlock` in the directions of `blocked`.
-pub(super) fn after_would_block(watch: &Watch, asked: Asked, blocked: Interest) -> Asked {
-    match watch.trigger {
-        Trigger::Level | Trigger::OneShot => asked,
-        _ => Some(asked.unwrap_or(0) | directions(blocked) & directions(watch.interest)),
+/// What to ask for after I/O has used up what is `spent`.
+pub(super) fn after_io(watch: &Watch, asked: Asked, spent: Spent) -> Asked {
+    match (watch.trigger, spent) {
+        (Trigger::Level | Trigger::OneShot, _) | (_, Spent::Error) => asked,
+        (_, Spent::Readiness(blocked)) => Some(asked.unwrap_or(0) | directions(blocked) & directions(watch.interest)),
     }
 }
 
@@ -195,17 +195,17 @@ mod tests {
     #[test]
     fn would_block_asks_for_the_blocked_direction_only() {
         let edge = watch(BOTH, Trigger::Edge);
-        assert_eq!(after_would_block(&edge, Some(0), Interest::WRITABLE), Some(POLLOUT));
-        assert_eq!(after_would_block(&edge, None, Interest::READABLE), Some(directions(Interest::READABLE)));
-        assert_eq!(after_would_block(&edge, Some(POLLOUT), Interest::READABLE), Some(directions(BOTH)));
+        assert_eq!(after_io(&edge, Some(0), Spent::Readiness(Interest::WRITABLE)), Some(POLLOUT));
+        assert_eq!(after_io(&edge, None, Spent::Readiness(Interest::READABLE)), Some(directions(Interest::READABLE)));
+        assert_eq!(after_io(&edge, Some(POLLOUT), Spent::Readiness(Interest::READABLE)), Some(directions(BOTH)));
         let reader = watch(Interest::READABLE, Trigger::Edge);
-        assert_eq!(after_would_block(&reader, Some(0), Interest::WRITABLE), Some(0), "it is not watched");
+        assert_eq!(after_io(&reader, Some(0), Spent::Readiness(Interest::WRITABLE)), Some(0), "it is not watched");
     }
 
     #[test]
     fn would_block_does_not_arm_a_one_shot() {
-        assert_eq!(after_would_block(&watch(BOTH, Trigger::OneShot), None, BOTH), None);
-        assert_eq!(after_would_block(&watch(BOTH, Trigger::Level), Some(POLLIN), BOTH), Some(POLLIN));
+        assert_eq!(after_io(&watch(BOTH, Trigger::OneShot), None, Spent::Readiness(BOTH)), None);
+        assert_eq!(after_io(&watch(BOTH, Trigger::Level), Some(POLLIN), Spent::Readiness(BOTH)), Some(POLLIN));
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code)]
 
-mod queue_fd;
-
 use std::fmt;
 use std::io;
 use std::mem;

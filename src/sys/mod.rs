@@ -71,10 +71,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     #[allow(dead_code, reason = "WASI has no such sources")]
     fn detach(_registration: Self::Registration) {}
 
-    /// I/O on `source` said `WouldBlock` in the directions of `blocked`: where readiness is emulated, an edge-triggered
-    /// registration waits for them again from now on. Where the kernel does that, there is nothing to do.
+    /// I/O on `source` has used up what is `spent`: where readiness is emulated, an edge-triggered registration waits for
+    /// it again from now on. Where the kernel does that, there is nothing to do.
     #[inline]
-    fn rearm(_source: RawSource, _registration: &Self::Registration, _blocked: Interest) -> io::Result<()> {
+    fn rearm(_source: RawSource, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
     }
 
@@ -147,6 +147,16 @@ pub(crate) struct Watch {
     pub(crate) trigger: Trigger,
 }
 
+/// What I/O has used up, so that it is news when it comes again.
+#[derive(Copy, Clone, Debug)]
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code))]
+pub(crate) enum Spent {
+    /// The readiness in these directions: I/O would block, or moved fewer bytes than it was given room for.
+    Readiness(Interest),
+    /// A pending error: it was taken out, or I/O failed with it.
+    Error,
+}
+
 #[cfg(not(windows))]
 pub(crate) use std::os::fd::{AsRawFd as AsRawSource, RawFd as RawSource};
 #[cfg(windows)]
@@ -177,71 +187,65 @@ pub(crate) fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
 }
 
-// The choice: the one ladder by platform. `--cfg mio_backend="poll"` (or mio's name for it) overrules it.
+/// Items by platform: those of the first branch whose condition holds. (`rustfmt` knows a macro of this name.)
+macro_rules! cfg_if {
+    (if #[cfg($condition:meta)] { $($item:item)* } $(else $($rest:tt)*)?) => {
+        cfg_if! { @branch [] if #[cfg($condition)] { $($item)* } $(else $($rest)*)? }
+    };
+    (@branch [$($no:meta),*] if #[cfg($condition:meta)] { $($item:item)* } else $($rest:tt)*) => {
+        #[cfg(all($condition, not(any($($no),*))))]
+        cfg_if! { @items $($item)* }
+        cfg_if! { @branch [$($no,)* $condition] $($rest)* }
+    };
+    (@branch [$($no:meta),*] { $($item:item)* }) => {
+        #[cfg(not(any($($no),*)))]
+        cfg_if! { @items $($item)* }
+    };
+    (@items $($item:item)*) => { $($item)* };
+}
 
-#[cfg(not(feature = "os-poll"))]
-#[path = "none.rs"]
-mod backend;
-
-#[cfg(all(
-    feature = "os-poll",
-    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-    any(target_os = "android", target_os = "illumos", target_os = "linux", target_os = "redox"),
-))]
-// illumos has event ports as well, of which Solaris's are the origin. Its epoll is the better one here: the kernel makes
-// edges, for any descriptor, and programs that know illumos as an epoll platform (Tokio does) skip the read that would
-// say `WouldBlock`, which event ports have to see.
-#[path = "epoll.rs"]
-mod backend;
-
-#[cfg(all(
-    feature = "os-poll",
-    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-    any(
-        target_os = "dragonfly",
-        target_os = "freebsd",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_vendor = "apple"
-    ),
-))]
-#[path = "kqueue/mod.rs"]
-mod backend;
-
-#[cfg(all(
-    feature = "os-poll",
-    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-    target_os = "solaris",
-))]
-#[path = "event_ports/mod.rs"]
-mod backend;
-
-#[cfg(all(
-    feature = "os-poll",
-    not(windows),
-    any(
-        mio_backend = "poll",
-        mio_unsupported_force_poll_poll,
-        not(any(
-            target_os = "android",
-            target_os = "illumos",
-            target_os = "linux",
-            target_os = "redox",
+// The choice: the one ladder by platform.
+cfg_if! {
+    if #[cfg(not(feature = "os-poll"))] {
+        mod none;
+        use self::none as backend;
+    } else if #[cfg(windows)] {
+        pub(crate) mod windows;
+        use self::windows as backend;
+    } else if #[cfg(all(
+        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+        any(target_os = "android", target_os = "illumos", target_os = "linux", target_os = "redox"),
+    ))] {
+        // illumos has event ports as well, of which Solaris's are the origin. Its epoll is the better one here: the kernel
+        // makes edges, for any descriptor.
+        mod epoll;
+        mod queue_fd;
+        use self::epoll as backend;
+    } else if #[cfg(all(
+        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+        any(
             target_os = "dragonfly",
             target_os = "freebsd",
             target_os = "netbsd",
             target_os = "openbsd",
             target_vendor = "apple",
-            target_os = "solaris",
-        )),
-    ),
-))]
-#[path = "poll.rs"]
-mod backend;
-
-#[cfg(all(feature = "os-poll", windows))]
-#[path = "windows/mod.rs"]
-pub(crate) mod backend;
+        ),
+    ))] {
+        mod kqueue;
+        mod queue_fd;
+        use self::kqueue as backend;
+    } else if #[cfg(all(
+        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+        target_os = "solaris",
+    ))] {
+        mod event_ports;
+        mod queue_fd;
+        use self::event_ports as backend;
+    } else {
+        mod poll;
+        use self::poll as backend;
+    }
+}
 
 pub(crate) use self::backend::Selector;
 

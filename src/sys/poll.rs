@@ -19,10 +19,10 @@ use super::by_descriptor::ByDescriptor;
 use super::emulated::{self, Asked, POLLNVAL, PollFlags, Registration, Registrations};
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock};
-use super::{Backend, Flags, Plain, Watch, already_registered, not_registered};
+use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
+use crate::Token;
 use crate::event::Event;
 use crate::queue::AtomicToken;
-use crate::{Interest, Token};
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -111,10 +111,10 @@ impl Backend for Selector {
         registration.forget();
     }
 
-    fn rearm(fd: RawFd, registration: &Registration<Shared>, blocked: Interest) -> io::Result<()> {
+    fn rearm(fd: RawFd, registration: &Registration<Shared>, spent: Spent) -> io::Result<()> {
         let Some(shared) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = shared.table();
-        if table.rearm(fd, registration.id, blocked) { shared.rouse(&mut table) } else { Ok(()) }
+        if table.rearm(fd, registration.id, spent) { shared.rouse(&mut table) } else { Ok(()) }
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
@@ -269,11 +269,11 @@ impl Table {
         entry.events = asked.unwrap_or(0);
     }
 
-    /// I/O said `WouldBlock` in the directions of `blocked`. Returns whether that changed what is asked for.
-    fn rearm(&mut self, fd: RawFd, id: u64, blocked: Interest) -> bool {
+    /// I/O has used up what is `spent`. Returns whether that changed what is asked for.
+    fn rearm(&mut self, fd: RawFd, id: u64, spent: Spent) -> bool {
         let Some(&place) = self.places.get(fd).filter(|&&place| self.ids[place] == id) else { return false };
         let before = self.asked(place);
-        let asked = emulated::after_would_block(&self.watches[place], before, blocked);
+        let asked = emulated::after_io(&self.watches[place], before, spent);
         self.ask(place, asked);
         asked != before
     }
@@ -387,7 +387,7 @@ fn wait_milliseconds(watched: &mut [pollfd], timeout: libc::c_int) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Trigger;
+    use crate::{Interest, Trigger};
 
     fn watch(token: usize) -> Watch {
         Watch { token: Token(token), interest: Interest::READABLE, trigger: Trigger::Level }

@@ -1,5 +1,5 @@
-//! `Poll` and `Registry` as file descriptors, so that a queue can be watched by another. A module of each backend whose
-//! queue is one.
+//! `Poll` and `Registry` as file descriptors, so that a queue can be watched by another: for the backends whose queue is
+//! one.
 
 #![allow(unsafe_code)]
 

@@ -29,8 +29,8 @@ use windows_sys::Win32::System::Pipes::{
 };
 
 use crate::event::Source;
-use crate::sys::backend::afd_flags::{DISCONNECT, RECEIVE, SEND};
-use crate::sys::backend::{Batch, Operation, Owner, Port, check, lock};
+use crate::sys::windows::afd_flags::{DISCONNECT, RECEIVE, SEND};
+use crate::sys::windows::{Batch, Operation, Owner, Port, check, lock};
 use crate::sys::{already_registered, not_registered};
 use crate::{Interest, Registry, Token};
 

@@ -6,8 +6,8 @@ use std::os::fd::RawFd;
 
 use crate::sys::by_descriptor::ByDescriptor;
 use crate::sys::emulated::{self, Asked, PollFlags};
-use crate::sys::{Watch, already_registered, not_registered};
-use crate::{Interest, Token, Trigger};
+use crate::sys::{Spent, Watch, already_registered, not_registered};
+use crate::{Token, Trigger};
 
 /// All registrations, by descriptor.
 #[derive(Debug, Default)]
@@ -68,10 +68,10 @@ impl Table {
         }
     }
 
-    /// The association that is needed now that I/O said `WouldBlock`, if it is another than there is.
-    pub(super) fn rearm(&mut self, fd: RawFd, id: u64, blocked: Interest) -> Option<Association> {
+    /// The association that is needed now that I/O has used up what is `spent`, if it is another than there is.
+    pub(super) fn rearm(&mut self, fd: RawFd, id: u64, spent: Spent) -> Option<Association> {
         let entry = self.entries.get_mut(fd).filter(|entry| entry.id == id)?;
-        let asked = emulated::after_would_block(&entry.watch, entry.asked, blocked);
+        let asked = emulated::after_io(&entry.watch, entry.asked, spent);
         if asked == entry.asked {
             return None;
         }
@@ -141,6 +141,7 @@ mod tests {
     use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT};
 
     use super::*;
+    use crate::Interest;
 
     const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
     const FD: RawFd = 3;
@@ -191,16 +192,19 @@ mod tests {
         let (_, association) = table.fire(FD, id, POLLIN | POLLOUT);
         assert_eq!(association, None);
         let directions = emulated::directions(Interest::READABLE);
-        assert_eq!(table.rearm(FD, id, Interest::READABLE), Some(Association { fd: FD, id, directions }));
-        assert_eq!(table.rearm(FD, id, Interest::READABLE), None, "it is associated already");
-        assert_eq!(table.rearm(FD, id + 1, Interest::WRITABLE), None, "not this registration");
+        assert_eq!(
+            table.rearm(FD, id, Spent::Readiness(Interest::READABLE)),
+            Some(Association { fd: FD, id, directions })
+        );
+        assert_eq!(table.rearm(FD, id, Spent::Readiness(Interest::READABLE)), None, "it is associated already");
+        assert_eq!(table.rearm(FD, id + 1, Spent::Readiness(Interest::WRITABLE)), None, "not this registration");
     }
 
     #[test]
     fn a_direction_that_is_not_watched_is_not_associated() {
         let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
         table.fire(FD, id, POLLOUT);
-        assert_eq!(table.rearm(FD, id, Interest::READABLE), None);
+        assert_eq!(table.rearm(FD, id, Spent::Readiness(Interest::READABLE)), None);
     }
 
     #[test]
@@ -217,7 +221,7 @@ mod tests {
         let (event, association) = table.fire(FD, id, POLLIN);
         assert!(event.is_some());
         assert_eq!(association, None);
-        assert_eq!(table.rearm(FD, id, BOTH), None);
+        assert_eq!(table.rearm(FD, id, Spent::Readiness(BOTH)), None);
         assert_eq!(table.next_due(), None);
         assert!(table.replace(FD, watch(BOTH, Trigger::OneShot)).is_ok());
     }

@@ -7,9 +7,6 @@
 #![allow(unsafe_code)]
 
 mod associations;
-#[path = "../queue_fd.rs"]
-mod queue_fd;
-
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -20,10 +17,10 @@ use std::time::Duration;
 use self::associations::{Association, Table, dissociated, retrieved};
 use super::emulated::{PollFlags, Registration, Registrations};
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Flags, Plain, Watch, already_registered};
+use super::{Backend, Flags, Plain, Spent, Watch, already_registered};
+use crate::Token;
 use crate::event::Event;
 use crate::queue::AtomicToken;
-use crate::{Interest, Token};
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -128,10 +125,10 @@ impl Backend for Selector {
         registration.forget();
     }
 
-    fn rearm(fd: RawFd, registration: &Registration<Port>, blocked: Interest) -> io::Result<()> {
+    fn rearm(fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
         let Some(port) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = lock(&port.table);
-        table.rearm(fd, registration.id, blocked).map_or(Ok(()), |association| port.associate(association))
+        table.rearm(fd, registration.id, spent).map_or(Ok(()), |association| port.associate(association))
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {

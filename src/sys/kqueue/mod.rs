@@ -7,9 +7,6 @@
 #![allow(unsafe_code)]
 
 mod filters;
-#[path = "../queue_fd.rs"]
-mod queue_fd;
-
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;

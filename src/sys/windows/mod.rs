@@ -29,10 +29,10 @@ pub(crate) use self::iocp::Port;
 #[cfg(feature = "os-ext")]
 pub(crate) use self::iocp::{Operation, Owner};
 use self::socket_state::SocketState;
-use super::{Backend, Plain, Watch, already_registered, not_registered};
+use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
+use crate::Token;
 use crate::event::Event;
 use crate::queue::AtomicToken;
-use crate::{Interest, Token};
 
 /// How many sockets share a handle of the driver. The driver goes through a handle's polls one by one when it looks for
 /// one to cancel, and a handle for each socket would be a waste of handles.
@@ -135,9 +135,9 @@ impl Backend for Selector {
         }
     }
 
-    fn rearm(_socket: RawSocket, registration: &Registration, blocked: Interest) -> io::Result<()> {
+    fn rearm(_socket: RawSocket, registration: &Registration, spent: Spent) -> io::Result<()> {
         match &registration.state {
-            Some(state) => state.rearm(blocked),
+            Some(state) => state.rearm(spent),
             None => Ok(()),
         }
     }

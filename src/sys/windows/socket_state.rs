@@ -36,7 +36,7 @@ use super::afd::{self, Afd, Answer};
 use super::afd_flags::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND};
 use super::iocp::{Operation, Owner, Port};
 use super::{Batch, lock};
-use crate::sys::{Watch, not_registered};
+use crate::sys::{Spent, Watch, not_registered};
 use crate::{Interest, Trigger};
 
 /// What ends the wait for reading, apart from failures.
@@ -108,8 +108,9 @@ impl SocketState {
         self.update(inner)
     }
 
-    /// I/O said `WouldBlock`: an edge-triggered registration waits for these directions again.
-    pub(crate) fn rearm(self: &Arc<Self>, blocked: Interest) -> io::Result<()> {
+    /// I/O has used up what is `spent`: an edge-triggered registration waits for it again.
+    pub(crate) fn rearm(self: &Arc<Self>, spent: Spent) -> io::Result<()> {
+        let Spent::Readiness(blocked) = spent else { return Ok(()) };
         let mut inner = self.inner();
         match inner.watch {
             Some(Watch { interest, trigger: Trigger::Edge, .. }) if !inner.closed => {
