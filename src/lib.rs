@@ -74,6 +74,8 @@ pub use self::interest::Interest;
 #[cfg(feature = "os-poll")]
 pub use self::poll::Poll;
 pub use self::registry::Registry;
+#[cfg(all(feature = "os-ext", target_os = "linux"))]
+pub use self::sys::child_exit::ChildExit;
 pub use self::token::Token;
 pub use self::trigger::Trigger;
 #[cfg(feature = "os-poll")]

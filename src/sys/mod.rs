@@ -249,6 +249,10 @@ cfg_if! {
 
 pub(crate) use self::backend::Selector;
 
+/// Whose exit can be watched for depends on the system, on Linux whatever the backend is.
+#[cfg(all(feature = "os-ext", target_os = "linux"))]
+pub(crate) mod child_exit;
+
 // What several of them use.
 
 #[cfg(all(feature = "os-poll", not(windows)))]
