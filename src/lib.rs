@@ -58,6 +58,8 @@ mod poll;
 mod queue;
 #[cfg(all(any(unix, windows), feature = "os-ext"))]
 mod raw_source;
+#[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
+mod registered_with;
 mod registry;
 mod sys;
 mod token;

@@ -40,8 +40,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists): the source is registered already. epoll, poll(2), event ports
-    ///   and AFD always tell; kqueue, and a source that is registered with another `Poll`, in debug builds.
+    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): the source is registered already, with this
+    ///   `Poll` or another. poll(2), event ports and AFD always tell, epoll if it is with this one; the rest is told in
+    ///   debug builds.
     /// - The OS's own error, such as `EPERM` for a regular file in epoll, `EBADF` for a closed descriptor, `ENOSPC` at
     ///   the limit of watches, `ENOMEM`.
     ///
@@ -123,8 +124,10 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](io::ErrorKind::NotFound): the source is not registered (told where
-    ///   [`register`](Registry::register) tells `AlreadyExists`).
+    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered. kqueue tells in debug
+    ///   builds.
+    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): it is registered with another `Poll`. poll(2),
+    ///   event ports and AFD always tell, epoll and kqueue in debug builds; else epoll says `NotFound`.
     /// - The OS's own error, as for `register`.
     pub fn reregister<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
     where
@@ -162,8 +165,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](io::ErrorKind::NotFound): the source is not registered (told where
-    ///   [`register`](Registry::register) tells `AlreadyExists`).
+    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered, or with another `Poll`.
     /// - The OS's own error.
     pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
     where

@@ -26,7 +26,7 @@ pub enum Trigger {
     ///
     /// For a listener that several threads accept from, each with a [`Poll`](crate::Poll) of its own. Such a
     /// registration asks for readable, writable or both, and cannot be changed: `reregister` of it or to it gives
-    /// [`InvalidInput`](std::io::ErrorKind::InvalidInput); deregister and register again instead. It is not told of
+    /// `EINVAL`, [`InvalidInput`](std::io::ErrorKind::InvalidInput); deregister and register again instead. It is not told of
     /// a half-closed peer (`EPOLLRDHUP`) other than by reading.
     #[cfg(all(
         any(target_os = "android", target_os = "linux"),

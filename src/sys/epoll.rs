@@ -71,7 +71,7 @@ impl Backend for Selector {
 
     #[inline]
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, interests(&watch), watch.token).map_err(explain_change)
+        self.control(libc::EPOLL_CTL_MOD, fd, interests(&watch), watch.token)
     }
 
     #[inline]
@@ -109,15 +109,6 @@ impl Selector {
 impl AsRawFd for Selector {
     fn as_raw_fd(&self) -> RawFd {
         self.epoll.as_raw_fd()
-    }
-}
-
-/// What the kernel says of a change from or to `EPOLLEXCLUSIVE`, in words.
-#[cold]
-fn explain_change(error: io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(libc::EINVAL) => invalid_input("an exclusive registration cannot be changed, nor one made exclusive"),
-        _ => error,
     }
 }
 

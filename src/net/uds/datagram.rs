@@ -34,11 +34,12 @@ pub struct UnixDatagram {
 }
 
 impl UnixDatagram {
-    /// Binds a new socket to `path`, which must not exist. Calls `socket(2)` and `bind(2)`.
+    /// Binds a new socket to `path`, which must not exist. On Linux and Android, a path that begins with a NUL is an
+    /// abstract name: the bytes after it. Calls `socket(2)` and `bind(2)`.
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path has a NUL in it or is too long for the OS.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path has a NUL elsewhere, or is too long for the OS.
     /// - Those of the calls, such as `AddrInUse`, `PermissionDenied`, `NotFound`.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixDatagram> {
         UnixDatagram::bind_addr(&path_address(path.as_ref())?)

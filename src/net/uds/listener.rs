@@ -40,11 +40,13 @@ pub struct UnixListener {
 impl UnixListener {
     /// Binds a new socket to `path`, which must not exist, and listens. The backlog is the standard library's.
     ///
+    /// On Linux and Android, a path that begins with a NUL is an abstract name: the bytes after it.
+    ///
     /// Calls `socket(2)`, `bind(2)`, `listen(2)`.
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path has a NUL in it or is too long for the OS.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path has a NUL elsewhere, or is too long for the OS.
     /// - Those of the calls, such as `AddrInUse`, `PermissionDenied`, `NotFound`.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
         UnixListener::bind_addr(&path_address(path.as_ref())?)

@@ -34,7 +34,8 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects a new socket to the listener at `path`, and returns at once.
+    /// Connects a new socket to the listener at `path`, and returns at once. On Linux and Android, a path that begins with a
+    /// NUL is an abstract name: the bytes after it.
     ///
     /// Where the OS connects in the background, the outcome comes with the first writable event, as for
     /// [`TcpStream::connect`](crate::net::TcpStream::connect).
@@ -43,7 +44,7 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path has a NUL in it or is too long for the OS.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path has a NUL elsewhere, or is too long for the OS.
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the listener's backlog is full (Linux). Nothing goes on in the
     ///   background: try again later.
     /// - Others of the calls, such as `NotFound`, `ConnectionRefused`.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use self::associations::{Association, Table, dissociated, retrieved};
 use super::emulated::{PollFlags, Registration, Registrations};
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Flags, Plain, Spent, Watch, already_registered};
+use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 use crate::queue::AtomicToken;
@@ -108,13 +108,19 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn reregister(&self, fd: RawFd, _registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
+    fn reregister(&self, fd: RawFd, registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
+        if registration.is_with_another(&self.port) {
+            return Err(already_registered());
+        }
         let mut table = lock(&self.port.table);
         let association = table.replace(fd, watch)?;
         self.port.associate(association)
     }
 
     fn deregister(&self, fd: RawFd, registration: &mut Registration<Port>) -> io::Result<()> {
+        if registration.is_with_another(&self.port) {
+            return Err(not_registered());
+        }
         let mut table = lock(&self.port.table);
         table.remove(fd, None)?;
         mem::take(registration).forget();
