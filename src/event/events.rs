@@ -8,7 +8,7 @@ use crate::sys::{self, Backend};
 
 /// The events of one call of [`Poll::poll`](crate::Poll::poll), and the memory that they arrive in.
 ///
-/// Made once and lent to every poll, which clears it first; nothing is allocated after
+/// You make it once and lend it to every poll, which clears it first. Nothing is allocated after
 /// [`with_capacity`](Events::with_capacity).
 ///
 /// # Examples
@@ -41,34 +41,117 @@ pub struct Events {
 }
 
 impl Events {
-    /// Room for `capacity` events of sources in one poll. Those that do not fit come with the next one.
+    /// Makes room for `capacity` events of sources in one poll. Those that do not fit come with the next one.
     ///
     /// The event of a [`Waker`](crate::Waker) may come on top, so that a full batch never keeps it waiting.
     ///
-    /// A poll with a capacity of zero gives [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+    /// A poll with a capacity of zero returns [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+    ///
+    /// # Panics
+    ///
+    /// Panics if `capacity` events take more memory than a `Vec` can hold, `isize::MAX` bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Events;
+    ///
+    /// let events = Events::with_capacity(128);
+    /// assert!(events.is_empty());
+    /// ```
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Events {
         Events { buffer: sys::Selector::buffer(capacity), ready: Vec::with_capacity(capacity + 1), capacity }
     }
 
-    /// How many events of sources one poll can give; what was passed to [`with_capacity`](Events::with_capacity).
+    /// Returns how many events of sources one poll can give, which is what you passed to
+    /// [`with_capacity`](Events::with_capacity).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Events;
+    ///
+    /// let events = Events::with_capacity(128);
+    /// assert_eq!(events.capacity(), 128);
+    /// ```
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Whether the last poll gave no event.
+    /// Returns whether the last poll gave no event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use mio::{Events, Poll};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// poll.poll(&mut events, Some(Duration::ZERO))?;
+    /// assert!(events.is_empty()); // nothing is registered
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
 
-    /// The events, in the order in which the operating system gave them.
+    /// Returns an iterator over the events, in the order in which the operating system gave them. `&Events` is
+    /// [`IntoIterator`] as well, so `for event in &events` does the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    /// waker.wake()?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [Token(0)]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn iter(&self) -> Iter<'_> {
         Iter { events: self.ready.iter() }
     }
 
-    /// Forgets the events. A poll does so by itself.
+    /// Forgets the events. You need not call it before a poll, which does the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    /// waker.wake()?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// events.clear();
+    /// assert!(events.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn clear(&mut self) {
         self.ready.clear();
     }
@@ -89,7 +172,30 @@ impl fmt::Debug for Events {
     }
 }
 
-/// Walks over [`Events`]; made by [`Events::iter`].
+/// Iterates over [`Events`]. [`Events::iter`] makes it.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(not(feature = "os-poll"))]
+/// # fn main() {}
+/// # #[cfg(feature = "os-poll")]
+/// # fn main() -> std::io::Result<()> {
+/// use mio::event::Iter;
+/// use mio::{Events, Poll, Token, Waker};
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// let waker = Waker::new(poll.registry(), Token(0))?;
+/// waker.wake()?;
+///
+/// poll.poll(&mut events, None)?;
+/// let mut iter: Iter<'_> = events.iter();
+/// assert!(iter.next().is_some_and(|event| event.is_readable()));
+/// assert!(iter.next().is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     events: slice::Iter<'a, Event>,
