@@ -1,6 +1,8 @@
 //! The events of one poll, and the memory that they arrive in.
 
 use std::fmt;
+use std::iter::FusedIterator;
+use std::ops::Index;
 use std::slice;
 
 use super::Event;
@@ -46,15 +48,28 @@ impl Events {
     /// The event of a [`Waker`](crate::Waker) may come on top, so that a full batch never keeps it waiting.
     ///
     /// A poll with a capacity of zero gives [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+    ///
+    /// # Panics
+    ///
+    /// With "capacity overflow", as the standard library's collections do, if that much memory cannot be addressed. Any
+    /// capacity for which there is memory works.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Events {
-        Events { buffer: sys::Selector::buffer(capacity), ready: Vec::with_capacity(capacity + 1), capacity }
+        let ready = Vec::with_capacity(capacity.saturating_add(1));
+        Events { buffer: sys::Selector::buffer(capacity), ready, capacity }
     }
 
     /// How many events of sources one poll can give; what was passed to [`with_capacity`](Events::with_capacity).
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// How many events the last poll gave: a [`Waker`](crate::Waker)'s may be one more than
+    /// [`capacity`](Events::capacity).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ready.len()
     }
 
     /// Whether the last poll gave no event.
@@ -71,6 +86,19 @@ impl Events {
     /// Forgets the events. A poll does so by itself.
     pub fn clear(&mut self) {
         self.ready.clear();
+    }
+}
+
+impl Index<usize> for Events {
+    type Output = Event;
+
+    /// The event at a place in the order of [`iter`](Events::iter).
+    ///
+    /// # Panics
+    ///
+    /// If there are not that many.
+    fn index(&self, place: usize) -> &Event {
+        &self.ready[place]
     }
 }
 
@@ -111,3 +139,14 @@ impl<'a> Iterator for Iter<'a> {
         self.events.count()
     }
 }
+
+impl DoubleEndedIterator for Iter<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.events.next_back()
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+impl FusedIterator for Iter<'_> {}

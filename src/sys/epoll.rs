@@ -40,8 +40,9 @@ impl Backend for Selector {
         Ok(Selector { epoll, notifier: OnceLock::new() })
     }
 
+    /// Linux refuses to fill more than 2 GiB: it calls that `EINVAL`.
     fn buffer(capacity: usize) -> i32 {
-        i32::try_from(capacity).unwrap_or(i32::MAX)
+        capacity.min(i32::MAX as usize / size_of::<libc::epoll_event>()) as i32
     }
 
     #[inline]
