@@ -22,6 +22,9 @@ use crate::Token;
 use crate::event::Event;
 use crate::queue::AtomicToken;
 
+/// Of how many events one call may give the kernel the room (`PORT_MAX_LIST`).
+const MOST_EVENTS: usize = 8192;
+
 #[derive(Debug)]
 pub(crate) struct Selector {
     port: Arc<Port>,
@@ -183,7 +186,7 @@ impl Port {
     /// Waits for events, which replace what is in `buffer`.
     fn wait(&self, buffer: &mut Vec<libc::port_event>, timeout: Option<Duration>) -> io::Result<()> {
         buffer.clear();
-        let room = buffer.capacity().min(libc::c_uint::MAX as usize) as libc::c_uint;
+        let room = buffer.capacity().min(MOST_EVENTS) as libc::c_uint;
         let mut timeout = timeout.map(timespec);
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         // Wait for one event, and take what there is.
