@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::known::known;
-use crate::steps::{Kind, Outcome, READABLE, SLOTS, Step, Subject, Told, WRITABLE};
+use crate::steps::{Outcome, READABLE, SLOTS, Step, Subject, Told, WRITABLE};
 use crate::{ours, released};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,6 @@ pub const BACKEND: Backend = if cfg!(mio_unsupported_force_poll_poll) { Backend:
 /// What has happened in a slot, as far as a known difference may depend on it.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    pub kind: Option<Kind>,
     /// The polls that it is or was registered with.
     pub registered: [bool; 2],
     /// A call of it with a poll that it is not registered with has failed.
@@ -41,7 +40,7 @@ pub struct Difference {
     pub step: Step,
     /// Of a poll.
     pub token: Option<usize>,
-    /// Whether there was a wake since the last poll.
+    /// Whether there was a wake since the last step that was the same: a poll.
     pub woken: bool,
     /// Whether a waker was dropped before.
     pub waker_dropped: bool,
@@ -70,11 +69,8 @@ pub fn run(program: &[Step]) -> Run {
         run.steps += 1;
         let outcomes = (ours.perform(index, step), theirs.perform(index, step));
         let slot = step.slot();
-        let woken = program[..index]
-            .iter()
-            .rev()
-            .take_while(|step| !matches!(step, Step::Poll(0)))
-            .any(|step| matches!(step, Step::Wake(_)));
+        let woken =
+            program[..index].iter().rev().take_while(|other| **other != step).any(|step| matches!(step, Step::Wake(_)));
         let waker_dropped = program[..index].iter().any(|step| matches!(step, Step::DropWaker(_)));
         let differences: Vec<_> = match &outcomes {
             (Outcome::Events(ours), Outcome::Events(theirs)) => differing(ours, theirs)
@@ -161,8 +157,7 @@ fn note(history: &mut History, step: Step, outcome: &Outcome) {
     let failed = matches!(outcome, Outcome::Failed(..));
     let blocked = matches!(outcome, Outcome::Failed(ErrorKind::WouldBlock, _));
     match step {
-        Step::Open(_, kind) => *history = History { kind: Some(kind), ..History::default() },
-        Step::Close(_) => *history = History::default(),
+        Step::Open(..) | Step::Close(_) => *history = History::default(),
         Step::Register(_, poll, interest) | Step::Reregister(_, poll, interest) if !failed => {
             history.registered[poll] = true;
             (history.interest, history.blocked, history.told) = (interest, 0, 0);
