@@ -61,7 +61,9 @@ impl Events {
     /// ```
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Events {
-        Events { buffer: sys::Selector::buffer(capacity), ready: Vec::with_capacity(capacity + 1), capacity }
+        // `Vec` panics if there is no such amount of memory; a sum that wrapped would ask it for none.
+        let ready = Vec::with_capacity(capacity.saturating_add(1));
+        Events { buffer: sys::Selector::buffer(capacity), ready, capacity }
     }
 
     /// Returns how many events of sources one poll can give, which is what you passed to

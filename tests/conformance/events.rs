@@ -189,3 +189,10 @@ fn events_can_be_walked_over_many_times() {
     assert_eq!(iter.count(), 1);
     assert_eq!((&events).into_iter().count(), 2);
 }
+
+#[test]
+fn room_for_more_events_than_memory_holds_is_a_panic_in_every_build() {
+    for capacity in [usize::MAX, usize::MAX - 1] {
+        assert!(std::panic::catch_unwind(|| Events::with_capacity(capacity)).is_err());
+    }
+}
