@@ -64,7 +64,7 @@ impl Backend for Selector {
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
         let interests = interests(&watch);
         if interests & EPOLLEXCLUSIVE as u32 != 0 && watch.interest.is_priority() {
-            return Err(invalid_input("an exclusive registration cannot ask for `Interest::PRIORITY`"));
+            return Err(invalid_input("`Trigger::Exclusive` does not support `Interest::PRIORITY`"));
         }
         self.control(libc::EPOLL_CTL_ADD, fd, interests, watch.token)
     }
@@ -116,7 +116,9 @@ impl AsRawFd for Selector {
 #[cold]
 fn explain_change(error: io::Error) -> io::Error {
     match error.raw_os_error() {
-        Some(libc::EINVAL) => invalid_input("an exclusive registration cannot be changed, nor one made exclusive"),
+        Some(libc::EINVAL) => {
+            invalid_input("`Trigger::Exclusive` does not support `reregister`: deregister and register again")
+        }
         _ => error,
     }
 }
