@@ -64,6 +64,7 @@ impl Events {
     /// ```
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Events {
+        // `Vec` panics if there is no such amount of memory; a sum that wrapped would ask it for none.
         let ready = Vec::with_capacity(capacity.saturating_add(1));
         Events { buffer: sys::Selector::buffer(capacity), ready, capacity }
     }

@@ -303,7 +303,7 @@ pub trait Source {
 fn edge_only(trigger: Trigger) -> io::Result<()> {
     match trigger {
         Trigger::Edge => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this event source can be registered edge-triggered only")),
+        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this event source supports `Trigger::Edge` only")),
     }
 }
 

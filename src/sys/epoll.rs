@@ -65,7 +65,7 @@ impl Backend for Selector {
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
         let interests = interests(&watch);
         if interests & EPOLLEXCLUSIVE as u32 != 0 && watch.interest.is_priority() {
-            return Err(invalid_input("an exclusive registration cannot ask for `Interest::PRIORITY`"));
+            return Err(invalid_input("`Trigger::Exclusive` does not support `Interest::PRIORITY`"));
         }
         self.control(libc::EPOLL_CTL_ADD, fd, interests, watch.token)
     }

@@ -231,3 +231,10 @@ fn a_capacity_that_no_memory_can_have_is_the_usual_panic() {
         assert_eq!(message.as_deref(), Some("capacity overflow"), "{capacity}");
     }
 }
+
+#[test]
+fn room_for_more_events_than_memory_holds_is_a_panic_in_every_build() {
+    for capacity in [usize::MAX, usize::MAX - 1] {
+        assert!(std::panic::catch_unwind(|| Events::with_capacity(capacity)).is_err());
+    }
+}
