@@ -79,7 +79,7 @@ impl UdpSocket {
     pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
         let socket = socket::open(Domain::for_address(address), Type::DGRAM)?;
         socket.bind(&address.into())?;
-        Ok(UdpSocket::from_std(socket.into()))
+        Ok(UdpSocket::new(socket.into()))
     }
 
     /// Converts a socket of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -99,6 +99,12 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_std(socket: net::UdpSocket) -> UdpSocket {
+        UdpSocket { inner: IoSource::taken_over(socket) }
+    }
+
+    /// One that was made just now.
+    #[cfg(any(unix, windows))]
+    fn new(socket: net::UdpSocket) -> UdpSocket {
         UdpSocket { inner: IoSource::new(socket) }
     }
 
@@ -669,7 +675,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.inner.take_error(net::UdpSocket::take_error)
     }
 }
 
