@@ -7,7 +7,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -123,14 +123,72 @@ fn datagrams_come_back(address: SocketAddr, texts: &[&str]) {
 
 #[test]
 fn quickstart_ends_by_itself() {
-    loop {
-        let (status, output) = Example::start("quickstart", &[]).end();
-        if status.success() {
-            return;
-        }
-        // Its port is a fixed one: somebody else may have it for a moment, perhaps this very test in another process.
-        assert!(output.concat().contains("AddrInUse"), "{output:?}");
+    let (status, output) = Example::start("quickstart", &[]).end();
+    assert!(status.success() && output.is_empty(), "{output:?}");
+}
+
+/// The one line that an example says before it fails.
+fn complaint(name: &str, arguments: &[&str]) -> String {
+    let (status, output) = Example::start(name, arguments).end();
+    assert_eq!(status.code(), Some(1), "{name} {arguments:?}: {output:?}");
+    assert_eq!(output.len(), 1, "{name} {arguments:?}: {output:?}");
+    output.concat()
+}
+
+/// The examples that listen on the address that they are given.
+const SERVERS: &[&str] = if cfg!(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))) {
+    &["tcp_server", "broadcast_chat", "udp_server", "embed"]
+} else {
+    &["tcp_server", "broadcast_chat", "udp_server"]
+};
+
+#[test]
+fn each_shows_how_to_use_it() {
+    let others = ["quickstart", "tcp_clients", "soak"];
+    let children: &[&str] = if cfg!(unix) { &["unix_pipe_child"] } else { &[] };
+    for name in SERVERS.iter().chain(&others).chain(children) {
+        let (status, output) = Example::start(name, &["--help"]).end();
+        assert!(status.success(), "{name}: {output:?}");
+        assert!(output[0].starts_with(&format!("usage: {name}")), "{name}: {output:?}");
     }
+}
+
+#[test]
+fn each_says_which_argument_it_cannot_use() {
+    for name in SERVERS {
+        assert_eq!(complaint(name, &["nowhere"]), "error: `nowhere` is not an address such as 127.0.0.1:13265");
+        assert!(complaint(name, &["127.0.0.1:0", "more"]).contains("unexpected argument `more`"));
+        assert!(complaint(name, &["--fast"]).contains("unexpected argument `--fast`"));
+    }
+    assert!(complaint("quickstart", &["more"]).contains("unexpected argument `more`"));
+    assert!(complaint("tcp_clients", &["nowhere"]).contains("`nowhere` is not an address"));
+    assert!(complaint("tcp_clients", &["127.0.0.1:1", "many"]).contains("`many` is not a number of clients"));
+    assert!(complaint("soak", &["--minutes", "1"]).contains("unexpected argument `--minutes`"));
+    assert!(complaint("soak", &["--seconds", "long"]).contains("`--seconds` needs a number"));
+    assert!(complaint("soak", &["--connections"]).contains("`--connections` needs a number"));
+}
+
+#[test]
+fn each_server_says_which_address_is_in_use() {
+    let stream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for name in SERVERS {
+        let taken = if matches!(*name, "udp_server" | "embed") { datagrams.local_addr() } else { stream.local_addr() };
+        let taken = taken.unwrap().to_string();
+        let complaint = complaint(name, &[&taken]);
+        assert!(complaint.starts_with(&format!("error: cannot listen on {taken}: ")), "{complaint}");
+        assert!(!complaint.contains('{'), "for people: {complaint}");
+    }
+}
+
+#[test]
+fn tcp_clients_say_which_server_is_not_there() {
+    // Bound, but not listening: nobody else gets the port.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap().to_string();
+    let complaint = complaint("tcp_clients", &[&address]);
+    assert!(complaint.starts_with(&format!("error: cannot connect to {address}: ")), "{complaint}");
 }
 
 #[test]
@@ -249,6 +307,13 @@ fn tcp_clients_get_every_line_back_from_tcp_server() {
 fn udp_server_sends_each_datagram_back() {
     let mut example = Example::start("udp_server", &["127.0.0.1:0"]);
     datagrams_come_back(example.address(), &["one", "", "three"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn unix_pipe_child_says_which_program_is_not_there() {
+    assert!(complaint("unix_pipe_child", &["no such program"]).starts_with("error: cannot run `no such program`: "));
+    assert!(complaint("unix_pipe_child", &[]).starts_with("error: which program?"));
 }
 
 #[test]
