@@ -2,39 +2,41 @@
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use std::process::ExitCode;
-
-mod cli;
-
-const USAGE: &str = "\
-usage: quickstart
-
-Connects a client to a server, and ends when an event tells the client of it.";
+use std::error::Error;
+use std::io::{Read, Write};
 
 const SERVER: Token = Token(0);
 const CLIENT: Token = Token(1);
 
-fn main() -> ExitCode {
-    cli::run(USAGE, run)
-}
-
-fn run(arguments: Vec<String>) -> cli::Outcome {
-    cli::at_most(0, &arguments)?;
+fn main() -> Result<(), Box<dyn Error>> {
+    // The event queue, and the memory that its events arrive in.
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(128);
+
+    // Each source is registered under a token of our choice.
     let mut server = TcpListener::bind("127.0.0.1:0".parse()?)?;
     poll.registry().register(&mut server, SERVER, Interest::READABLE)?;
     let mut client = TcpStream::connect(server.local_addr()?)?;
-    poll.registry().register(&mut client, CLIENT, Interest::READABLE | Interest::WRITABLE)?;
+    poll.registry().register(&mut client, CLIENT, Interest::READABLE)?;
+
     loop {
         poll.poll(&mut events, None)?;
-        for event in events.iter() {
+        for event in &events {
             match event.token() {
-                SERVER => drop(server.accept()),
+                // A connection waits. (More than one may: a server accepts until that would block.)
+                SERVER => {
+                    if let Ok((mut connection, address)) = server.accept() {
+                        println!("the server greets {address}");
+                        connection.write_all(b"hello")?;
+                    }
+                }
+                // An event is a hint: it may have come for nothing, and then reading would block.
                 CLIENT => {
-                    if event.is_writable() { /* can (likely) write without blocking */ }
-                    if event.is_readable() { /* can (likely) read without blocking */ }
-                    return Ok(());
+                    let mut greeting = [0; 64];
+                    if let Ok(length) = client.read(&mut greeting) {
+                        println!("the client reads {:?}", String::from_utf8_lossy(&greeting[..length]));
+                        return Ok(());
+                    }
                 }
                 _ => unreachable!(),
             }

@@ -38,6 +38,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 /// - takes events for hints: they may be spurious, and only the I/O call tells;
 /// - keeps a source registered with one `Poll` at a time.
 ///
+/// # After `fork(2)`
+///
+/// A child makes a `Poll` of its own, and sources of its own for what it goes on to use (of duplicates of the descriptors).
+/// It must not poll, register, deregister or wake with its parent's: on epoll and with wakers the kernel's part is shared, so
+/// that the child would end the parent's registrations and take its events; a kqueue is not inherited at all; and on `poll(2)`
+/// the child has a copy of the table, of which the parent knows nothing.
+///
 /// # Examples
 ///
 /// A client, and the server that it talks to:

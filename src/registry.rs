@@ -60,9 +60,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists): the source is registered already. epoll, poll(2), event ports
-    ///   and AFD always report this. kqueue reports it in debug builds, and so does every queue for a source that is
-    ///   registered with another `Poll`.
+    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): the source is registered already, with this
+    ///   `Poll` or another. poll(2), event ports and AFD always report this, and so does epoll for a source that is
+    ///   registered with this `Poll`. Debug builds report the rest.
     /// - The OS's own error, such as `EPERM` for a regular file in epoll, `EBADF` for a closed descriptor, `ENOSPC` at
     ///   the limit of watches, `ENOMEM`.
     ///
@@ -144,8 +144,11 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](io::ErrorKind::NotFound): the source is not registered (reported where
-    ///   [`register`](Registry::register) reports `AlreadyExists`).
+    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered. kqueue reports this in
+    ///   debug builds.
+    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): the source is registered with another `Poll`.
+    ///   poll(2), event ports and AFD always report this, epoll and kqueue in debug builds; in release builds epoll
+    ///   reports `NotFound`.
     /// - The OS's own error, as for `register`.
     ///
     /// # Examples
@@ -236,8 +239,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](io::ErrorKind::NotFound): the source is not registered (reported where
-    ///   [`register`](Registry::register) reports `AlreadyExists`).
+    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered, or is registered with
+    ///   another `Poll`.
     /// - The OS's own error.
     ///
     /// # Examples

@@ -50,7 +50,7 @@ pub enum Trigger {
     ///
     /// It is meant for a listener that several threads accept from, each with a [`Poll`](crate::Poll) of its own. Such
     /// a registration asks for readable, writable or both, and you cannot change it: `reregister` of it or to it
-    /// returns [`InvalidInput`](std::io::ErrorKind::InvalidInput). Deregister it and register again instead. It does
+    /// fails with `EINVAL`, [`InvalidInput`](std::io::ErrorKind::InvalidInput). Deregister it and register again instead. It does
     /// not report a half-closed peer (`EPOLLRDHUP`), which you find only by reading.
     #[cfg(all(
         any(target_os = "android", target_os = "linux"),

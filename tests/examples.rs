@@ -122,9 +122,11 @@ fn datagrams_come_back(address: SocketAddr, texts: &[&str]) {
 }
 
 #[test]
-fn quickstart_ends_by_itself() {
+fn quickstart_greets_and_ends_by_itself() {
     let (status, output) = Example::start("quickstart", &[]).end();
-    assert!(status.success() && output.is_empty(), "{output:?}");
+    assert!(status.success() && output.len() == 2, "{output:?}");
+    assert!(output[0].starts_with("the server greets 127.0.0.1:"), "{output:?}");
+    assert_eq!(output[1], "the client reads \"hello\"");
 }
 
 /// The one line that an example says before it fails.
@@ -142,11 +144,19 @@ const SERVERS: &[&str] = if cfg!(all(unix, not(any(mio_backend = "poll", mio_uns
     &["tcp_server", "broadcast_chat", "udp_server"]
 };
 
+/// The examples that run programs.
+const RUNNERS: &[&str] = if cfg!(target_os = "linux") {
+    &["unix_pipe_child", "supervisor"]
+} else if cfg!(unix) {
+    &["unix_pipe_child"]
+} else {
+    &[]
+};
+
 #[test]
-fn each_shows_how_to_use_it() {
-    let others = ["quickstart", "tcp_clients", "soak"];
-    let children: &[&str] = if cfg!(unix) { &["unix_pipe_child"] } else { &[] };
-    for name in SERVERS.iter().chain(&others).chain(children) {
+fn each_with_arguments_shows_how_to_use_it() {
+    let others = ["tcp_clients", "soak"];
+    for name in SERVERS.iter().chain(&others).chain(RUNNERS) {
         let (status, output) = Example::start(name, &["--help"]).end();
         assert!(status.success(), "{name}: {output:?}");
         assert!(output[0].starts_with(&format!("usage: {name}")), "{name}: {output:?}");
@@ -160,7 +170,6 @@ fn each_says_which_argument_it_cannot_use() {
         assert!(complaint(name, &["127.0.0.1:0", "more"]).contains("unexpected argument `more`"));
         assert!(complaint(name, &["--fast"]).contains("unexpected argument `--fast`"));
     }
-    assert!(complaint("quickstart", &["more"]).contains("unexpected argument `more`"));
     assert!(complaint("tcp_clients", &["nowhere"]).contains("`nowhere` is not an address"));
     assert!(complaint("tcp_clients", &["127.0.0.1:1", "many"]).contains("`many` is not a number of clients"));
     assert!(complaint("soak", &["--minutes", "1"]).contains("unexpected argument `--minutes`"));
@@ -313,7 +322,6 @@ fn udp_server_sends_each_datagram_back() {
 #[cfg(unix)]
 fn unix_pipe_child_says_which_program_is_not_there() {
     assert!(complaint("unix_pipe_child", &["no such program"]).starts_with("error: cannot run `no such program`: "));
-    assert!(complaint("unix_pipe_child", &[]).starts_with("error: which program?"));
 }
 
 #[test]
@@ -325,6 +333,37 @@ fn unix_pipe_child_prints_both_outputs_and_passes_the_exit_code_on() {
         assert!(output.iter().any(|printed| printed == line), "{output:?}");
     }
     assert_eq!(status.code(), Some(7));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn supervisor_starts_what_fails_again_and_prints_all_that_is_said() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    // Fails once, and succeeds then.
+    let script = format!("cat {0}; test -s {0} || {{ echo again > {0}; exit 3; }}", file.path().display());
+    let (status, output) = Example::start("supervisor", &[&script, "printf 'one\ntwo and a half'"]).end();
+    for line in
+        ["0: exit status: 3", "0: again", "0: exit status: 0", "1: one", "1: two and a half", "1: exit status: 0"]
+    {
+        assert_eq!(output.iter().filter(|printed| *printed == line).count(), 1, "{line}: {output:?}");
+    }
+    assert!(status.success());
+}
+
+#[test]
+fn each_that_runs_programs_needs_one() {
+    for name in RUNNERS {
+        assert!(complaint(name, &[]).starts_with("error: which "), "{name}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn supervisor_gives_up_in_the_end_and_says_so() {
+    let (status, output) = Example::start("supervisor", &["echo no; exit 1"]).end();
+    assert_eq!(output.iter().filter(|line| *line == "0: no").count(), 4, "{output:?}");
+    assert!(output.iter().any(|line| line == "error: 1 of 1 programs failed for good"), "{output:?}");
+    assert_eq!(status.code(), Some(1));
 }
 
 /// Two people in a chat room, who know of each other.

@@ -1,6 +1,8 @@
 //! The events of one poll, and the memory that they arrive in.
 
 use std::fmt;
+use std::iter::FusedIterator;
+use std::ops::Index;
 use std::slice;
 
 use super::Event;
@@ -49,7 +51,8 @@ impl Events {
     ///
     /// # Panics
     ///
-    /// Panics if `capacity` events take more memory than a `Vec` can hold, `isize::MAX` bytes.
+    /// Panics with "capacity overflow", as the collections of the standard library do, if `capacity` events take more
+    /// memory than can be addressed, `isize::MAX` bytes. Any capacity for which there is memory works.
     ///
     /// # Examples
     ///
@@ -80,6 +83,32 @@ impl Events {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Returns how many events the last poll gave. With the event of a [`Waker`](crate::Waker), this may be one more than
+    /// [`capacity`](Events::capacity).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// Waker::new(poll.registry(), Token(0))?.wake()?;
+    /// poll.poll(&mut events, None)?;
+    /// assert_eq!(events.len(), 1);
+    /// assert_eq!(events[0].token(), Token(0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ready.len()
     }
 
     /// Returns whether the last poll gave no event.
@@ -159,6 +188,19 @@ impl Events {
     }
 }
 
+impl Index<usize> for Events {
+    type Output = Event;
+
+    /// The event at a place in the order of [`iter`](Events::iter).
+    ///
+    /// # Panics
+    ///
+    /// If there are not that many.
+    fn index(&self, place: usize) -> &Event {
+        &self.ready[place]
+    }
+}
+
 impl<'a> IntoIterator for &'a Events {
     type Item = &'a Event;
     type IntoIter = Iter<'a>;
@@ -219,3 +261,14 @@ impl<'a> Iterator for Iter<'a> {
         self.events.count()
     }
 }
+
+impl DoubleEndedIterator for Iter<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.events.next_back()
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+impl FusedIterator for Iter<'_> {}

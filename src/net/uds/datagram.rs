@@ -34,11 +34,13 @@ pub struct UnixDatagram {
 }
 
 impl UnixDatagram {
-    /// Binds a new socket to `path`, which must not exist. Calls `socket(2)` and `bind(2)`.
+    /// Binds a new socket to `path`, which must not exist. On Linux and Android, a path that begins with a NUL is an
+    /// abstract name: the bytes after it. Calls `socket(2)` and `bind(2)`.
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL or is too long for the OS.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL that is not its first byte, or is too long for
+    ///   the OS.
     /// - The errors of these calls, such as `AddrInUse`, `PermissionDenied`, `NotFound`.
     ///
     /// # Examples

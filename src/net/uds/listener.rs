@@ -41,11 +41,14 @@ pub struct UnixListener {
 impl UnixListener {
     /// Binds a new socket to `path`, which must not exist, and listens. The backlog is that of the standard library.
     ///
+    /// On Linux and Android, a path that begins with a NUL is an abstract name: the bytes after it.
+    ///
     /// Calls `socket(2)`, `bind(2)`, `listen(2)`.
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL or is too long for the OS.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL that is not its first byte, or is too long for
+    ///   the OS.
     /// - The errors of these calls, such as `AddrInUse`, `PermissionDenied`, `NotFound`.
     ///
     /// # Examples

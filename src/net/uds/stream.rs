@@ -34,7 +34,8 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects a new socket to the listener at `path`, and returns at once.
+    /// Connects a new socket to the listener at `path`, and returns at once. On Linux and Android, a path that begins with a
+    /// NUL is an abstract name: the bytes after it.
     ///
     /// Where the OS connects in the background, the outcome arrives with the first writable event, as for
     /// [`TcpStream::connect`](crate::net::TcpStream::connect).
@@ -43,7 +44,8 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL or is too long for the OS.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL that is not its first byte, or is too long for
+    ///   the OS.
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the backlog of the listener is full (Linux). The OS does not go on
     ///   trying: try again later.
     /// - The other errors of these calls, such as `NotFound`, `ConnectionRefused`.
