@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// visible to the polling thread after that poll.
 ///
 /// One waker serves any number of threads: share it by reference or in an [`Arc`]. A `Poll` has one waker at a time. A
-/// waker does nothing for a poll once it was dropped, and a dropped `Poll` makes `wake` pointless, not wrong.
+/// waker that you drop wakes no poll any more; `wake` after its `Poll` was dropped does nothing, and is no error.
 ///
 /// # Cost
 ///
