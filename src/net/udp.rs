@@ -83,7 +83,7 @@ impl UdpSocket {
     pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
         let socket = socket::open(Domain::for_address(address), Type::DGRAM)?;
         socket.bind(&address.into())?;
-        Ok(UdpSocket::from_std(socket.into()))
+        Ok(UdpSocket::new(socket.into()))
     }
 
     /// Converts a socket of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -103,6 +103,12 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_std(socket: net::UdpSocket) -> UdpSocket {
+        UdpSocket { inner: IoSource::taken_over(socket) }
+    }
+
+    /// One that was made just now.
+    #[cfg(any(unix, windows))]
+    fn new(socket: net::UdpSocket) -> UdpSocket {
         UdpSocket { inner: IoSource::new(socket) }
     }
 
@@ -675,7 +681,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.inner.take_error(net::UdpSocket::take_error)
     }
 }
 

@@ -30,8 +30,6 @@ impl Backend for Selector {
     type Registration = ();
     type Event = EpollEvent;
 
-    const SHORT_IO_DRAINS: bool = true;
-
     fn new() -> io::Result<Selector> {
         // SAFETY: takes no pointer.
         let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
@@ -265,7 +263,7 @@ impl Flags for EpollFlags {
         // end of the stream all the same.
         let hung_up = self.any(EPOLLHUP);
         Readiness::EMPTY
-            .with(Readiness::READABLE, self.any(EPOLLIN | EPOLLRDHUP | EPOLLHUP))
+            .with(Readiness::READABLE, self.any(EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP))
             .with(Readiness::WRITABLE, self.any(EPOLLOUT))
             .with(Readiness::ERROR, error)
             .with(Readiness::READ_CLOSED, self.any(EPOLLRDHUP | EPOLLHUP))

@@ -30,10 +30,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// An event as the OS writes it, or [`Plain`].
     type Event: RawEvent;
 
-    /// See `Poll::SHORT_IO_DRAINS`. False where only a `WouldBlock` arms a direction again.
-    #[cfg(feature = "os-poll")]
-    const SHORT_IO_DRAINS: bool;
-
     #[cfg(feature = "os-poll")]
     fn new() -> io::Result<Self>;
 
@@ -72,7 +68,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     fn detach(_registration: Self::Registration) {}
 
     /// I/O on `source` has used up what is `spent`: where readiness is emulated, an edge-triggered registration waits for
-    /// it again from now on. Where the kernel does that, there is nothing to do.
+    /// it again from now on. Where the kernel does that, there is nothing to do, and this is not called: see `io_source.rs`.
+    /// If it fails, nothing was changed, and calling it again does what it should have done.
     #[inline]
     fn rearm(_source: RawSource, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())

@@ -53,8 +53,6 @@ impl Backend for Selector {
     type Registration = ();
     type Event = Plain<KqueueFlags>;
 
-    const SHORT_IO_DRAINS: bool = true;
-
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing.
         let kqueue = check(unsafe { libc::kqueue() })?;

@@ -58,8 +58,6 @@ impl Backend for Selector {
     type Registration = Registration;
     type Event = Plain<AfdFlags>;
 
-    const SHORT_IO_DRAINS: bool = false;
-
     fn new() -> io::Result<Selector> {
         let shared = Shared {
             port: Arc::new(Port::new()?),
