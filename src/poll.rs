@@ -12,6 +12,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 
 /// Waits for events of the sources that are registered with its [`Registry`].
 ///
+/// Available with the crate feature `os-poll`.
+///
 /// One thread waits. Meanwhile any number of threads may register sources, or wake it through a [`Waker`].
 ///
 /// [`Waker`]: crate::Waker

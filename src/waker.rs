@@ -9,6 +9,8 @@ use crate::{Registry, Token};
 
 /// Wakes a [`Poll`](crate::Poll) from any thread.
 ///
+/// Available with the crate feature `os-poll`.
+///
 /// After [`wake`](Waker::wake), the poll that is running or the next one gives a readable event with the waker's token.
 /// A wake is never lost; several wakes between two polls may give one event. Everything that happened before `wake` is
 /// visible to the polling thread after that poll.

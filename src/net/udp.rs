@@ -14,6 +14,8 @@ use crate::net::socket;
 
 /// A UDP socket.
 ///
+/// Available with the crate feature `net`.
+///
 /// A datagram that does not fit the buffer is truncated; on Windows that is an error, `WSAEMSGSIZE`.
 ///
 /// # Errors of earlier sends
@@ -56,6 +58,8 @@ pub struct UdpSocket {
 impl UdpSocket {
     /// Binds a new socket to `address`. Port 0 lets the OS choose one, which [`local_addr`](UdpSocket::local_addr)
     /// returns.
+    ///
+    /// Available on Unix and Windows.
     ///
     /// Calls `socket(2)` and `bind(2)`.
     ///
@@ -539,6 +543,8 @@ impl UdpSocket {
     }
 
     /// Returns the `IPV6_V6ONLY` option: whether an IPv6 socket refuses IPv4.
+    ///
+    /// Available on Unix and Windows.
     ///
     /// # Errors
     ///

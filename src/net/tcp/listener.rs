@@ -15,6 +15,8 @@ use crate::net::socket;
 
 /// A TCP socket that accepts connections.
 ///
+/// Available with the crate feature `net`.
+///
 /// # Examples
 ///
 /// ```
@@ -52,6 +54,8 @@ pub struct TcpListener {
 impl TcpListener {
     /// Binds a new socket to `address` and listens. Port 0 lets the OS choose one, which
     /// [`local_addr`](TcpListener::local_addr) returns.
+    ///
+    /// Available on Unix and Windows.
     ///
     /// This function does what the standard library does: on Unix it sets `SO_REUSEADDR`, so that you can restart a
     /// server at once; on Windows it does not, because that option would let other programs take the port. The backlog

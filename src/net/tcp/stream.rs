@@ -15,6 +15,8 @@ use crate::net::socket;
 
 /// A TCP connection between two sockets.
 ///
+/// Available with the crate feature `net`.
+///
 /// # Examples
 ///
 /// Connecting takes three steps: begin, wait for the first writable event, ask for the outcome.
@@ -60,6 +62,8 @@ pub struct TcpStream {
 
 impl TcpStream {
     /// Begins to connect a new socket to `address`, and returns at once.
+    ///
+    /// Available on Unix and Windows.
     ///
     /// The first event that is writable (or an error) tells you that the attempt has ended. After a failure,
     /// [`take_error`](TcpStream::take_error) returns the cause; once the stream is connected,

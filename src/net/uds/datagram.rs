@@ -15,6 +15,8 @@ use crate::net::socket;
 
 /// A Unix datagram socket.
 ///
+/// Available with the crate feature `net` on Unix.
+///
 /// # Examples
 ///
 /// ```

@@ -14,6 +14,8 @@ use crate::net::socket;
 
 /// A Unix socket that accepts connections.
 ///
+/// Available with the crate feature `net` on Unix.
+///
 /// Dropping the listener leaves its path in the file system.
 ///
 /// # Examples

@@ -14,6 +14,8 @@ use crate::net::{no_sigpipe, socket};
 
 /// A connection between two Unix sockets.
 ///
+/// Available with the crate feature `net` on Unix.
+///
 /// # Examples
 ///
 /// ```
