@@ -210,12 +210,18 @@ fn association(fd: RawFd, id: u64, state: &emulated::Entry) -> Option<Associatio
     state.asked().map(|directions| Association { fd, id, directions })
 }
 
-/// The outcome of `port_associate(3C)`: a port has a slot for each association and packet, 65,536 unless the system is told
-/// otherwise. Its `EAGAIN` would read as "try again when there is an event".
+/// "File descriptor in bad state", which is what the port's calls say of one that is not open. (The number is that of
+/// Solaris and illumos; other systems run the tests.)
+const EBADFD: i32 = 81;
+
+/// The outcome of `port_associate(3C)`. A descriptor that is not open is told as by every other call. A port has a slot for
+/// each association and packet, 65,536 unless the system is told otherwise: its `EAGAIN` would read as "try again when there
+/// is an event".
 pub(super) fn associated(result: io::Result<()>) -> io::Result<()> {
     match result {
         // What epoll says at its limit.
         Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+        Err(error) if error.raw_os_error() == Some(EBADFD) => Err(io::Error::from_raw_os_error(libc::EBADF)),
         result => result,
     }
 }
@@ -236,11 +242,11 @@ pub(super) fn retrieved(result: io::Result<()>, count: u32, wrote: bool) -> io::
     }
 }
 
-/// The outcome of `port_dissociate(3C)` for a registration that the table knew: an association that has fired, or whose
-/// descriptor was closed, is not found.
+/// The outcome of `port_dissociate(3C)` for a registration that the table knew: an association that has fired is not found,
+/// nor is one whose descriptor was closed, whether or not the number is used again.
 pub(super) fn dissociated(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | EBADFD)) => Ok(()),
         result => result,
     }
 }
@@ -378,7 +384,9 @@ mod tests {
         let (_, association) = fire(&mut table, id, POLLOUT);
         table.put_off(association.unwrap());
         assert_eq!((table.due(), table.take_due()), (1, association));
-        assert!(is_closed(&failed(libc::EBADF).unwrap_err()) && !is_closed(&failed(libc::ENOMEM).unwrap_err()));
+        for (errno, closed) in [(EBADFD, true), (libc::ENOMEM, false), (libc::EAGAIN, false)] {
+            assert_eq!(is_closed(&associated(failed(errno)).unwrap_err()), closed);
+        }
     }
 
     #[test]
@@ -467,6 +475,8 @@ mod tests {
     fn dissociating_what_has_fired_is_no_error() {
         assert!(dissociated(Ok(())).is_ok());
         assert!(dissociated(failed(libc::ENOENT)).is_ok());
+        assert!(dissociated(failed(EBADFD)).is_ok());
         assert!(dissociated(failed(libc::EBADF)).is_err());
+        assert!(dissociated(failed(libc::EACCES)).is_err(), "the parent's, after `fork`: it stays in the table");
     }
 }
