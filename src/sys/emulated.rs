@@ -341,3 +341,168 @@ impl fmt::Debug for PollFlags {
         write_names(f, &names)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+    const READING: i16 = POLLIN | POLLRDHUP;
+
+    fn entry(interest: Interest, trigger: Trigger) -> Entry {
+        Entry::new(Watch { token: Token(0), interest, trigger })
+    }
+
+    /// An edge-triggered entry that has told this.
+    fn told(interest: Interest, told: i16) -> Entry {
+        let mut entry = entry(interest, Trigger::Edge);
+        assert_eq!(entry.event(told), told);
+        entry
+    }
+
+    fn after_io(entry: &Entry, spent: Spent) -> Entry {
+        entry.after_io(spent).unwrap_or(*entry)
+    }
+
+    fn after_block(entry: &Entry, interest: Interest) -> Entry {
+        after_io(entry, Spent::Readiness(interest))
+    }
+
+    fn later() -> Instant {
+        Instant::now() + 2 * AGAIN
+    }
+
+    #[test]
+    fn an_edge_takes_out_what_it_tells_and_nothing_else() {
+        let rows = [
+            (POLLOUT, Some(READING)),
+            (POLLIN, Some(POLLRDHUP | POLLOUT)),
+            (POLLIN | POLLRDHUP, Some(POLLOUT)),
+            (POLLIN | POLLRDHUP | POLLOUT, Some(0)),
+            (POLLIN | POLLHUP, None),
+            (POLLERR, None),
+        ];
+        for (said, asked) in rows {
+            assert_eq!(told(BOTH, said).asked(), asked, "{:?}", PollFlags(said));
+        }
+    }
+
+    #[test]
+    fn a_level_stays_and_a_one_shot_does_not() {
+        let mut level = entry(Interest::READABLE, Trigger::Level);
+        let mut one_shot = entry(BOTH, Trigger::OneShot);
+        for round in 0..2 {
+            assert_eq!(level.event(POLLIN | POLLHUP), POLLIN | POLLHUP);
+            assert_eq!(level.asked(), Some(READING));
+            assert_eq!(one_shot.event(POLLIN), if round == 0 { POLLIN } else { 0 });
+            assert_eq!(one_shot.asked(), None);
+        }
+        for entry in [level, one_shot] {
+            assert!(entry.after_io(Spent::Readiness(BOTH)).is_none() && entry.after_io(Spent::Error).is_none());
+            assert!(!entry.needs_look() && !entry.detached().needs_look());
+        }
+    }
+
+    #[test]
+    fn what_is_not_watched_is_no_news_but_errors_and_hang_ups_are() {
+        let mut reader = entry(Interest::READABLE, Trigger::Edge);
+        assert_eq!(reader.event(POLLOUT | POLLPRI), 0);
+        assert_eq!(reader.event(POLLIN | POLLOUT), POLLIN);
+        assert_eq!(reader.event(POLLHUP), POLLHUP);
+        assert_eq!(reader.event(POLLHUP), 0);
+    }
+
+    #[test]
+    fn io_that_would_block_puts_its_direction_back() {
+        let entry = told(BOTH, POLLIN | POLLOUT);
+        assert_eq!(after_block(&entry, Interest::WRITABLE).asked(), Some(POLLRDHUP | POLLOUT));
+        assert_eq!(after_block(&entry, Interest::READABLE).asked(), Some(READING));
+        let again = after_block(&entry, BOTH);
+        assert_eq!(again.asked(), Some(READING | POLLOUT));
+        assert!(again.after_io(Spent::Readiness(BOTH)).is_none(), "the second time makes no difference");
+        let reader = told(Interest::READABLE, POLLIN);
+        assert!(reader.after_io(Spent::Readiness(Interest::WRITABLE)).is_none(), "it is not watched");
+    }
+
+    #[test]
+    fn an_error_that_was_taken_is_waited_for_again() {
+        let entry = told(BOTH, POLLERR);
+        assert_eq!(after_io(&entry, Spent::Error).asked(), Some(READING | POLLOUT));
+        assert!(told(BOTH, POLLIN).after_io(Spent::Error).is_none(), "none was told");
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_not_waited_for_again() {
+        for end in [POLLIN | POLLHUP, POLLIN | POLLRDHUP] {
+            assert!(POLLRDHUP == 0 || told(Interest::READABLE, end).after_io(Spent::Readiness(BOTH)).is_none());
+        }
+        // The peer has shut its writing side, and we still write.
+        assert_eq!(after_block(&told(BOTH, READING | POLLOUT), BOTH).asked(), Some(POLLOUT));
+    }
+
+    /// A broken connection must not wake anybody for as long as it is registered.
+    #[test]
+    fn a_hang_up_is_neither_asked_about_nor_looked_at() {
+        let mut entry = told(BOTH, POLLIN | POLLOUT | POLLERR | POLLHUP);
+        for spent in [Spent::Error, Spent::Readiness(BOTH)] {
+            entry = after_io(&entry, spent);
+            assert!(entry.asked().is_none() && !entry.needs_look());
+        }
+    }
+
+    #[test]
+    fn an_error_that_stays_leaves_the_directions_to_looks() {
+        let mut entry = told(BOTH, POLLERR);
+        assert!(entry.asked().is_none() && entry.needs_look());
+        assert_eq!(entry.look(POLLERR, later()), 0);
+        assert_eq!(entry.look(POLLERR | POLLOUT, later()), POLLOUT);
+        assert_eq!(entry.look(POLLERR | POLLOUT, later()), 0);
+        // It goes away, and comes again.
+        assert_eq!(entry.look(0, later()), 0);
+        assert!(!entry.needs_look());
+        assert_eq!(entry.asked(), Some(READING | POLLOUT));
+        assert_eq!(entry.event(POLLERR), POLLERR);
+    }
+
+    /// Read past the library, and come again before it would have seen that it was gone.
+    #[test]
+    fn what_may_have_come_again_is_told_again_but_not_at_once() {
+        let mut urgent = told(Interest::READABLE | Interest::PRIORITY, POLLPRI);
+        assert!(urgent.needs_look());
+        urgent = after_block(&urgent, Interest::READABLE);
+        assert_eq!(urgent.look(POLLPRI, Instant::now()), 0);
+        assert_eq!(urgent.look(POLLPRI, later()), POLLPRI);
+        assert_eq!(urgent.look(POLLPRI, later()), 0, "nothing was read since");
+
+        let mut raw = told(Interest::READABLE, POLLIN).detached();
+        assert_eq!(raw.look(POLLIN, Instant::now()), 0);
+        assert_eq!(raw.look(POLLIN, later()), POLLIN);
+        assert_eq!(raw.look(0, later()), 0);
+        assert!(!raw.needs_look(), "it is waited for");
+    }
+
+    /// An error of a connection with data to read does not say that nobody reads what is written.
+    #[test]
+    fn an_error_is_told_with_all_there_is() {
+        let mut entry = told(Interest::READABLE, POLLIN);
+        assert!(entry.needs_details(POLLERR) && !entry.needs_details(POLLRDHUP));
+        let flags = PollFlags(entry.event(POLLERR | POLLIN)).readiness();
+        assert!(flags.contains(Readiness::ERROR.with(Readiness::READABLE, true)));
+        assert!(!flags.contains(Readiness::WRITE_CLOSED));
+    }
+
+    #[test]
+    fn hang_up_closes_both_directions_and_a_half_close_one() {
+        let hung_up = PollFlags(POLLHUP).readiness();
+        assert!(hung_up.contains(Readiness::READABLE));
+        assert!(hung_up.contains(Readiness::READ_CLOSED) && hung_up.contains(Readiness::WRITE_CLOSED));
+        let half_closed = PollFlags(POLLIN | POLLRDHUP).readiness();
+        assert_eq!(half_closed.contains(Readiness::READ_CLOSED), POLLRDHUP != 0);
+        assert!(!half_closed.contains(Readiness::WRITE_CLOSED));
+        let broken_pipe = PollFlags(POLLOUT | POLLERR).readiness();
+        assert!(broken_pipe.contains(Readiness::WRITE_CLOSED) && broken_pipe.contains(Readiness::ERROR));
+        assert!(!broken_pipe.contains(Readiness::READ_CLOSED));
+        let urgent = PollFlags(POLLPRI).readiness();
+        assert!(urgent.contains(Readiness::READABLE) && urgent.contains(Readiness::PRIORITY));
+    }
+}
