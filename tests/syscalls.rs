@@ -311,6 +311,10 @@ mod epoll {
 
 #[cfg(any(mio_backend = "poll", mio_unsupported_force_poll_poll))]
 mod poll {
+    use std::time::Instant;
+
+    use mio::unix::SourceFd;
+
     use super::*;
 
     #[test]
@@ -328,6 +332,71 @@ mod poll {
         // Where the OS has no `poll(2)`, the C library makes `ppoll(2)` of it.
         assert!(names(&calls).iter().all(|name| ["poll", "ppoll", "ppoll_time64"].contains(name)), "{calls:?}");
         assert_eq!(calls.len(), 4, "{calls:?}");
+    }
+
+    /// Polls for 100 ms. Returns how many events came.
+    fn poll_for_a_while(poll: &mut Poll, events: &mut Events) -> usize {
+        let deadline = Instant::now() + WHILE;
+        let mut count = 0;
+        while Instant::now() < deadline {
+            poll.poll_deadline(events, Some(deadline)).unwrap();
+            count += events.iter().count();
+        }
+        count
+    }
+
+    const WHILE: Duration = Duration::from_millis(100);
+
+    /// A look and a wait every 5 ms, and as much again for what else a poll begins with.
+    const LOOKS: usize = 4 * 20;
+
+    /// A socket that was told of data which stays unread, and a connection that is over.
+    #[test]
+    fn what_was_told_and_stays_costs_a_sleeping_poll_nothing() {
+        let calls = strace("poll::what_was_told_and_stays_costs_a_sleeping_poll_nothing", &[], || {
+            let mut poll = Poll::new().unwrap();
+            let mut events = Events::with_capacity(8);
+            let mut unread = UdpSocket::bind(localhost()).unwrap();
+            unread.send_to(b"data", unread.local_addr().unwrap()).unwrap();
+            let (mut over, peer) = UnixStream::pair().unwrap();
+            drop(peer);
+            let both = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(&mut unread, Token(0), both).unwrap();
+            poll.registry().register(&mut over, Token(1), both).unwrap();
+            assert_eq!(poll_for_a_while(&mut poll, &mut events), 2);
+            mark();
+            poll.poll(&mut events, Some(WHILE)).unwrap();
+            mark();
+            assert!(events.is_empty());
+        });
+        let Some(calls) = calls else { return };
+        assert_eq!(calls.len(), 1, "{calls:?}");
+    }
+
+    /// An error that nobody takes, and a descriptor whose I/O the library does not see: these are looked at, not spun on.
+    #[test]
+    fn what_has_to_be_looked_at_is_no_busy_loop() {
+        let calls = strace("poll::what_has_to_be_looked_at_is_no_busy_loop", &[], || {
+            let mut poll = Poll::new().unwrap();
+            let mut events = Events::with_capacity(8);
+            let mut refused = UdpSocket::bind(localhost()).unwrap();
+            let gone = UdpSocket::bind(localhost()).unwrap();
+            refused.connect(gone.local_addr().unwrap()).unwrap();
+            drop(gone);
+            refused.send(b"data").unwrap();
+            let (ours, _theirs) = UnixStream::pair().unwrap();
+            let both = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(&mut refused, Token(0), both).unwrap();
+            poll.registry().register(&mut SourceFd(&ours.as_raw_fd()), Token(1), both).unwrap();
+            assert!(poll_for_a_while(&mut poll, &mut events) >= 2);
+            mark();
+            let again = poll_for_a_while(&mut poll, &mut events);
+            mark();
+            // What may have been written to is told again, the error not.
+            assert!(again <= 2, "{again} events");
+        });
+        let Some(calls) = calls else { return };
+        assert!((2..=LOOKS).contains(&calls.len()), "{} calls", calls.len());
     }
 }
 

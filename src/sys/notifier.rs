@@ -60,6 +60,14 @@ impl Notifier {
     }
 }
 
+#[cfg(test)]
+impl Notifier {
+    /// What is written to.
+    pub(crate) fn sending_end(&self) -> RawFd {
+        self.sender.as_ref().unwrap_or(&self.receiver).as_raw_fd()
+    }
+}
+
 impl AsRawFd for Notifier {
     fn as_raw_fd(&self) -> RawFd {
         self.receiver.as_raw_fd()

@@ -548,4 +548,57 @@ mod tests {
         }
         assert_eq!((table.places.get(11), table.places.get(14)), (None, None));
     }
+
+    /// With the notifier's descriptor standing for a device that takes nothing.
+    #[test]
+    #[cfg(all(target_os = "linux", feature = "os-ext"))]
+    fn when_the_sleeping_poller_cannot_be_told_nothing_changes_and_trying_again_works() {
+        use std::io::{Read, Write};
+        use std::os::fd::OwnedFd;
+        use std::os::unix::net::UnixStream;
+
+        use crate::io_source::IoSource;
+        use crate::{Events, Poll};
+
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(8);
+        let registry = poll.registry().try_clone().unwrap();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut ours = IoSource::new(ours);
+        let read = |ours: &IoSource<UnixStream>| ours.try_io(Interest::READABLE, |mut ours| ours.read(&mut [0; 8]));
+        registry.register(&mut ours, Token(0), Interest::READABLE).unwrap();
+        theirs.write_all(b"data").unwrap();
+        poll.poll(&mut events, None).unwrap();
+        assert_eq!(read(&ours).unwrap(), 4);
+
+        std::thread::scope(|scope| {
+            let poller = scope.spawn(move || {
+                poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+                events.iter().map(Event::token).collect::<Vec<Token>>()
+            });
+            let shared = &registry.queue().backend.shared;
+            while !shared.table().sleeping {
+                std::thread::yield_now();
+            }
+            let notifier = shared.notifier.as_ref().unwrap();
+            let end = notifier.sending_end();
+            let full = OwnedFd::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+            // SAFETY: takes no pointer; the number stays the notifier's.
+            let replace = |with: RawFd| assert_eq!(unsafe { libc::dup2(with, end) }, end);
+            // SAFETY: takes no pointer; the new descriptor is closed with the process.
+            let saved = check(unsafe { libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 0) }).unwrap();
+            replace(full.as_raw_fd());
+            for _ in 0..2 {
+                assert_eq!(read(&ours).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+                let error = registry.reregister(&mut ours, Token(1), Interest::READABLE).unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+                assert!(registry.deregister(&mut ours).is_err());
+            }
+            replace(saved);
+            assert_eq!(read(&ours).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            theirs.write_all(b"more").unwrap();
+            assert_eq!(poller.join().unwrap(), [Token(0)]);
+        });
+    }
 }
