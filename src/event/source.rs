@@ -12,7 +12,8 @@ use crate::{Interest, Registry, Token, Trigger};
 ///
 /// # Dropping
 ///
-/// You need not deregister a source before you drop it, as long as dropping it closes the file descriptor or socket.
+/// You need not deregister a source of this crate before you drop it: dropping it closes its file descriptor or socket. A
+/// source that registers a bare descriptor, with `unix::SourceFd`, should deregister it before it closes it.
 ///
 /// # Examples
 ///

@@ -8,14 +8,20 @@ use std::os::fd::RawFd;
 ///
 /// It borrows the number of the descriptor and owns nothing: it neither sets non-blocking mode nor closes. Deregister
 /// the descriptor before you close it. Otherwise a duplicate that is still open keeps giving events, and with `poll(2)`
-/// so does a new file that gets the same number.
+/// so does a new file that gets the same number, until you register that: a number that stands for another file can be
+/// registered, and replaces what it stood for. (Where `poll(2)` and event ports cannot tell, as of an `eventfd(2)`, they
+/// take it for another file.)
 ///
 /// # Edge-triggering where the OS has none
 ///
 /// With epoll and kqueue the kernel re-arms the descriptor. On event ports and `poll(2)` this crate does it when I/O
 /// would block. It sees the I/O of the types of [`net`](crate::net) and [`pipe`](super::pipe), but not yours on a bare
-/// descriptor: there, after `WouldBlock`, call [`Registry::reregister`](crate::Registry::reregister), or register with
-/// [`Trigger::Level`](crate::Trigger::Level).
+/// descriptor. So it looks at a descriptor that has fired: when the next poll begins, and every 5 ms while a poll sleeps.
+/// One that it finds not ready is armed. One that stays ready, which you may have emptied and which may have filled again
+/// in between, gives another event after 50 ms. No event is missed, but one may be late by that time; such an event may be
+/// spurious; and the looks keep the processor from sleeping long. To avoid all that, call
+/// [`Registry::reregister`](crate::Registry::reregister) after `WouldBlock`, or register with
+/// [`Trigger::Level`](crate::Trigger::Level) or [`Trigger::OneShot`](crate::Trigger::OneShot).
 ///
 /// # Examples
 ///
