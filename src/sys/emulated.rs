@@ -70,7 +70,8 @@ pub(super) struct Entry {
     watch: Watch,
     /// Of what is watched, that which makes an event when it comes.
     untold: i16,
-    /// Of what was told, that which may have been used up by I/O, and have come again since.
+    /// Of what was told, that which may have been used up by I/O, and have come again since. Urgent data, which is taken by
+    /// I/O that the crate does not see, always is.
     doubtful: i16,
     /// When that is told again, if it is still there.
     again: Option<Instant>,
@@ -120,10 +121,10 @@ impl Entry {
         directions(self.watch.interest)
     }
 
-    /// Whether it has to be looked at. An error or urgent data goes away unseen; a hang-up is the end.
+    /// Whether it has to be looked at. An error goes away unseen; a hang-up is the end.
     pub(super) fn needs_look(&self) -> bool {
         let told = self.told();
-        let unseen = told & (POLLERR | POLLPRI) != 0 && told & POLLHUP == 0;
+        let unseen = told & POLLERR != 0 && told & POLLHUP == 0;
         self.is_edge() && (unseen || self.doubtful != 0 || self.raw && told != 0)
     }
 
@@ -143,10 +144,7 @@ impl Entry {
         match self.watch.trigger {
             Trigger::Level => return said,
             Trigger::OneShot => self.untold = 0,
-            _ => self.untold &= !news,
-        }
-        if self.raw {
-            self.again = Some(Instant::now() + AGAIN);
+            _ => self.tell(news, None),
         }
         flags(said, news)
     }
@@ -158,12 +156,19 @@ impl Entry {
         let doubtful = if self.raw { self.told() } else { self.doubtful };
         let again = if self.again.is_some_and(|again| again <= now) { doubtful } else { 0 };
         let news = said & (self.untold | again);
-        self.untold = (self.untold | everything & !said) & !news;
-        self.doubtful &= said & !news;
-        if news != 0 && self.raw {
-            self.again = Some(now + AGAIN);
-        }
+        self.untold |= everything & !said;
+        self.doubtful &= said;
+        self.tell(news, Some(now));
         flags(said, news)
+    }
+
+    /// Takes `news` out of what is untold.
+    fn tell(&mut self, news: i16, now: Option<Instant>) {
+        self.untold &= !news;
+        self.doubtful = self.doubtful & !news | news & POLLPRI;
+        if self.raw && news != 0 || news & POLLPRI != 0 {
+            self.again = Some(now.unwrap_or_else(Instant::now) + AGAIN);
+        }
     }
 
     /// The entry after I/O has used up what is `spent`, if that makes a difference.
@@ -181,10 +186,8 @@ impl Entry {
                 if told & POLLRDHUP != 0 {
                     spent &= !(POLLIN | POLLRDHUP);
                 }
-                // I/O does not wait while there is an error or a hang-up, nor, mostly, reading before urgent data. But it
-                // may be an error of another kind, and the data be unread.
-                let unasked = POLLERR | POLLHUP | if interest.is_readable() { POLLPRI } else { 0 };
-                (told & spent & !POLLPRI, told & unasked)
+                // I/O does not wait while there is an error or a hang-up. But it may be an error of another kind.
+                (told & spent & !POLLPRI, told & (POLLERR | POLLHUP))
             }
         };
         let mut after = Entry { untold: self.untold | untold, doubtful: (self.doubtful | doubtful) & !untold, ..*self };
@@ -469,10 +472,17 @@ mod tests {
     fn what_may_have_come_again_is_told_again_but_not_at_once() {
         let mut urgent = told(Interest::READABLE | Interest::PRIORITY, POLLPRI);
         assert!(urgent.needs_look());
-        urgent = after_block(&urgent, Interest::READABLE);
         assert_eq!(urgent.look(POLLPRI, Instant::now()), 0);
         assert_eq!(urgent.look(POLLPRI, later()), POLLPRI);
-        assert_eq!(urgent.look(POLLPRI, later()), 0, "nothing was read since");
+        assert_eq!(urgent.look(0, later()), 0);
+        assert!(!urgent.needs_look(), "it is waited for");
+
+        let mut refused = told(Interest::READABLE, POLLERR);
+        assert_eq!(refused.look(POLLERR, later()), 0);
+        refused = after_block(&refused, Interest::READABLE);
+        assert_eq!(refused.look(POLLERR, Instant::now()), 0);
+        assert_eq!(refused.look(POLLERR, later()), POLLERR);
+        assert_eq!(refused.look(POLLERR, later()), 0, "nothing was read since");
 
         let mut raw = told(Interest::READABLE, POLLIN).detached();
         assert_eq!(raw.look(POLLIN, Instant::now()), 0);
