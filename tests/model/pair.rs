@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
@@ -10,6 +12,10 @@ use mio::{
     net::{UnixDatagram, UnixStream},
     unix::pipe,
 };
+
+use socket2::SockRef;
+
+use crate::program::PRIORITY;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -65,6 +71,13 @@ impl Kind {
             _ => true,
         }
     }
+}
+
+/// What only the system knows.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Condition {
+    Error,
+    Urgent,
 }
 
 /// One end of a pair.
@@ -173,6 +186,48 @@ impl Io {
             #[cfg(unix)]
             Io::Receiver(_) => Err(ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Sends a byte of urgent data. Returns whether that was possible.
+    pub(crate) fn write_urgent(&self) -> bool {
+        match self {
+            Io::Tcp(stream) if PRIORITY.is_some() => SockRef::from(stream).send_out_of_band(b"!").is_ok(),
+            _ => false,
+        }
+    }
+
+    /// Takes the byte of urgent data, if there is one.
+    pub(crate) fn read_urgent(&self) -> bool {
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 1];
+        match self {
+            Io::Tcp(stream) => SockRef::from(stream).recv_out_of_band(&mut buffer).is_ok_and(|count| count == 1),
+            _ => false,
+        }
+    }
+
+    /// What the system says, past any queue.
+    #[cfg(unix)]
+    #[allow(unsafe_code)]
+    pub(crate) fn has(&self, condition: Condition) -> bool {
+        let fd = match self {
+            Io::Tcp(stream) => stream.as_raw_fd(),
+            Io::Udp(socket) => socket.as_raw_fd(),
+            _ => return false,
+        };
+        let (events, wanted) = match condition {
+            Condition::Error => (0, libc::POLLERR),
+            Condition::Urgent => (libc::POLLPRI, libc::POLLPRI),
+        };
+        let mut descriptor = libc::pollfd { fd, events, revents: 0 };
+        // SAFETY: the kernel writes to one entry.
+        unsafe { libc::poll(&mut descriptor, 1, 0) };
+        descriptor.revents & wanted != 0
+    }
+
+    /// Nothing is known of these here.
+    #[cfg(not(unix))]
+    pub(crate) fn has(&self, _condition: Condition) -> bool {
+        false
     }
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {

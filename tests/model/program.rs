@@ -8,6 +8,16 @@ use proptest::sample::select;
 
 use crate::pair::{KINDS, Kind};
 
+/// Urgent data is known well enough on Linux alone.
+#[cfg(target_os = "linux")]
+pub(crate) const PRIORITY: Option<Interest> = Some(Interest::PRIORITY);
+#[cfg(not(target_os = "linux"))]
+pub(crate) const PRIORITY: Option<Interest> = None;
+
+pub(crate) fn is_priority(interest: Interest) -> bool {
+    PRIORITY.is_some_and(|priority| interest.remove(priority) != Some(interest))
+}
+
 /// How many pairs of connected sources a program uses at a time.
 pub(crate) const PAIRS: usize = 4;
 
@@ -35,6 +45,9 @@ pub(crate) enum Step {
     /// Reads until there is nothing to read.
     Drain(End),
     Shutdown(End, Shutdown),
+    /// Sends a byte of urgent data.
+    Urgent(End),
+    ReadUrgent(End),
     Wake,
     /// One poll that does not block, with room for that many events.
     Poll(usize),
@@ -46,7 +59,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let end = || (0..PAIRS, 0..2_usize).prop_map(|(pair, side)| End { pair, side });
     let interest = || {
         let (read, write) = (Interest::READABLE, Interest::WRITABLE);
-        prop_oneof![2 => Just(read), 1 => Just(write), 2 => Just(read | write)]
+        let plain = prop_oneof![2 => Just(read), 1 => Just(write), 2 => Just(read | write)];
+        (plain, prop_oneof![4 => Just(None), 1 => Just(PRIORITY)])
+            .prop_map(|(plain, urgent)| urgent.map_or(plain, |urgent| plain | urgent))
     };
     let trigger = || prop_oneof![3 => Just(Trigger::Edge), 1 => Just(Trigger::Level), 1 => Just(Trigger::OneShot)];
     let how = select(&[Shutdown::Read, Shutdown::Write, Shutdown::Both][..]);
@@ -61,6 +76,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => (end(), 1..=4096_usize).prop_map(|(end, length)| Step::Read(end, length)),
         6 => end().prop_map(Step::Drain),
         1 => (end(), how).prop_map(|(end, how)| Step::Shutdown(end, how)),
+        2 => end().prop_map(Step::Urgent),
+        2 => end().prop_map(Step::ReadUrgent),
         2 => Just(Step::Wake),
         6 => (1..=8_usize).prop_map(Step::Poll),
         3 => (1..=8_usize).prop_map(Step::Settle),

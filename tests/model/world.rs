@@ -13,8 +13,11 @@ use mio::event::{Event, Source};
 use mio::{Events, Interest, Poll, Registry, Token, Trigger, Waker};
 
 use crate::feed::{Feed, Numbered, OtherThread, OwnPoll};
-use crate::pair::{Io, Kind, open};
-use crate::program::{End, PAIRS, Step};
+use crate::pair::{Condition, Io, Kind, open};
+use crate::program::{End, PAIRS, Step, is_priority};
+
+/// The queue turns states into edges itself.
+const EMULATED: bool = cfg!(any(windows, mio_backend = "poll", mio_unsupported_force_poll_poll));
 
 /// An event that has not come after this long never will.
 const HANG: Duration = Duration::from_secs(5);
@@ -117,6 +120,8 @@ struct Flow {
     broken: bool,
     /// There was an error, or something that systems disagree about.
     unsure: bool,
+    /// There was urgent data, before which a read stops although more follows.
+    marked: bool,
 }
 
 impl Flow {
@@ -131,6 +136,17 @@ impl Flow {
             Flow { pending: 0, .. } => Known::No,
             _ => Known::Yes,
         }
+    }
+
+    /// The end is there to be told: nothing that waits for room holds it up. Wine tells of it only when what was sent before
+    /// has been read.
+    fn closed(&self, kind: Kind) -> bool {
+        cfg!(unix) && self.ended && !self.absent && !self.unsure && (kind.is_immediate() || self.flows())
+    }
+
+    /// A few small writes need no window to open.
+    fn flows(&self) -> bool {
+        self.writes <= 4 && !self.full
     }
 
     fn writable(&self, kind: Kind) -> Known {
@@ -158,6 +174,10 @@ struct Registered {
     /// Edge-triggered: the next readiness in this direction gives an event.
     read_armed: bool,
     write_armed: bool,
+    /// So do the end of the stream, an error, urgent data.
+    end_armed: bool,
+    error_armed: bool,
+    urgent_armed: bool,
     /// One-shot: has fired. Level-triggered: has fired in the current wait.
     fired: bool,
     /// Something happened to the pair since the last event.
@@ -166,7 +186,19 @@ struct Registered {
 
 impl Registered {
     fn new(token: Token, interest: Interest, trigger: Trigger) -> Registered {
-        Registered { token, interest, trigger, read_armed: true, write_armed: true, fired: false, touched: true }
+        let (armed, touched) = (true, true);
+        Registered {
+            token,
+            interest,
+            trigger,
+            read_armed: armed,
+            write_armed: armed,
+            end_armed: armed,
+            error_armed: armed,
+            urgent_armed: armed,
+            fired: false,
+            touched,
+        }
     }
 }
 
@@ -201,9 +233,20 @@ impl Pair {
         let Some(registered) = &self.sides[side].registered else { return false };
         let read = registered.interest.is_readable() && self.flows[1 - side].readable() == Known::Yes;
         let write = registered.interest.is_writable() && self.flows[side].writable(self.kind) == Known::Yes;
+        let end = registered.interest.is_readable() && self.flows[1 - side].closed(self.kind);
+        // Whether an error has arrived, and where urgent data stands, only the system knows.
+        let os = |condition| self.sides[side].io.as_ref().is_some_and(|io| io.has(condition));
+        let error = self.kind == Kind::Udp && self.flows[side].broken && os(Condition::Error);
+        let urgent = is_priority(registered.interest) && self.flows[1 - side].marked && os(Condition::Urgent);
         match registered.trigger {
-            Trigger::Edge => read && registered.read_armed || write && registered.write_armed,
-            _ => !registered.fired && (read || write),
+            Trigger::Edge => {
+                read && registered.read_armed
+                    || write && registered.write_armed
+                    || end && registered.end_armed
+                    || error && registered.error_armed
+                    || urgent && registered.urgent_armed
+            }
+            _ => !registered.fired && (read || write || error || urgent),
         }
     }
 }
@@ -250,6 +293,8 @@ impl<F: Feed> World<F> {
             Step::Read(end, length) => drop(self.read(end, length)),
             Step::Drain(end) => while self.read(end, 64 * 1024) {},
             Step::Shutdown(end, how) => self.shutdown(end, how),
+            Step::Urgent(end) => self.write_urgent(end),
+            Step::ReadUrgent(end) => self.read_urgent(end),
             Step::Wake => {
                 self.wake_pending = true;
                 self.waker.wake().unwrap();
@@ -332,7 +377,7 @@ impl<F: Feed> World<F> {
         let mut more = false;
         if !flow.absent && flow.pending < pair.kind.limit() {
             let result = io.write(&vec![7; length]);
-            let mut arm = false;
+            let (mut arm, mut failed) = (false, false);
             match result {
                 Ok(count) => {
                     flow.pending += if pair.kind.is_stream() { count } else { 1 };
@@ -340,7 +385,7 @@ impl<F: Feed> World<F> {
                     more = !flow.broken;
                     // A stream that takes less than it is given is full.
                     flow.full = pair.kind.is_stream() && count < length;
-                    arm = flow.full && Poll::SHORT_IO_DRAINS;
+                    arm = flow.full;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     assert!(flow.writable(pair.kind) != Known::Yes || flow.pending > 0, "no room, and nothing written");
@@ -349,12 +394,14 @@ impl<F: Feed> World<F> {
                 }
                 Err(error) => {
                     assert!(!flow.intact(), "{error}");
+                    failed = true;
                     pair.flows.iter_mut().for_each(|flow| flow.unsure = true);
                 }
             }
             pair.touch();
-            if let Some(registered) = pair.sides[end.side].registered.as_mut().filter(|_| arm) {
-                registered.write_armed = true;
+            if let Some(registered) = &mut pair.sides[end.side].registered {
+                registered.write_armed |= arm;
+                registered.error_armed |= failed;
             }
         }
         pair.sides[end.side].io = Some(io);
@@ -368,7 +415,7 @@ impl<F: Feed> World<F> {
         let flow = &mut pair.flows[1 - end.side];
         let mut more = false;
         if !flow.absent {
-            let mut arm = false;
+            let (mut arm, mut failed) = (false, false);
             // A message that does not fit is an error on some systems.
             let length = if pair.kind.is_stream() { length } else { length.max(4096) };
             match io.read(&mut vec![0; length]) {
@@ -380,8 +427,8 @@ impl<F: Feed> World<F> {
                     flow.writes = if flow.pending == 0 { 0 } else { flow.writes };
                     flow.full = false;
                     more = true;
-                    // A stream that gives less than it is asked for is empty, unless its end comes next.
-                    arm = pair.kind.is_stream() && count < length && flow.intact() && Poll::SHORT_IO_DRAINS;
+                    // A stream that gives less than it is asked for is empty, unless its end or urgent data comes next.
+                    arm = pair.kind.is_stream() && count < length && flow.intact() && !flow.marked;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     // A poll(2) of another thread holds what it watches open for as long as it takes to come back.
@@ -392,16 +439,46 @@ impl<F: Feed> World<F> {
                 }
                 Err(error) => {
                     assert!(pair.flows.iter().any(|flow| !flow.intact()), "{error}");
+                    failed = true;
                     pair.flows.iter_mut().for_each(|flow| flow.unsure = true);
                 }
             }
             pair.touch();
-            if let Some(registered) = pair.sides[end.side].registered.as_mut().filter(|_| arm) {
-                registered.read_armed = true;
+            if let Some(registered) = &mut pair.sides[end.side].registered {
+                registered.read_armed |= arm;
+                registered.error_armed |= failed;
             }
         }
         pair.sides[end.side].io = Some(io);
         more
+    }
+
+    /// Sends a byte of urgent data, if all of those before were taken: a second one would make plain data of the first. It
+    /// has arrived when this returns.
+    fn write_urgent(&mut self, End { pair, side }: End) {
+        let Some(pair) = self.pairs[pair].as_mut().filter(|pair| pair.kind == Kind::Tcp) else { return };
+        let [Some(from), Some(to)] = [side, 1 - side].map(|side| pair.sides[side].io.as_ref()) else { return };
+        if !pair.flows.iter().all(Flow::intact)
+            || !pair.flows[side].flows()
+            || to.has(Condition::Urgent)
+            || !from.write_urgent()
+        {
+            return;
+        }
+        let deadline = Instant::now() + HANG;
+        while !to.has(Condition::Urgent) {
+            assert!(Instant::now() < deadline, "urgent data that was sent does not arrive");
+        }
+        pair.flows[side].marked = true;
+        pair.touch();
+    }
+
+    fn read_urgent(&mut self, End { pair, side }: End) {
+        let Some(pair) = &mut self.pairs[pair] else { return };
+        let Side { io: Some(io), registered } = &mut pair.sides[side] else { return };
+        if io.read_urgent() {
+            registered.iter_mut().for_each(|registered| registered.urgent_armed = true);
+        }
     }
 
     fn shutdown(&mut self, End { pair, side }: End, how: Shutdown) {
@@ -500,34 +577,43 @@ impl<F: Feed> World<F> {
             "writable unasked: {event:?}, {what}"
         );
         assert!(
-            !event.is_readable() || registered.interest.is_readable() || closed,
+            !event.is_readable() || registered.interest.is_readable() || event.is_priority() || closed,
             "readable unasked: {event:?}, {what}"
         );
-        assert!(!(event.is_priority() || event.is_aio() || event.is_lio()), "{event:?}, {what}");
+        assert!(!(event.is_aio() || event.is_lio()), "{event:?}, {what}");
+        assert!(
+            !event.is_priority() || is_priority(registered.interest) && incoming.marked,
+            "urgent, or unasked: {event:?}, {what}"
+        );
         assert!(!event.is_read_closed() || !incoming.intact(), "not closed for reading: {event:?}, {what}");
         assert!(!event.is_write_closed() || !outgoing.intact(), "not closed for writing: {event:?}, {what}");
         assert!(!event.is_error() || !incoming.intact() || !outgoing.intact(), "no error: {event:?}, {what}");
         assert!(registered.trigger != Trigger::OneShot || !registered.fired, "one-shot fired again: {event:?}, {what}");
         if F::EXACT {
-            assert!(!event.is_readable() || incoming.readable() != Known::No, "not readable: {event:?}, {what}");
+            let readable = event.is_readable() && !event.is_priority();
+            assert!(!readable || incoming.readable() != Known::No, "not readable: {event:?}, {what}");
             assert!(
                 !event.is_writable() || outgoing.writable(pair.kind) != Known::No,
                 "not writable: {event:?}, {what}"
             );
             let idle = registered.trigger != Trigger::Level && pair.kind.is_immediate() && !registered.touched;
             assert!(!idle, "an edge without a cause: {event:?}, {what}");
-            // Where readiness is emulated, a direction is silent until its own I/O has said `WouldBlock`.
-            if registered.trigger == Trigger::Edge && !Poll::SHORT_IO_DRAINS && !closed {
-                assert!(!event.is_readable() || registered.read_armed, "readable again: {event:?}, {what}");
+            // Where readiness is emulated, a direction is silent until its own I/O has used it up.
+            if registered.trigger == Trigger::Edge && EMULATED && !closed {
+                let known = incoming.intact() && !incoming.marked;
+                assert!(!readable || registered.read_armed || !known, "readable again: {event:?}, {what}");
                 assert!(!event.is_writable() || registered.write_armed, "writable again: {event:?}, {what}");
             }
         }
 
         registered.touched = false;
         registered.fired = true;
-        // The end of one direction says nothing of the other; an error ends both.
-        registered.read_armed &= !(event.is_readable() || event.is_read_closed() || event.is_error());
-        registered.write_armed &= !(event.is_writable() || event.is_write_closed() || event.is_error());
+        // Urgent data alone is readable, too; whether it is alone is not known.
+        registered.read_armed &= !(event.is_readable() || event.is_read_closed());
+        registered.write_armed &= !(event.is_writable() || event.is_write_closed());
+        registered.end_armed &= !event.is_read_closed();
+        registered.error_armed &= !event.is_error();
+        registered.urgent_armed &= !event.is_priority();
         registered.trigger != Trigger::Level
     }
 
