@@ -47,7 +47,8 @@ pub(crate) enum Step {
     Shutdown(End, Shutdown),
     /// Sends a byte of urgent data.
     Urgent(End),
-    ReadUrgent(End),
+    /// Takes urgent data; and sends more at once, if so it says.
+    ReadUrgent(End, bool),
     Wake,
     /// One poll that does not block, with room for that many events.
     Poll(usize),
@@ -60,7 +61,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let interest = || {
         let (read, write) = (Interest::READABLE, Interest::WRITABLE);
         let plain = prop_oneof![2 => Just(read), 1 => Just(write), 2 => Just(read | write)];
-        (plain, prop_oneof![4 => Just(None), 1 => Just(PRIORITY)])
+        (plain, prop_oneof![2 => Just(None), 1 => Just(PRIORITY)])
             .prop_map(|(plain, urgent)| urgent.map_or(plain, |urgent| plain | urgent))
     };
     let trigger = || prop_oneof![3 => Just(Trigger::Edge), 1 => Just(Trigger::Level), 1 => Just(Trigger::OneShot)];
@@ -76,8 +77,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => (end(), 1..=4096_usize).prop_map(|(end, length)| Step::Read(end, length)),
         6 => end().prop_map(Step::Drain),
         1 => (end(), how).prop_map(|(end, how)| Step::Shutdown(end, how)),
-        2 => end().prop_map(Step::Urgent),
-        2 => end().prop_map(Step::ReadUrgent),
+        3 => end().prop_map(Step::Urgent),
+        3 => (end(), any::<bool>()).prop_map(|(end, more)| Step::ReadUrgent(end, more)),
         2 => Just(Step::Wake),
         6 => (1..=8_usize).prop_map(Step::Poll),
         3 => (1..=8_usize).prop_map(Step::Settle),

@@ -85,6 +85,11 @@ impl Drop for Stop<'_> {
     }
 }
 
+/// All ends, beginning with this one.
+fn ends_from(first: End) -> impl Iterator<Item = End> {
+    (0..2 * PAIRS).map(move |n| End { pair: (first.pair + n / 2) % PAIRS, side: (first.side + n) % 2 })
+}
+
 /// The tokens of a model, `count` of which it has used: large numbers, the largest included.
 fn token(owner: usize, count: usize) -> Token {
     Token(usize::MAX - (count << 4) - owner)
@@ -293,8 +298,15 @@ impl<F: Feed> World<F> {
             Step::Read(end, length) => drop(self.read(end, length)),
             Step::Drain(end) => while self.read(end, 64 * 1024) {},
             Step::Shutdown(end, how) => self.shutdown(end, how),
-            Step::Urgent(end) => self.write_urgent(end),
-            Step::ReadUrgent(end) => self.read_urgent(end),
+            // Of ends at random, few are such that urgent data could go there.
+            Step::Urgent(end) => {
+                let _ = ends_from(end).any(|end| self.write_urgent(end));
+            }
+            Step::ReadUrgent(end, more) => {
+                if let Some(end) = ends_from(end).find(|&end| self.read_urgent(end)).filter(|_| more) {
+                    self.write_urgent(End { side: 1 - end.side, ..end });
+                }
+            }
             Step::Wake => {
                 self.wake_pending = true;
                 self.waker.wake().unwrap();
@@ -453,17 +465,17 @@ impl<F: Feed> World<F> {
         more
     }
 
-    /// Sends a byte of urgent data, if all of those before were taken: a second one would make plain data of the first. It
-    /// has arrived when this returns.
-    fn write_urgent(&mut self, End { pair, side }: End) {
-        let Some(pair) = self.pairs[pair].as_mut().filter(|pair| pair.kind == Kind::Tcp) else { return };
-        let [Some(from), Some(to)] = [side, 1 - side].map(|side| pair.sides[side].io.as_ref()) else { return };
+    /// Sends a byte of urgent data, if all before it was read: a second one would make plain data of the first. It has arrived
+    /// when this returns. Returns whether it was sent.
+    fn write_urgent(&mut self, End { pair, side }: End) -> bool {
+        let Some(pair) = self.pairs[pair].as_mut().filter(|pair| pair.kind == Kind::Tcp) else { return false };
+        let [Some(from), Some(to)] = [side, 1 - side].map(|side| pair.sides[side].io.as_ref()) else { return false };
         if !pair.flows.iter().all(Flow::intact)
-            || !pair.flows[side].flows()
+            || pair.flows[side].pending > 0
             || to.has(Condition::Urgent)
             || !from.write_urgent()
         {
-            return;
+            return false;
         }
         let deadline = Instant::now() + HANG;
         while !to.has(Condition::Urgent) {
@@ -471,14 +483,16 @@ impl<F: Feed> World<F> {
         }
         pair.flows[side].marked = true;
         pair.touch();
+        true
     }
 
-    fn read_urgent(&mut self, End { pair, side }: End) {
-        let Some(pair) = &mut self.pairs[pair] else { return };
-        let Side { io: Some(io), registered } = &mut pair.sides[side] else { return };
-        if io.read_urgent() {
-            registered.iter_mut().for_each(|registered| registered.urgent_armed = true);
-        }
+    /// Returns whether there was any.
+    fn read_urgent(&mut self, End { pair, side }: End) -> bool {
+        let Some(pair) = &mut self.pairs[pair] else { return false };
+        let Side { io: Some(io), registered } = &mut pair.sides[side] else { return false };
+        let done = io.read_urgent();
+        registered.iter_mut().for_each(|registered| registered.urgent_armed |= done);
+        done
     }
 
     fn shutdown(&mut self, End { pair, side }: End, how: Shutdown) {
