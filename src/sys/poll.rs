@@ -332,19 +332,18 @@ impl Table {
 
     /// Turns the kernel's answers to `snapshot`, `ready` of them other than zero, into no more than `room` events.
     fn report(&mut self, snapshot: &Snapshot, mut ready: usize, events: &mut Vec<Event>, room: usize) {
+        if ready == 0 && !snapshot.look {
+            return;
+        }
         let now = snapshot.look.then(Instant::now);
         let end = snapshot.ids.len();
         let first = self.next_turn.min(end);
         for turn in [first..end, 0..first] {
             for (place, &pollfd { fd, revents, .. }) in turn.clone().zip(&snapshot.watched[turn]) {
-                // Those that are looked at and not ready are waited for from now on.
-                if revents == 0 && (fd < 0 || now.is_none()) {
+                // Of those that are looked at, the ones that are not ready are waited for from now on.
+                if revents == 0 && (!snapshot.look || fd < 0) {
                     continue;
                 }
-                if ready == 0 && now.is_none() {
-                    return;
-                }
-                ready -= usize::from(revents != 0);
                 if events.len() == room {
                     self.next_turn = place;
                     return;
@@ -354,6 +353,10 @@ impl Table {
                 let now_at = if self.ids.get(place) == Some(&id) { Some(place) } else { self.place(fd, Some(id)) };
                 if let Some(place) = now_at {
                     self.report_one(place, revents, now, events);
+                }
+                ready -= usize::from(revents != 0);
+                if ready == 0 && !snapshot.look {
+                    return;
                 }
             }
         }
