@@ -12,10 +12,11 @@ use std::os::fd::RawFd;
 ///
 /// # Edge-triggering where the OS has none
 ///
-/// With epoll and kqueue the kernel re-arms the descriptor. On event ports and `poll(2)` this crate does it when I/O
-/// would block. It sees the I/O of the types of [`net`](crate::net) and [`pipe`](super::pipe), but not yours on a bare
-/// descriptor: there, after `WouldBlock`, call [`Registry::reregister`](crate::Registry::reregister), or register with
-/// [`Trigger::Level`](crate::Trigger::Level).
+/// With epoll and kqueue the kernel re-arms the descriptor. On event ports and `poll(2)` this crate emulates that. It
+/// sees the I/O of the types of [`net`](crate::net) and [`pipe`](super::pipe), but not yours on a bare descriptor. So it
+/// looks at a descriptor that has given an event before each wait, and every few milliseconds of it, until it can tell
+/// that the next one is news. You save it that work if you call [`Registry::reregister`](crate::Registry::reregister)
+/// after `WouldBlock`, or register with [`Trigger::Level`](crate::Trigger::Level).
 ///
 /// # Examples
 ///
