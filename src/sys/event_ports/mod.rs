@@ -21,7 +21,7 @@ use super::unix::{TimeLeft, check, lock, timespec};
 use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 
 /// Of how many events one call may give the kernel the room (`PORT_MAX_LIST`).
 const MOST_EVENTS: usize = 8192;
