@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::compare::{BACKEND, Backend, Difference, History};
-use crate::steps::{ERROR, Kind, Outcome, READ_CLOSED, READABLE, Side, Step, WRITABLE, WRITE_CLOSED};
+use crate::steps::{ERROR, Kind, Outcome, READ_CLOSED, READABLE, Step, WRITABLE, WRITE_CLOSED};
 
 /// A difference that is meant.
 pub struct Known {
@@ -47,11 +47,10 @@ fn hints(difference: &Difference) -> Option<(u8, u8)> {
     Some((ours & !theirs, theirs & !ours))
 }
 
-/// Those of `MEANT`, and of `NOT_YET`.
+/// Those of this backend and this kind of build.
 pub fn known() -> impl Iterator<Item = &'static Known> {
     MEANT
         .iter()
-        .chain(NOT_YET)
         .filter(|known| known.backends.contains(&BACKEND) && (cfg!(debug_assertions) || !known.debug_builds_only))
 }
 
@@ -148,52 +147,6 @@ const MEANT: &[Known] = &[
         explains: |difference| {
             matches!(&difference.ours, Outcome::Events(told) if told.is_empty())
                 && matches!(&difference.theirs, Outcome::Events(told) if told.iter().all(|told| told.hints == 0))
-        },
-        ends: true,
-    },
-];
-
-/// What is to be as in mio, and is not yet.
-const NOT_YET: &[Known] = &[
-    Known {
-        name: "a vectored write of nothing",
-        reason: "takes the pending error of the socket",
-        backends: BOTH,
-        debug_builds_only: false,
-        example: &[Step::Open(0, Kind::Tcp), Step::PeerReset(0), Step::WriteVectored(0, 0, 0)],
-        explains: |difference| matches!(difference.step, Step::WriteVectored(_, count, length) if count * length == 0),
-        ends: true,
-    },
-    Known {
-        name: "urgent data alone",
-        reason: "is not readable",
-        backends: BOTH,
-        debug_builds_only: false,
-        example: &[Step::Open(0, Kind::Tcp), Step::Register(0, 0, 4), Step::PeerUrgent(0), Step::Poll(0)],
-        explains: |difference| {
-            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
-            // With what was armed again, on poll(2).
-            difference.history.urgent && ours == 0 && theirs & !WRITABLE == READABLE
-        },
-        ends: false,
-    },
-    Known {
-        name: "a condition that comes after an event",
-        reason: "is not told behind readable data that was not read: a half-close, a hang-up, more urgent data",
-        backends: &[Backend::Poll],
-        debug_builds_only: false,
-        example: &[
-            Step::Open(0, Kind::Tcp),
-            Step::Register(0, 0, 3),
-            Step::PeerWrite(0, 2),
-            Step::Poll(0),
-            Step::PeerShutdown(0, Side::Write),
-            Step::Poll(0),
-        ],
-        explains: |difference| {
-            let History { told, closed, urgent, .. } = difference.history;
-            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
-            ours == 0 && told != 0 && (closed || urgent) && theirs & !(READABLE | WRITABLE) != 0
         },
         ends: true,
     },
