@@ -82,6 +82,15 @@ const MEANT: &[Known] = &[
         ends: true,
     },
     Known {
+        name: "a source keeps its registration when it is converted",
+        reason: "as in release builds, where epoll alone knows of it",
+        backends: &[Backend::Epoll],
+        debug_builds_only: true,
+        example: &[Step::Open(0, Kind::Receiver), Step::Register(0, 0, 1), Step::Convert(0), Step::Reregister(0, 0, 1)],
+        explains: |difference| difference.history.converted,
+        ends: true,
+    },
+    Known {
         name: "a wake is never lost to a change of registrations",
         reason: "nor is an event of a source; on poll(2), mio's wakes and its changes of registrations end a wait by the same means",
         backends: &[Backend::Poll],
@@ -116,6 +125,46 @@ const MEANT: &[Known] = &[
             // An error or a hang-up that was told of is told of again as well.
             let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
             ours == 0 && blocked != 0 && theirs & !told == 0 && theirs & blocked & (READABLE | WRITABLE) == 0
+        },
+        ends: false,
+    },
+    Known {
+        name: "an event of an error says all there is",
+        reason: "as on epoll; what an error means depends on what comes with it",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 5),
+            Step::Write(0, 2),
+            Step::PeerUrgent(0),
+            Step::Poll(0),
+            Step::PeerClose(0),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let failed = |outcome: &Outcome| matches!(outcome, Outcome::Events(told) if told.iter().any(|told| told.hints & ERROR != 0));
+            failed(&difference.ours) && hints(difference).is_some_and(|(_, theirs)| theirs == 0)
+        },
+        ends: false,
+    },
+    Known {
+        name: "a short read or write arms its direction again",
+        reason: "as epoll's readers and writers may rely on",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 3),
+            Step::PeerWrite(0, 2),
+            Step::Poll(0),
+            Step::Read(0, 8),
+            Step::PeerWrite(0, 1),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let (ours, theirs) = hints(difference).unwrap_or((0, !0));
+            difference.history.told != 0 && theirs == 0 && ours & !(READABLE | WRITABLE) == 0
         },
         ends: false,
     },
