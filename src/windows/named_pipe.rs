@@ -15,7 +15,7 @@ use std::mem;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_NO_DATA, ERROR_OPERATION_ABORTED, ERROR_PIPE_CONNECTED,
@@ -30,7 +30,7 @@ use windows_sys::Win32::System::Pipes::{
 
 use crate::event::Source;
 use crate::sys::windows::afd_flags::{DISCONNECT, RECEIVE, SEND};
-use crate::sys::windows::{Batch, Operation, Owner, Port, check, lock};
+use crate::sys::windows::{Batch, InFlight, Operation, Port, check, lock};
 use crate::sys::{already_registered, not_registered};
 use crate::{Interest, Registry, Token};
 
@@ -244,9 +244,9 @@ impl Source for NamedPipe {
         match &inner.port {
             None => {
                 port.associate(inner.handle.as_ref().ok_or_else(not_registered)?)?;
-                inner.port = Some(Arc::downgrade(port));
+                inner.port = Some(Arc::clone(port));
             }
-            Some(first) if Weak::as_ptr(first) == Arc::as_ptr(port) && inner.watch.is_none() => {}
+            Some(first) if Arc::ptr_eq(first, port) && inner.watch.is_none() => {}
             Some(_) => return Err(already_registered()),
         }
         self.pipe.watch(&mut inner, token, interests)
@@ -316,7 +316,7 @@ struct Inner {
     /// `None` when the pipe was dropped and has nothing left to write.
     handle: Option<OwnedHandle>,
     /// The port of the first registration.
-    port: Option<Weak<Port>>,
+    port: Option<Arc<Port>>,
     watch: Option<(Token, Interest)>,
     /// Events that were not reported yet, in the driver's words.
     due: u32,
@@ -399,7 +399,7 @@ impl Pipe {
         operation: fn(&Pipe) -> &Operation,
         call: impl FnOnce(RawHandle, *mut OVERLAPPED) -> i32,
     ) -> io::Result<()> {
-        let port = inner.port.as_ref().and_then(Weak::upgrade).ok_or(io::ErrorKind::WouldBlock)?;
+        let port = inner.port.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
         port.start(self, operation, |overlapped| match call(inner.raw(), overlapped) {
             0 => match io::Error::last_os_error() {
                 // The latter is a warning: the read has succeeded with a part of a message. Both complete at the port.
@@ -549,7 +549,7 @@ impl Pipe {
         if inner.due == 0 || inner.noticing {
             return Ok(());
         }
-        if let Some(port) = inner.port.as_ref().and_then(Weak::upgrade) {
+        if let Some(port) = &inner.port {
             port.post(self, |pipe| &pipe.notice)?;
             inner.noticing = true;
         }
@@ -603,7 +603,7 @@ impl Pipe {
     }
 }
 
-impl Owner for Pipe {
+impl InFlight for Pipe {
     fn completed(self: Arc<Self>, operation: usize, bytes: usize, batch: &mut Batch) {
         let mut inner = self.inner();
         if inner.dropped && operation != self.write.address() {
@@ -641,8 +641,8 @@ impl Inner {
     }
 
     fn expect_registered(&self, registry: &Registry) -> io::Result<()> {
-        let port = Arc::as_ptr(registry.queue().backend.port());
-        let here = self.port.as_ref().is_some_and(|first| Weak::as_ptr(first) == port);
+        let port = registry.queue().backend.port();
+        let here = self.port.as_ref().is_some_and(|first| Arc::ptr_eq(first, port));
         if here && self.watch.is_some() { Ok(()) } else { Err(not_registered()) }
     }
 
