@@ -4,11 +4,14 @@
 //! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
 //! - `afd.rs`: the driver's polls.
 //! - `afd_flags.rs`: what it says, and what that means.
+//! - `pipe.rs`: one named pipe; readiness made of its operations.
 //! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
 
 mod afd;
 pub(crate) mod afd_flags;
 mod iocp;
+#[cfg(feature = "os-ext")]
+mod pipe;
 mod socket_state;
 
 use std::collections::{HashMap, VecDeque};
@@ -21,13 +24,12 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use self::afd::Afd;
-#[cfg(feature = "os-ext")]
-pub(crate) use self::afd::check;
 use self::afd_flags::{AfdFlags, RECEIVE};
 pub(crate) use self::iocp::Port;
 #[cfg(feature = "os-ext")]
-pub(crate) use self::iocp::{InFlight, Operation};
 use self::iocp::{Packet, Packets};
+#[cfg(feature = "os-ext")]
+pub(crate) use self::pipe::Pipe;
 use self::socket_state::SocketState;
 pub(crate) use super::lock::lock;
 use super::time::TimeLeft;
@@ -252,6 +254,8 @@ struct Pool {
 /// What completions bring in.
 #[derive(Default)]
 pub(crate) struct Batch {
+    /// Which one it is. A later one has a larger number.
+    number: u64,
     events: Vec<Event>,
     /// To be asked for again by the next `select`.
     queued: Vec<Arc<SocketState>>,
@@ -267,11 +271,35 @@ impl Batch {
         }
     }
 
+    /// As `report`, for a source with several operations: what those that complete in one batch tell is one event.
+    #[cfg(feature = "os-ext")]
+    pub(crate) fn report_once(&mut self, slot: &mut Slot, token: Token, flags: u32) {
+        match self.events.get_mut(slot.index) {
+            Some(event) if slot.batch == self.number && event.token() == token => {
+                *event = Event::new(token, AfdFlags(event.flags().0 | flags));
+            }
+            _ if flags != 0 => {
+                *slot = Slot { batch: self.number, index: self.events.len() };
+                self.report(token, flags);
+            }
+            _ => {}
+        }
+    }
+
     fn resume(&mut self) {
+        self.number += 1;
         for state in self.queued.drain(..) {
             state.resume();
         }
     }
+}
+
+/// Where in a batch a source's event stands.
+#[cfg(feature = "os-ext")]
+#[derive(Copy, Clone, Default)]
+pub(crate) struct Slot {
+    batch: u64,
+    index: usize,
 }
 
 /// A source's part of a registration: what re-arms it, and what ends it when the source is dropped.
