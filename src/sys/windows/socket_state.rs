@@ -30,11 +30,11 @@
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::afd::{self, Afd, Answer};
 use super::afd_flags::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND};
-use super::iocp::{Operation, Owner, Port};
+use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, lock};
 use crate::sys::{Spent, Watch, not_registered};
 use crate::{Interest, Trigger};
@@ -50,7 +50,7 @@ pub(crate) struct SocketState {
     operation: Operation,
     poll: afd::Poll,
     afd: Arc<Afd>,
-    port: Weak<Port>,
+    port: Arc<Port>,
     inner: Mutex<Inner>,
 }
 
@@ -76,7 +76,7 @@ enum Phase {
 }
 
 impl SocketState {
-    pub(crate) fn new(afd: Arc<Afd>, port: Weak<Port>) -> SocketState {
+    pub(crate) fn new(afd: Arc<Afd>, port: Arc<Port>) -> SocketState {
         let inner = Inner { socket: 0, watch: None, armed: 0, phase: Phase::Idle, closed: false };
         SocketState { operation: Operation::new(), poll: afd::Poll::new(), afd, port, inner: Mutex::new(inner) }
     }
@@ -152,10 +152,12 @@ impl SocketState {
 
     /// Submits a poll for all that is armed.
     fn submit(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        let Some(port) = self.port.upgrade().filter(|_| inner.armed != 0) else { return Ok(()) };
+        if inner.armed == 0 {
+            return Ok(());
+        }
         let events = inner.armed | FAILURE | LOCAL_CLOSE;
         inner.phase = Phase::Polling(inner.armed);
-        let submitted = port.start(
+        let submitted = self.port.start(
             self,
             |state| &state.operation,
             |overlapped| {
@@ -167,7 +169,11 @@ impl SocketState {
         if submitted.is_err() {
             inner.phase = Phase::Idle;
         }
-        submitted
+        match submitted {
+            // The queue is gone: there is nobody to tell of an event.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            submitted => submitted,
+        }
     }
 
     /// Submits where there is nobody to give an error to: what cannot be polled is closed, and never ready again.
@@ -187,7 +193,7 @@ impl SocketState {
     }
 }
 
-impl Owner for SocketState {
+impl InFlight for SocketState {
     fn completed(self: Arc<Self>, _operation: usize, _bytes: usize, batch: &mut Batch) {
         let mut inner = self.inner();
         let cancelled = mem::replace(&mut inner.phase, Phase::Idle) == Phase::Cancelling;
