@@ -301,3 +301,13 @@ impl Packets {
         Packets(Vec::with_capacity(capacity))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_threads_may_run_after_they_took_packets() {
+        assert_eq!(CONCURRENCY, u32::MAX);
+    }
+}

@@ -191,7 +191,9 @@ impl Shared {
         loop {
             batch.resubmitted = false;
             let mut notified = false;
-            for packet in self.port.dequeue(buffer, left)? {
+            let mut idle = true;
+            for packet in self.port.dequeue(buffer, slice(left, !batch.queued.is_empty()))? {
+                idle = false;
                 match packet {
                     Packet::Notification(number) => notified |= number == self.waker.load(Ordering::Acquire),
                     Packet::Completion { operation, bytes } => {
@@ -210,6 +212,9 @@ impl Shared {
             let over = left.is_some_and(|left| left.is_zero()) && !batch.resubmitted;
             if !batch.events.is_empty() || over {
                 return Ok(notified);
+            }
+            if idle {
+                batch.ask_again();
             }
         }
     }
@@ -238,6 +243,22 @@ impl Shared {
 
     fn detached(&self, socket: RawSocket) -> io::Result<Arc<SocketState>> {
         lock(&self.detached).get(&socket).cloned().ok_or_else(not_registered)
+    }
+}
+
+/// The longest wait that the kernel is asked for. Its waits do not count the time for which the machine sleeps, the clock
+/// that says what is left does: so a machine that was suspended prolongs a time-out by this at most.
+const LONGEST_SLICE: Duration = Duration::from_secs(1);
+
+/// After how long a poll of the driver that has failed is tried again, while nothing else happens.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// How long to wait before looking at the clock again.
+fn slice(left: Option<Duration>, retry: bool) -> Option<Duration> {
+    match left {
+        None if retry => Some(RETRY),
+        None => None,
+        Some(left) => Some(left.min(if retry { RETRY } else { LONGEST_SLICE })),
     }
 }
 
@@ -289,9 +310,12 @@ impl Batch {
 
     fn resume(&mut self) {
         self.number += 1;
-        for state in self.queued.drain(..) {
-            state.resume();
-        }
+        self.ask_again();
+    }
+
+    /// Those for which it fails stay queued.
+    fn ask_again(&mut self) {
+        self.queued.retain(SocketState::resume);
     }
 }
 
@@ -335,3 +359,6 @@ impl fmt::Debug for Registration {
         f.debug_struct("Registration").field("socket", &self.socket).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,9 @@
 //! answers the triggers are made, by asking again or not:
 //!
 //! - After an event, an *edge-triggered* registration no longer waits for what was reported, until I/O in that direction
-//!   said `WouldBlock` or the user registered anew. (The peer's end of writing is an edge of its own, after data too.)
-//!   Both directions end with a reset or failed connection.
+//!   said `WouldBlock` or the user registered anew. Each condition is an edge of its own: it goes on waiting for the peer's
+//!   end of writing after data, and for a failure after all else. A reset or failed connection ends both directions; it
+//!   lasts, so it is not asked for again when I/O fails with it.
 //! - A *one-shot* registration waits for nothing after an event.
 //! - A *level-triggered* one goes on waiting for all.
 //!
@@ -16,7 +17,7 @@
 //! | idle | nothing: nobody waits | when something is armed: polling |
 //! | polling | a poll is in flight | with its completion; when more is armed than it asks for: cancelling |
 //! | cancelling | a poll is in flight, and is of no use any more | with its completion: polling, with what is armed by then |
-//! | queued | an event was reported, and something is still armed | the next `select` asks again: polling |
+//! | queued | an event was reported, and something is still armed; or a poll has failed | the next `select`, or the same after a pause, asks again: polling |
 //!
 //! A queued socket is asked for no earlier than with the next `select` for two reasons: a level-triggered one is to be
 //! reported as it is then, and the user's I/O in between often arms the other direction, so one poll does for both.
@@ -59,7 +60,7 @@ struct Inner {
     socket: RawSocket,
     /// `None` when the registration has ended.
     watch: Option<Watch>,
-    /// Of `READ` and `WRITE`, what is waited for.
+    /// Of `READ`, `WRITE` and `FAILURE`, what was not told yet and is waited for.
     armed: u32,
     phase: Phase,
     /// The socket was closed while it was registered.
@@ -131,11 +132,12 @@ impl SocketState {
         }
     }
 
-    /// The next `select` has begun, and this state was queued for it.
-    pub(crate) fn resume(self: &Arc<Self>) {
+    /// Asks again for a state that was queued, and says whether it has to stay so.
+    pub(crate) fn resume(self: &Arc<Self>) -> bool {
         let mut inner = self.inner();
         inner.phase = Phase::Idle;
-        self.submit_or_close(&mut inner);
+        self.submit_or_queue(&mut inner);
+        inner.phase == Phase::Queued
     }
 
     /// Sees to it that a poll asks for all that is armed, now or soon.
@@ -155,7 +157,7 @@ impl SocketState {
         if inner.armed == 0 {
             return Ok(());
         }
-        let events = inner.armed | FAILURE | LOCAL_CLOSE;
+        let events = inner.armed | LOCAL_CLOSE;
         inner.phase = Phase::Polling(inner.armed);
         let submitted = self.port.start(
             self,
@@ -176,10 +178,13 @@ impl SocketState {
         }
     }
 
-    /// Submits where there is nobody to give an error to: what cannot be polled is closed, and never ready again.
-    fn submit_or_close(self: &Arc<Self>, inner: &mut Inner) {
-        if self.submit(inner).is_err() {
-            inner.close();
+    /// Submits where there is nobody to give an error to. A socket that is gone is never ready again; with any other error,
+    /// such as a lack of memory, it is tried again: the caller sees to that.
+    fn submit_or_queue(self: &Arc<Self>, inner: &mut Inner) {
+        match self.submit(inner) {
+            Ok(()) => {}
+            Err(error) if afd::is_gone(&error) => inner.close(),
+            Err(_) => inner.phase = Phase::Queued,
         }
     }
 
@@ -204,19 +209,30 @@ impl InFlight for SocketState {
             _ if cancelled => 0,
             // The socket was closed without having been deregistered: its registration is mute from now on.
             Answer::Events(events) if events & LOCAL_CLOSE != 0 => return inner.close(),
-            Answer::Failed => return inner.close(),
-            Answer::Events(events) => events & inner.wanted(),
+            Answer::Gone => return inner.close(),
+            Answer::Failed => {
+                inner.phase = Phase::Queued;
+                drop(inner);
+                return batch.queued.push(self);
+            }
+            Answer::Events(events) => events & inner.armed,
             Answer::Cancelled => 0,
         };
         if events == 0 {
             // Cancelled, in order to ask something else; or what was asked for is not wanted any more.
-            self.submit_or_close(&mut inner);
+            self.submit_or_queue(&mut inner);
+            if inner.phase == Phase::Queued {
+                drop(inner);
+                return batch.queued.push(self);
+            }
             batch.resubmitted = true;
             return;
         }
         batch.report(watch.token, events);
         match watch.trigger {
             Trigger::Edge if events & FAILURE != 0 => inner.armed = 0,
+            // To read, there is no more to come after the end.
+            Trigger::Edge if events & DISCONNECT != 0 => inner.armed &= !(events | READ),
             Trigger::Edge => inner.armed &= !events,
             Trigger::OneShot => inner.armed = 0,
             Trigger::Level => {}
@@ -234,20 +250,15 @@ impl InFlight for SocketState {
 }
 
 impl Inner {
-    /// The events that are worth reporting.
-    fn wanted(&self) -> u32 {
-        if self.armed == 0 { 0 } else { self.armed | FAILURE }
-    }
-
     fn close(&mut self) {
         self.closed = true;
         self.armed = 0;
     }
 }
 
-/// An interest in the driver's words.
+/// An interest in the driver's words: failures belong to each.
 fn directions(interest: Interest) -> u32 {
-    let mut events = 0;
+    let mut events = FAILURE;
     if interest.is_readable() {
         events |= READ;
     }
