@@ -65,6 +65,8 @@ mod trigger;
 #[cfg(all(unix, feature = "os-ext"))]
 pub mod unix;
 #[cfg(feature = "os-poll")]
+mod wake_state;
+#[cfg(feature = "os-poll")]
 mod waker;
 #[cfg(all(windows, feature = "os-ext"))]
 pub mod windows;

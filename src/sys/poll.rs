@@ -22,7 +22,7 @@ use super::unix::{TimeLeft, check, lock};
 use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -118,12 +118,8 @@ impl Backend for Selector {
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
-        if self.shared.notifier.is_none() {
-            // The error that says why there is none.
-            return Notifier::new().map(drop);
-        }
-        self.shared.woken.store(false, Ordering::Release);
-        Ok(())
+        // If there is none, the error that says why.
+        if self.shared.notifier.is_some() { Ok(()) } else { Notifier::new().map(drop) }
     }
 
     fn notify(&self) -> io::Result<()> {

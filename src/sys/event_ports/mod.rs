@@ -20,7 +20,7 @@ use super::unix::{TimeLeft, check, lock, timespec};
 use super::{Backend, Flags, Plain, Spent, Watch, already_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 
 #[derive(Debug)]
 pub(crate) struct Selector {

@@ -18,15 +18,15 @@ use std::time::Duration;
 use libc::{EVFILT_EXCEPT, NOTE_OOB};
 
 use self::filters::{
-    Change, EV_ADD, EV_CLEAR, EV_DELETE, Filter, KqueueFlags, Notes, PerFilter, additions, change_list,
-    deletion_failure, deletions, failure, outcome, replacements, undoing,
+    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, Notes, PerFilter, additions, change_list, deletion_failure,
+    deletions, failure, outcome, replacements, undoing,
 };
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock, timespec};
 use super::{Backend, Plain, Watch, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 
 /// Whether the waker is an `EVFILT_USER` event; else it is a pipe. NetBSD has the filter since 10, OpenBSD since 7.8.
 const HAS_USER_EVENTS: bool = !cfg!(any(target_os = "netbsd", target_os = "openbsd", mio_unsupported_force_waker_pipe));
@@ -103,7 +103,8 @@ impl Backend for Selector {
                 self.fire_one_shots(buffer, events);
             }
             if notified {
-                self.notifier.get().map_or(Ok(()), Notifier::seen)?;
+                // An error of this must not cost the caller the events that came along.
+                let _ = self.notifier.get().map_or(Ok(()), Notifier::seen);
             }
 
             left = time.left();
@@ -147,12 +148,7 @@ impl Backend for Selector {
 
     fn set_waker(&self, token: Token) -> io::Result<()> {
         if HAS_USER_EVENTS {
-            // Deleted first: what an earlier waker left pending is void. The first waker finds nothing to delete.
-            let _ = self.change_waker(EV_DELETE, 0);
             return self.change_waker(EV_ADD | EV_CLEAR, 0);
-        }
-        if let Some(notifier) = self.notifier.get() {
-            return notifier.drain();
         }
         let notifier = Notifier::new()?;
         let changes = [Some(EV_ADD | EV_CLEAR), None, None];
@@ -160,7 +156,7 @@ impl Backend for Selector {
         if let Some(error) = failure(changes, receipts) {
             return Err(io::Error::from_raw_os_error(error));
         }
-        // Two first wakers at a time are a programming error (see `Waker::new`); one of them loses its notifier here.
+        // There was none: this is called once.
         let _ = self.notifier.set(notifier);
         Ok(())
     }
