@@ -29,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 ///
 /// On Unix, `Poll` and [`Registry`] give the queue's file descriptor (not with `poll(2)`, which has none): it can be
 /// watched by another queue, and becomes readable when an event waits. From the time it was taken out, every
-/// [`Waker::wake`](crate::Waker::wake) makes a system call.
+/// [`Waker::wake`](crate::Waker::wake) makes a system call; `Registry::with_fd` leaves wakes as they are.
 ///
 /// # Portability
 ///
