@@ -551,6 +551,17 @@ mod models {
         });
     }
 
+    #[test]
+    fn an_export_during_a_poll_that_does_not_wait_takes_no_event_from_it() {
+        model(|| {
+            let queue = Queue::idle();
+            queue.wake();
+            let exporter = spawn(&queue, |queue| queue.export());
+            assert!(queue.poll(None, false));
+            exporter.join().unwrap();
+        });
+    }
+
     /// A wake that was queued without the OS gives its event, though the OS could not be told of it when the descriptor was
     /// handed out; and later ones tell the OS.
     #[test]
