@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 
-#[cfg(unix)]
 use mio::{Interest, Poll, Token};
 
 use crate::util::{assert_no_event, next_event, udp_pair};
