@@ -1,5 +1,7 @@
 //! Each condition is an edge of its own: an event tells what it tells, and anything else still gives one.
 
+#![cfg_attr(windows, allow(unused_imports, reason = "for the conditions that Unix alone has"))]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
