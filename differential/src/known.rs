@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::compare::{BACKEND, Backend, Difference, History};
-use crate::steps::{ERROR, Kind, Outcome, READ_CLOSED, READABLE, Step, WRITABLE, WRITE_CLOSED};
+use crate::steps::{ERROR, Kind, Outcome, PRIORITY, READ_CLOSED, READABLE, Side, Step, WRITABLE, WRITE_CLOSED};
 
 /// A difference that is meant.
 pub struct Known {
@@ -129,6 +129,26 @@ const MEANT: &[Known] = &[
         ends: false,
     },
     Known {
+        name: "an end or urgent data that was told and stays is not told again",
+        reason: "as on epoll: a read that blocks changes nothing about it",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 1),
+            Step::PeerShutdown(0, Side::Write),
+            Step::Poll(0),
+            Step::TryIo(0),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let told = difference.history.told;
+            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
+            told & (READ_CLOSED | PRIORITY) != 0 && ours == 0 && theirs & !told == 0
+        },
+        ends: false,
+    },
+    Known {
         name: "an event of an error says all there is",
         reason: "as on epoll; what an error means depends on what comes with it",
         backends: &[Backend::Poll],
@@ -144,7 +164,8 @@ const MEANT: &[Known] = &[
         ],
         explains: |difference| {
             let failed = |outcome: &Outcome| matches!(outcome, Outcome::Events(told) if told.iter().any(|told| told.hints & ERROR != 0));
-            failed(&difference.ours) && hints(difference).is_some_and(|(_, theirs)| theirs == 0)
+            // Alone, it says that nobody reads any more.
+            failed(&difference.ours) && hints(difference).is_some_and(|(_, theirs)| theirs & !WRITE_CLOSED == 0)
         },
         ends: false,
     },
