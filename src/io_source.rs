@@ -37,10 +37,9 @@ impl<T> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::unknown(), io }
     }
 
-    /// Lets it go, with its registration if it has one: as with queues that are the kernel's, closing it ends that.
+    /// Lets it go. Where the queue is the kernel's, its registration goes with it; elsewhere that ends, for nobody would tell
+    /// when the descriptor is closed and its number used again.
     pub(crate) fn into_inner(self) -> T {
-        #[allow(clippy::unit_arg)] // with backends that remember nothing
-        Selector::detach(self.registration);
         self.io
     }
 }

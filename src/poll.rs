@@ -30,7 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 ///
 /// On Unix, `Poll` and [`Registry`] give you the queue's file descriptor (not with `poll(2)`, which has none). Another
 /// queue can watch it: it becomes readable when an event is waiting. Once you have taken it out, every
-/// [`Waker::wake`](crate::Waker::wake) makes a system call.
+/// [`Waker::wake`](crate::Waker::wake) makes a system call; `Registry::with_fd` leaves wakes as they are.
 ///
 /// # Portability
 ///
@@ -95,16 +95,16 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// Whether a stream that took or gave fewer bytes than the buffer holds is drained in that direction, as if the next
-    /// call had said `WouldBlock`: `true` with every queue. An edge-triggered loop may skip the call whose only purpose is
-    /// to see `WouldBlock`: more data, or more room, gives an event.
+    /// Whether a stream that takes or gives fewer bytes than the buffer holds is drained in that direction, as if the
+    /// next call had returned `WouldBlock`: `true` with every queue. An edge-triggered loop may skip the call whose only
+    /// purpose is to see `WouldBlock`: more data, or more room, gives an event.
     ///
     /// With epoll and kqueue the kernel does that. Where readiness is emulated (Windows, event ports, `poll(2)`) the I/O
-    /// must go through `Read` and `Write` of the stream, which know how much was moved; past them, by way of `try_io` say,
-    /// only `WouldBlock` counts.
+    /// must go through `Read` and `Write` of the stream, which know how much was moved. If you bypass them, with `try_io`
+    /// for example, only `WouldBlock` counts.
     ///
     /// It holds for byte streams (TCP, Unix streams, pipes), not for datagrams or listeners, and not once the peer has
-    /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed) read up to the end of the stream.
+    /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed) read to the end of the stream.
     ///
     /// # Examples
     ///

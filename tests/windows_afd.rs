@@ -90,6 +90,53 @@ fn a_reset_connection_gives_exactly_one_event() {
 }
 
 #[test]
+fn who_waits_for_writing_alone_hears_of_a_reset() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, other) = connection();
+    queue.registry().register(&mut stream, Token(1), Interest::WRITABLE).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_writable);
+    assert_silent(&mut queue, &mut events);
+    reset(other);
+    let seen = poll_until(&mut queue, &mut events, Event::is_write_closed);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn a_reset_after_a_half_close_is_told() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, other) = connection();
+    queue.registry().register(&mut stream, Token(1), BOTH).unwrap();
+    other.shutdown(net::Shutdown::Write).unwrap();
+    poll_until(&mut queue, &mut events, Event::is_read_closed);
+    assert_silent(&mut queue, &mut events);
+    // What the peer will not read makes it answer with a reset.
+    stream.write_all(b"unread").unwrap();
+    reset(other);
+    poll_until(&mut queue, &mut events, Event::is_write_closed);
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn a_half_close_after_an_event_is_told_though_no_io_blocked() {
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut stream, mut other) = connection();
+    queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap();
+    other.write_all(b"x").unwrap();
+    let seen = poll_until(&mut queue, &mut events, Event::is_readable);
+    assert!(!seen.iter().any(Event::is_read_closed), "{seen:?}");
+    // Wine looks for the end behind the data only when that was read.
+    assert_eq!(stream.read(&mut [0]).unwrap(), 1);
+    other.shutdown(net::Shutdown::Write).unwrap();
+    let seen = poll_until(&mut queue, &mut events, Event::is_read_closed);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
 fn a_half_closed_connection_gives_one_event_and_can_be_written() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);

@@ -20,9 +20,11 @@ use mio::{Events, Interest, Poll, Token, Trigger};
 use windows_sys::Win32::Foundation::{
     ERROR_PIPE_NOT_CONNECTED, GetHandleInformation, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE,
 };
-use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX,
+};
 use windows_sys::Win32::System::Pipes::{
-    CreateNamedPipeW, PIPE_READMODE_MESSAGE, PIPE_TYPE_MESSAGE, SetNamedPipeHandleState,
+    CreateNamedPipeW, PIPE_READMODE_MESSAGE, PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, SetNamedPipeHandleState,
 };
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -42,24 +44,35 @@ fn client(name: &str) -> NamedPipe {
 }
 
 fn message_server(name: &str) -> NamedPipe {
+    create(name, 0, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE).unwrap()
+}
+
+fn open_server(name: &str, flags: u32) -> io::Result<NamedPipe> {
+    create(name, flags, PIPE_TYPE_BYTE)
+}
+
+fn create(name: &str, flags: u32, mode: u32) -> io::Result<NamedPipe> {
     let name: Vec<u16> = std::ffi::OsStr::new(name).encode_wide().chain([0]).collect();
-    let mode = PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE;
+    let access = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | flags;
     // SAFETY: the name ends with a NUL.
-    let handle = unsafe {
-        CreateNamedPipeW(
-            name.as_ptr(),
-            PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
-            mode,
-            8,
-            1 << 16,
-            1 << 16,
-            0,
-            ptr::null(),
-        )
-    };
-    assert_ne!(handle, INVALID_HANDLE_VALUE);
+    let handle = unsafe { CreateNamedPipeW(name.as_ptr(), access, mode, 255, 1 << 16, 1 << 16, 0, ptr::null()) };
+    if handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
     // SAFETY: the handle is new, and nobody else's.
-    unsafe { NamedPipe::from_raw_handle(handle) }
+    Ok(unsafe { NamedPipe::from_raw_handle(handle) })
+}
+
+/// A queue, and a registered server that waits for a client to come by its name.
+fn waiting(interest: Interest) -> (Poll, Events, NamedPipe, String) {
+    let name = name();
+    let mut server = NamedPipe::new(&name).unwrap();
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    queue.registry().register(&mut server, SERVER, interest).unwrap();
+    assert_would_block(server.connect());
+    assert_silent(&mut queue, &mut events);
+    (queue, events, server, name)
 }
 
 /// A queue, and the registered ends of a connected pipe whose first writable events have been seen.
@@ -99,11 +112,26 @@ fn wait_for(queue: &mut Poll, events: &mut Events, token: Token, hint: fn(&Event
     }
 }
 
+/// Waits until an event fulfils the condition; the condition sees all of the server's.
+fn wait_for_all(queue: &mut Poll, events: &mut Events, mut condition: impl FnMut(&Event) -> bool) {
+    let start = Instant::now();
+    let mut found = false;
+    while !found {
+        wait(queue, events);
+        events.iter().filter(|event| event.token() == SERVER).for_each(|event| found |= condition(event));
+        assert!(start.elapsed() < GUARD);
+    }
+}
+
 fn assert_silent(queue: &mut Poll, events: &mut Events) {
     for _ in 0..3 {
         queue.poll(events, Some(Duration::from_millis(20))).unwrap();
         assert!(events.is_empty(), "{events:?}");
     }
+}
+
+fn assert_not_found<T: std::fmt::Debug>(result: io::Result<T>) {
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 fn assert_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
@@ -164,20 +192,6 @@ fn a_server_is_writable_when_a_client_has_come() {
     server.connect().unwrap();
     assert!(server.take_error().unwrap().is_none());
     assert_silent(&mut queue, &mut events);
-}
-
-#[test]
-fn a_connection_wished_for_before_registering_is_told_of() {
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    assert_would_block(server.connect());
-    let mut queue = Poll::new().unwrap();
-    let mut events = Events::with_capacity(16);
-    queue.registry().register(&mut server, SERVER, BOTH).unwrap();
-    assert_silent(&mut queue, &mut events);
-    let _client = client(&name);
-    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
-    server.connect().unwrap();
 }
 
 #[test]
@@ -431,7 +445,205 @@ fn misuse_is_an_error() {
     assert_eq!(kind(level), ErrorKind::Unsupported);
     assert_eq!(NamedPipe::new("\\\\.\\pipe\\a\0b").unwrap_err().kind(), ErrorKind::InvalidInput);
     assert!(NamedPipe::new("no pipe's name").is_err());
-    assert_would_block(NamedPipe::new(name()).unwrap().read(&mut [0; 8]));
+}
+
+#[test]
+fn io_before_the_registration_is_not_found() {
+    let mut server = NamedPipe::new(name()).unwrap();
+    assert_not_found(server.connect());
+    assert_not_found(server.read(&mut [0; 8]));
+    assert_not_found(server.read(&mut []));
+    assert_not_found(server.write(b"x"));
+    let queue = Poll::new().unwrap();
+    assert_not_found(queue.registry().reregister(&mut server, SERVER, BOTH));
+    assert_not_found(queue.registry().deregister(&mut server));
+    // None of this has done any harm.
+    queue.registry().register(&mut server, SERVER, BOTH).unwrap();
+    assert_would_block(server.connect());
+}
+
+#[test]
+fn io_after_the_queue_has_gone_is_not_found() {
+    let (queue, events, mut server, mut client) = connected();
+    drop((queue, events));
+    assert_not_found(server.read(&mut [0; 8]));
+    assert_not_found(server.write(b"x"));
+    assert_not_found(client.write(b"x"));
+    let mut waiting = NamedPipe::new(name()).unwrap();
+    let queue = Poll::new().unwrap();
+    queue.registry().register(&mut waiting, SERVER, BOTH).unwrap();
+    assert_would_block(waiting.connect());
+    drop(queue);
+    assert_not_found(waiting.connect());
+    // A pipe stays with its first queue.
+    let other = Poll::new().unwrap();
+    assert_eq!(other.registry().register(&mut server, SERVER, BOTH).unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn a_client_that_comes_and_goes_without_a_word_makes_the_server_writable_and_read_closed() {
+    for interest in [BOTH, Interest::READABLE, Interest::WRITABLE] {
+        let (mut queue, mut events, mut server, name) = waiting(interest);
+        drop(OpenOptions::new().read(true).write(true).open(&name).unwrap());
+        let mut closed = false;
+        wait_for_all(&mut queue, &mut events, |event| {
+            closed |= event.is_read_closed();
+            event.is_writable()
+        });
+        server.connect().unwrap();
+        assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut [0; 8]).unwrap(), 0);
+        assert!(closed || !interest.is_readable());
+        server.disconnect().unwrap();
+        assert_would_block(server.connect());
+        let _ = server.write(b"");
+    }
+}
+
+#[test]
+fn who_waits_for_a_client_hears_of_it_whatever_the_interests_are() {
+    let (mut queue, mut events, server, name) = waiting(Interest::READABLE);
+    let _client = client(&name);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    server.connect().unwrap();
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn a_client_that_came_while_the_server_was_deregistered_is_told_of_when_it_is_registered_again() {
+    let (mut queue, mut events, mut server, name) = waiting(Interest::READABLE);
+    queue.registry().deregister(&mut server).unwrap();
+    let _client = client(&name);
+    assert_silent(&mut queue, &mut events);
+    queue.registry().register(&mut server, SERVER, Interest::READABLE).unwrap();
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    server.connect().unwrap();
+    queue.registry().reregister(&mut server, SERVER, Interest::READABLE).unwrap();
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn disconnect_forgets_a_connect_that_is_pending() {
+    let (mut queue, mut events, server, name) = waiting(BOTH);
+    for _ in 0..3 {
+        server.disconnect().unwrap();
+        assert_would_block(server.connect());
+    }
+    assert_silent(&mut queue, &mut events);
+    assert!(server.take_error().unwrap().is_none());
+    assert_would_block(server.connect());
+    let _client = client(&name);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    server.connect().unwrap();
+    assert!(server.take_error().unwrap().is_none());
+}
+
+#[test]
+fn disconnect_forgets_a_connect_that_has_completed_unseen() {
+    let (mut queue, mut events, mut server, name) = waiting(BOTH);
+    for _ in 0..3 {
+        let guest = client(&name);
+        server.disconnect().unwrap();
+        assert_would_block(server.connect());
+        drop(guest);
+    }
+    // None of the guests is told of.
+    assert_silent(&mut queue, &mut events);
+    assert_would_block(server.connect());
+    assert_would_block(server.read(&mut [0; 8]));
+
+    let mut client = client(&name);
+    queue.registry().register(&mut client, CLIENT, BOTH).unwrap();
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    server.connect().unwrap();
+    client.write_all(b"hello").unwrap();
+    let mut buffer = [0; 8];
+    assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut buffer).unwrap(), 5);
+}
+
+#[test]
+fn a_write_in_flight_when_the_client_is_disconnected_does_not_block_the_next_one() {
+    let (mut queue, mut events, server, name) = waiting(BOTH);
+    for round in 0..3 {
+        let mut client = client(&name);
+        queue.registry().register(&mut client, CLIENT, BOTH).unwrap();
+        wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+        server.connect().unwrap();
+        write_all(&mut queue, &mut events, SERVER, &server, &[round]).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap(), 1);
+        assert_eq!(buffer[0], round);
+        // More than the pipe has room for.
+        let data = vec![0xff; 300_000];
+        write_all(&mut queue, &mut events, SERVER, &server, &data).unwrap();
+        server.disconnect().unwrap();
+        assert_would_block(server.connect());
+    }
+}
+
+#[test]
+fn one_poll_gives_at_most_one_event_for_a_pipe() {
+    let name = name();
+    let mut queue = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut server = NamedPipe::new(&name).unwrap();
+    queue.registry().register(&mut server, SERVER, BOTH).unwrap();
+    let mut client = client(&name);
+    queue.registry().register(&mut client, CLIENT, BOTH).unwrap();
+    server.connect().unwrap();
+    for round in 0..50 {
+        let _ = server.write(b"to the client");
+        let _ = client.write(b"to the server");
+        if round % 5 == 0 {
+            queue.registry().reregister(&mut server, SERVER, BOTH).unwrap();
+            queue.registry().reregister(&mut client, CLIENT, BOTH).unwrap();
+        }
+        queue.poll(&mut events, Some(GUARD)).unwrap();
+        for token in [SERVER, CLIENT] {
+            let count = events.iter().filter(|event| event.token() == token).count();
+            assert!(count <= 1, "{events:?}");
+        }
+        while server.read(&mut [0; 64]).is_ok() {}
+        while client.read(&mut [0; 64]).is_ok() {}
+    }
+}
+
+#[test]
+fn what_is_written_and_read_in_one_poll_is_told_in_one_event() {
+    let (mut queue, mut events, mut server, mut client) = connected();
+    server.write_all(b"x").unwrap();
+    client.write_all(b"y").unwrap();
+    // Both have completed by the time that the other end is full of it.
+    thread::sleep(Duration::from_millis(50));
+    queue.poll(&mut events, Some(GUARD)).unwrap();
+    for token in [SERVER, CLIENT] {
+        let mut of_token = events.iter().filter(|event| event.token() == token);
+        let event = of_token.next().expect("an event for each end");
+        assert!(event.is_readable() && event.is_writable());
+        assert!(of_token.next().is_none());
+    }
+}
+
+#[test]
+fn a_write_takes_a_part_of_what_is_too_long() {
+    const MEBIBYTE: usize = 1 << 20;
+
+    let (_queue, _events, mut server, _client) = connected();
+    // Together longer than 4 GiB, and than the address space of a 32-bit process.
+    let data = vec![7; MEBIBYTE];
+    let slices = vec![IoSlice::new(&data); 5000];
+    let count = server.write_vectored(&slices).unwrap();
+    assert!((MEBIBYTE..5000 * MEBIBYTE).contains(&count), "{count}");
+}
+
+#[test]
+fn a_name_that_exists_already_is_an_error_where_the_system_tells() {
+    let name = name();
+    let _first = NamedPipe::new(&name).unwrap();
+    // Wine 8 does not look at the flag.
+    let told = open_server(&name, FILE_FLAG_FIRST_PIPE_INSTANCE).is_err();
+    assert_eq!(NamedPipe::new(&name).is_err(), told);
+    // Further instances are made by the call itself.
+    drop(open_server(&name, 0).unwrap());
 }
 
 #[test]
@@ -451,7 +663,7 @@ fn queue_and_pipes_can_be_dropped_in_any_order_with_operations_in_flight() {
         match round % 3 {
             0 => {
                 drop((queue, events));
-                assert_would_block(server.read(&mut [0; 8]));
+                assert_eq!(server.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::NotFound);
                 drop((server, client));
             }
             1 => {

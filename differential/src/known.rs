@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::compare::{BACKEND, Backend, Difference, History};
-use crate::steps::{ERROR, Kind, Outcome, READ_CLOSED, READABLE, Side, Step, WRITABLE, WRITE_CLOSED};
+use crate::steps::{ERROR, Kind, Outcome, PRIORITY, READ_CLOSED, READABLE, Side, Step, WRITABLE, WRITE_CLOSED};
 
 /// A difference that is meant.
 pub struct Known {
@@ -47,11 +47,10 @@ fn hints(difference: &Difference) -> Option<(u8, u8)> {
     Some((ours & !theirs, theirs & !ours))
 }
 
-/// Those of `MEANT`, and of `NOT_YET`.
+/// Those of this backend and this kind of build.
 pub fn known() -> impl Iterator<Item = &'static Known> {
     MEANT
         .iter()
-        .chain(NOT_YET)
         .filter(|known| known.backends.contains(&BACKEND) && (cfg!(debug_assertions) || !known.debug_builds_only))
 }
 
@@ -80,6 +79,15 @@ const MEANT: &[Known] = &[
             // On poll(2) its I/O does not arm it again, either.
             difference.history.misused && (BACKEND == Backend::Poll || !matches!(difference.step, Step::Poll(_)))
         },
+        ends: true,
+    },
+    Known {
+        name: "a source keeps its registration when it is converted",
+        reason: "as in release builds, where epoll alone knows of it",
+        backends: &[Backend::Epoll],
+        debug_builds_only: true,
+        example: &[Step::Open(0, Kind::Receiver), Step::Register(0, 0, 1), Step::Convert(0), Step::Reregister(0, 0, 1)],
+        explains: |difference| difference.history.converted,
         ends: true,
     },
     Known {
@@ -121,6 +129,67 @@ const MEANT: &[Known] = &[
         ends: false,
     },
     Known {
+        name: "an end or urgent data that was told and stays is not told again",
+        reason: "as on epoll: a read that blocks changes nothing about it",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 1),
+            Step::PeerShutdown(0, Side::Write),
+            Step::Poll(0),
+            Step::TryIo(0),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let told = difference.history.told;
+            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
+            told & (READ_CLOSED | PRIORITY) != 0 && ours == 0 && theirs & !told == 0
+        },
+        ends: false,
+    },
+    Known {
+        name: "an event of an error says all there is",
+        reason: "as on epoll; what an error means depends on what comes with it",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 5),
+            Step::Write(0, 2),
+            Step::PeerUrgent(0),
+            Step::Poll(0),
+            Step::PeerClose(0),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let failed = |outcome: &Outcome| matches!(outcome, Outcome::Events(told) if told.iter().any(|told| told.hints & ERROR != 0));
+            // Alone, it says that nobody reads any more.
+            failed(&difference.ours) && hints(difference).is_some_and(|(_, theirs)| theirs & !WRITE_CLOSED == 0)
+        },
+        ends: false,
+    },
+    Known {
+        name: "a short read or write arms its direction again",
+        reason: "as epoll's readers and writers may rely on",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 3),
+            Step::PeerWrite(0, 2),
+            Step::Poll(0),
+            Step::Read(0, 8),
+            Step::PeerWrite(0, 1),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let (ours, theirs) = hints(difference).unwrap_or((0, !0));
+            difference.history.told != 0 && theirs == 0 && ours & !(READABLE | WRITABLE) == 0
+        },
+        ends: false,
+    },
+    Known {
         name: "a registration outlives a hang-up",
         reason: "as on every other queue, the program ends it; what it calls meanwhile does not fail",
         backends: &[Backend::Poll],
@@ -148,52 +217,6 @@ const MEANT: &[Known] = &[
         explains: |difference| {
             matches!(&difference.ours, Outcome::Events(told) if told.is_empty())
                 && matches!(&difference.theirs, Outcome::Events(told) if told.iter().all(|told| told.hints == 0))
-        },
-        ends: true,
-    },
-];
-
-/// What is to be as in mio, and is not yet.
-const NOT_YET: &[Known] = &[
-    Known {
-        name: "a vectored write of nothing",
-        reason: "takes the pending error of the socket",
-        backends: BOTH,
-        debug_builds_only: false,
-        example: &[Step::Open(0, Kind::Tcp), Step::PeerReset(0), Step::WriteVectored(0, 0, 0)],
-        explains: |difference| matches!(difference.step, Step::WriteVectored(_, count, length) if count * length == 0),
-        ends: true,
-    },
-    Known {
-        name: "urgent data alone",
-        reason: "is not readable",
-        backends: BOTH,
-        debug_builds_only: false,
-        example: &[Step::Open(0, Kind::Tcp), Step::Register(0, 0, 4), Step::PeerUrgent(0), Step::Poll(0)],
-        explains: |difference| {
-            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
-            // With what was armed again, on poll(2).
-            difference.history.urgent && ours == 0 && theirs & !WRITABLE == READABLE
-        },
-        ends: false,
-    },
-    Known {
-        name: "a condition that comes after an event",
-        reason: "is not told behind readable data that was not read: a half-close, a hang-up, more urgent data",
-        backends: &[Backend::Poll],
-        debug_builds_only: false,
-        example: &[
-            Step::Open(0, Kind::Tcp),
-            Step::Register(0, 0, 3),
-            Step::PeerWrite(0, 2),
-            Step::Poll(0),
-            Step::PeerShutdown(0, Side::Write),
-            Step::Poll(0),
-        ],
-        explains: |difference| {
-            let History { told, closed, urgent, .. } = difference.history;
-            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
-            ours == 0 && told != 0 && (closed || urgent) && theirs & !(READABLE | WRITABLE) != 0
         },
         ends: true,
     },

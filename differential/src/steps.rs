@@ -95,6 +95,7 @@ pub const WRITABLE: u8 = 2;
 pub const ERROR: u8 = 4;
 pub const READ_CLOSED: u8 = 8;
 pub const WRITE_CLOSED: u8 = 16;
+pub const PRIORITY: u8 = 32;
 
 impl From<io::Result<usize>> for Outcome {
     fn from(result: io::Result<usize>) -> Outcome {

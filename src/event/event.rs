@@ -165,8 +165,7 @@ impl Event {
     /// let mut stream = TcpStream::connect(server.local_addr()?)?;
     /// poll.registry().register(&mut stream, Token(0), Interest::READABLE)?;
     ///
-    /// # let _peer = server.accept()?;
-    /// # stream.shutdown(std::net::Shutdown::Both)?;
+    /// # drop(server.accept()?);
     /// poll.poll(&mut events, None)?;
     /// for event in events.iter().filter(|event| event.is_error()) {
     ///     println!("{:?} has failed: {:?}", event.token(), stream.take_error()?);

@@ -284,9 +284,15 @@ mod by_descriptor;
 #[cfg(all(feature = "os-poll", not(windows)))]
 #[allow(dead_code)] // epoll and kqueue have all triggers themselves
 pub(crate) mod emulated;
+#[cfg(feature = "os-poll")]
+#[allow(dead_code)] // not every queue waits again, or has a table
+mod lock;
 #[cfg(all(feature = "os-poll", not(windows)))]
 #[allow(dead_code)] // event ports need none
 mod notifier;
+#[cfg(feature = "os-poll")]
+#[allow(dead_code)] // not every queue waits again, or counts milliseconds
+mod time;
 #[cfg(all(feature = "os-poll", not(windows)))]
 pub(crate) mod unix;
 

@@ -5,22 +5,15 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+pub(crate) use super::lock::lock;
+pub(crate) use super::time::{TimeLeft, milliseconds};
 
 /// The result of a system call that returns -1 and sets `errno` on failure.
 #[inline]
 pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
-/// A time-out in milliseconds, rounded up, for calls that take an `int`.
-#[inline]
-pub(crate) fn milliseconds(time: Duration) -> libc::c_int {
-    // Not by way of `as_nanos`: dividing 128 bits takes longer than an idle poll's share of everything else.
-    let rounded_up = u64::from(time.subsec_nanos().div_ceil(1_000_000));
-    let rounded_up = time.as_secs().saturating_mul(1_000).saturating_add(rounded_up);
-    libc::c_int::try_from(rounded_up).unwrap_or(libc::c_int::MAX)
 }
 
 /// A time-out for calls that take a `timespec`; as long as every platform's can say, if longer.
@@ -30,28 +23,6 @@ pub(crate) fn timespec(time: Duration) -> libc::timespec {
     timespec.tv_sec = time.as_secs().min(i32::MAX as u64) as _;
     timespec.tv_nsec = time.subsec_nanos() as _;
     timespec
-}
-
-/// What is left of a time-out, for a wait that may have to go on.
-pub(crate) struct TimeLeft {
-    timeout: Option<Duration>,
-    start: Option<Instant>,
-}
-
-impl TimeLeft {
-    pub(crate) fn new(timeout: Option<Duration>) -> TimeLeft {
-        TimeLeft { timeout, start: timeout.filter(|timeout| !timeout.is_zero()).map(|_| Instant::now()) }
-    }
-
-    pub(crate) fn left(&self) -> Option<Duration> {
-        let elapsed = self.start.map_or(Duration::ZERO, |start| start.elapsed());
-        self.timeout.map(|timeout| timeout.saturating_sub(elapsed))
-    }
-}
-
-/// Nothing that happens under these locks can panic half-way, so a poisoned one is as good as any.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A pipe, (reading end, writing end), both non-blocking and close-on-exec from the start.

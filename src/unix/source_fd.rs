@@ -14,14 +14,13 @@ use std::os::fd::RawFd;
 ///
 /// # Edge-triggering where the OS has none
 ///
-/// With epoll and kqueue the kernel re-arms the descriptor. On event ports and `poll(2)` this crate does it when I/O
-/// would block. It sees the I/O of the types of [`net`](crate::net) and [`pipe`](super::pipe), but not yours on a bare
-/// descriptor. So it looks at a descriptor that has fired: when the next poll begins, and every 5 ms while a poll sleeps.
-/// One that it finds not ready is armed. One that stays ready, which you may have emptied and which may have filled again
-/// in between, gives another event after 50 ms. No event is missed, but one may be late by that time; such an event may be
-/// spurious; and the looks keep the processor from sleeping long. To avoid all that, call
+/// With epoll and kqueue the kernel re-arms the descriptor. On event ports and `poll(2)` this crate emulates that. It
+/// sees the I/O of the types of [`net`](crate::net) and [`pipe`](super::pipe), but not yours on a bare descriptor. So it
+/// looks at a descriptor that has given an event before each wait, and every few milliseconds of it, until it can tell
+/// that the next one is news. A descriptor that stays ready, which you may have emptied and which may have filled again
+/// unseen, gives another event after 50 ms. You save it that work if you call
 /// [`Registry::reregister`](crate::Registry::reregister) after `WouldBlock`, or register with
-/// [`Trigger::Level`](crate::Trigger::Level) or [`Trigger::OneShot`](crate::Trigger::OneShot).
+/// [`Trigger::Level`](crate::Trigger::Level).
 ///
 /// # Examples
 ///

@@ -1,10 +1,13 @@
 //! The I/O completion port, and its one law: what the kernel may write to stays alive until it is done with it.
 //!
-//! The port itself owns whatever has an operation in flight. It takes that reference before the operation starts, and
-//! gives it back when the operation's completion was dequeued, or when the call that would have started it said that no
-//! completion will come. Nothing else ends it: neither dropping the source, nor deregistering, nor cancelling. So the
-//! memory of an operation is a plain field of its owner, and is never freed by hand. Addresses that come out of the port
-//! are looked up, never followed.
+//! The port itself keeps alive whatever has an operation in flight. It takes that reference before the operation starts,
+//! and gives it back when the operation's completion was dequeued, or when the call that would have started it said that
+//! no completion will come. Nothing else ends it: neither dropping the source, nor deregistering, nor cancelling. So the
+//! memory of an operation is a plain field of what it is part of, and is never freed by hand. Addresses that come out of
+//! the port are looked up, never followed: a packet that is not of this crate's making finds nothing.
+//!
+//! A port outlives its queue: sources keep it, and it does nothing when they let go of it, whatever they hold locked. The
+//! life of the *queue* ends with [`Port::close`], which the selector alone calls, and after which nothing starts.
 
 #![allow(unsafe_code)]
 
@@ -12,6 +15,7 @@ use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::mem;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -26,60 +30,77 @@ use windows_sys::Win32::System::IO::{
 };
 use windows_sys::Win32::System::Threading::INFINITE;
 
-use super::{Batch, lock};
+use super::Batch;
+use crate::sys::lock::lock;
+use crate::sys::not_registered;
+use crate::sys::time::milliseconds;
 
-/// How long a port that is being dropped waits for a completion of the operations that it has cancelled. They come at
-/// once; if one does not, its memory is given up for lost, since the kernel may still write to it.
+/// How many threads that took packets from the port may run at a time. A thread stays one of them until it waits on
+/// another port or ends, and while there are this many running Windows hands packets to nobody else: a queue that moved on
+/// to another thread would be deaf until its former one sleeps. So there is no limit (0 stands for the number of
+/// processors, which is one).
+const CONCURRENCY: u32 = u32::MAX;
+
+/// How long a closing port waits for a completion of the operations that it has cancelled. They come at once; if one does
+/// not, its memory is given up for lost, since the kernel may still write to it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An I/O completion port, and the owners of the operations that are in flight on it.
+/// What packets are told apart by: the end of an operation of this crate's files, and a notification.
+const COMPLETION: usize = 1;
+const NOTIFICATION: usize = 2;
+
+/// An I/O completion port, and what has operations in flight on it.
 pub(crate) struct Port {
     handle: OwnedHandle,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
     /// By the address of the operation.
-    in_flight: Mutex<HashMap<usize, Arc<dyn Owner>>>,
+    in_flight: HashMap<usize, Arc<dyn InFlight>, BuildHasherDefault<AddressHasher>>,
+    /// The queue is gone.
+    closed: bool,
 }
 
 /// What an operation is part of, together with the memory that the operation reads and writes.
-pub(crate) trait Owner: Send + Sync + RefUnwindSafe {
-    /// The operation at this address is over. Its memory is the owner's again.
+pub(crate) trait InFlight: Send + Sync + RefUnwindSafe {
+    /// The operation at this address is over. Its memory is no longer the kernel's.
     fn completed(self: Arc<Self>, operation: usize, bytes: usize, batch: &mut Batch);
 
-    /// Asks the kernel to end all operations of this owner. They complete nevertheless.
+    /// Asks the kernel to end all operations of this one. They complete nevertheless.
     fn cancel(&self);
 }
 
 impl Port {
     pub(crate) fn new() -> io::Result<Port> {
         // SAFETY: makes a new port, with no file.
-        let handle = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1) };
+        let handle = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, CONCURRENCY) };
         if handle.is_null() {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the handle is new, and nobody else's.
         let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
-        Ok(Port { handle, in_flight: Mutex::default() })
+        Ok(Port { handle, table: Mutex::default() })
     }
 
     /// Has the operations on `file` report their completion here. For good: a file keeps its first port.
     pub(crate) fn associate(&self, file: &OwnedHandle) -> io::Result<()> {
         // SAFETY: both handles are open.
-        let port = unsafe { CreateIoCompletionPort(file.as_raw_handle(), self.raw(), 0, 0) };
+        let port = unsafe { CreateIoCompletionPort(file.as_raw_handle(), self.raw(), COMPLETION, 0) };
         if port.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     /// Starts an operation of `owner`: `submit` hands it to the OS. `Ok` from `submit` says that a completion will come,
-    /// an error that none will.
-    pub(crate) fn start<O: Owner + 'static>(
+    /// an error that none will. [`NotFound`](io::ErrorKind::NotFound): the queue is gone.
+    pub(crate) fn start<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,
         operation: fn(&O) -> &Operation,
         submit: impl FnOnce(*mut OVERLAPPED) -> io::Result<()>,
     ) -> io::Result<()> {
         let operation = operation(owner);
-        match self.in_flight().entry(operation.address()) {
-            Entry::Vacant(entry) => entry.insert(Arc::<O>::clone(owner)),
-            Entry::Occupied(_) => return Err(io::Error::other("the operation is in flight already")),
-        };
+        self.table().insert(operation.address(), owner)?;
         // SAFETY: it was not in flight, so nobody but this thread knows of the memory.
         unsafe { *operation.0.get() = OVERLAPPED::default() };
         let submitted = submit(operation.0.get());
@@ -91,18 +112,22 @@ impl Port {
 
     /// Completes an operation of `owner` that never was one of the OS's.
     #[cfg(feature = "os-ext")]
-    pub(crate) fn post<O: Owner + 'static>(&self, owner: &Arc<O>, operation: fn(&O) -> &Operation) -> io::Result<()> {
-        self.start(owner, operation, |overlapped| self.post_packet(overlapped))
+    pub(crate) fn post<O: InFlight + 'static>(
+        &self,
+        owner: &Arc<O>,
+        operation: fn(&O) -> &Operation,
+    ) -> io::Result<()> {
+        self.start(owner, operation, |overlapped| self.post_packet(overlapped, COMPLETION))
     }
 
     /// Puts a packet without an operation into the queue.
     pub(crate) fn notify(&self) -> io::Result<()> {
-        self.post_packet(ptr::null_mut())
+        self.post_packet(ptr::null_mut(), NOTIFICATION)
     }
 
-    fn post_packet(&self, overlapped: *mut OVERLAPPED) -> io::Result<()> {
+    fn post_packet(&self, overlapped: *mut OVERLAPPED, key: usize) -> io::Result<()> {
         // SAFETY: the port is open; the kernel hands the pointer through without following it.
-        let posted = unsafe { PostQueuedCompletionStatus(self.raw(), 0, 0, overlapped) };
+        let posted = unsafe { PostQueuedCompletionStatus(self.raw(), 0, key, overlapped) };
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
@@ -118,10 +143,10 @@ impl Port {
         // What is too large for 32 bits as a number of bytes is not offered.
         let room = packets.capacity().min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
         let mut count = 0;
+        let timeout = timeout.map_or(INFINITE, |timeout| milliseconds(timeout) as u32);
         // SAFETY: the port is open, and there is room for `room` packets.
-        let dequeued = unsafe {
-            GetQueuedCompletionStatusEx(self.raw(), packets.as_mut_ptr(), room, &mut count, milliseconds(timeout), 0)
-        };
+        let dequeued =
+            unsafe { GetQueuedCompletionStatusEx(self.raw(), packets.as_mut_ptr(), room, &mut count, timeout, 0) };
         if dequeued != 0 {
             // SAFETY: the kernel has filled that many, no more than there is room for.
             unsafe { packets.set_len(count as usize) };
@@ -131,19 +156,49 @@ impl Port {
                 return Err(error);
             }
         }
-        Ok(packets.iter().map(|packet| Packet {
-            operation: packet.lpOverlapped.addr(),
-            bytes: packet.dwNumberOfBytesTransferred as usize,
+        Ok(packets.iter().map(|packet| match packet.lpCompletionKey {
+            NOTIFICATION => Packet::Notification,
+            _ => Packet::Completion {
+                operation: packet.lpOverlapped.addr(),
+                bytes: packet.dwNumberOfBytesTransferred as usize,
+            },
         }))
     }
 
-    /// The owner of an operation whose completion was dequeued.
-    pub(crate) fn take(&self, operation: usize) -> Option<Arc<dyn Owner>> {
-        self.in_flight().remove(&operation)
+    /// What was kept alive for an operation whose completion was dequeued.
+    pub(crate) fn take(&self, operation: usize) -> Option<Arc<dyn InFlight>> {
+        self.table().in_flight.remove(&operation)
     }
 
-    fn in_flight(&self) -> MutexGuard<'_, HashMap<usize, Arc<dyn Owner>>> {
-        lock(&self.in_flight)
+    /// Ends all operations that are in flight; no other starts. For the last one who uses the queue, and holds no lock.
+    pub(crate) fn close(&self) {
+        let in_flight: Vec<_> = {
+            let mut table = self.table();
+            table.closed = true;
+            table.in_flight.values().cloned().collect()
+        };
+        for owner in in_flight {
+            owner.cancel();
+        }
+        let mut buffer = Packets::with_capacity(64);
+        while !self.table().in_flight.is_empty() {
+            let mut batch = Batch::default();
+            let mut idle = true;
+            for packet in self.dequeue(&mut buffer, Some(PATIENCE)).into_iter().flatten() {
+                idle = false;
+                let Packet::Completion { operation, bytes } = packet else { continue };
+                if let Some(owner) = self.take(operation) {
+                    owner.completed(operation, bytes, &mut batch);
+                }
+            }
+            if idle {
+                return mem::forget(mem::take(&mut self.table().in_flight));
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        lock(&self.table)
     }
 
     fn raw(&self) -> HANDLE {
@@ -151,27 +206,35 @@ impl Port {
     }
 }
 
-impl Drop for Port {
-    /// Ends all operations that are in flight.
-    fn drop(&mut self) {
-        let owners: Vec<_> = self.in_flight().values().cloned().collect();
-        for owner in owners {
-            owner.cancel();
+impl Table {
+    fn insert<O: InFlight + 'static>(&mut self, operation: usize, owner: &Arc<O>) -> io::Result<()> {
+        if self.closed {
+            return Err(not_registered());
         }
-        let mut buffer = Packets::with_capacity(64);
-        while !self.in_flight().is_empty() {
-            let mut batch = Batch::default();
-            let mut idle = true;
-            for packet in self.dequeue(&mut buffer, Some(PATIENCE)).into_iter().flatten() {
-                idle = false;
-                if let Some(owner) = self.take(packet.operation) {
-                    owner.completed(packet.operation, packet.bytes, &mut batch);
-                }
-            }
-            if idle {
-                return mem::forget(mem::take(&mut *self.in_flight()));
-            }
+        match self.in_flight.entry(operation) {
+            Entry::Vacant(entry) => drop(entry.insert(Arc::<O>::clone(owner))),
+            Entry::Occupied(_) => return Err(io::Error::other("the operation is in flight already")),
         }
+        Ok(())
+    }
+}
+
+/// Spreads addresses, whose lowest bits are zero: Fibonacci hashing. Nobody outside chooses them.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_usize(byte.into()));
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        let product = (self.0 ^ address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ product >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -217,10 +280,12 @@ impl Operation {
     }
 }
 
-/// What was dequeued: the end of the operation at this address, which is zero for the packet of [`Port::notify`].
-pub(crate) struct Packet {
-    pub(crate) operation: usize,
-    pub(crate) bytes: usize,
+/// What was dequeued.
+pub(crate) enum Packet {
+    /// The operation at this address is over; it may be one that this crate knows nothing of.
+    Completion { operation: usize, bytes: usize },
+    /// One of [`Port::notify`].
+    Notification,
 }
 
 /// What the kernel writes packets into.
@@ -237,9 +302,12 @@ impl Packets {
     }
 }
 
-/// Rounds up.
-fn milliseconds(timeout: Option<Duration>) -> u32 {
-    let Some(timeout) = timeout else { return INFINITE };
-    let milliseconds = timeout.as_nanos().div_ceil(1_000_000);
-    u32::try_from(milliseconds).map_or(INFINITE - 1, |milliseconds| milliseconds.min(INFINITE - 1))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_threads_may_run_after_they_took_packets() {
+        assert_eq!(CONCURRENCY, u32::MAX);
+    }
 }

@@ -4,11 +4,14 @@
 //! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
 //! - `afd.rs`: the driver's polls.
 //! - `afd_flags.rs`: what it says, and what that means.
+//! - `pipe.rs`: one named pipe; readiness made of its operations.
 //! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
 
 mod afd;
 pub(crate) mod afd_flags;
 mod iocp;
+#[cfg(feature = "os-ext")]
+mod pipe;
 mod socket_state;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,18 +19,19 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use self::afd::Afd;
-#[cfg(feature = "os-ext")]
-pub(crate) use self::afd::check;
 use self::afd_flags::{AfdFlags, RECEIVE};
-use self::iocp::Packets;
 pub(crate) use self::iocp::Port;
 #[cfg(feature = "os-ext")]
-pub(crate) use self::iocp::{Operation, Owner};
+use self::iocp::{Packet, Packets};
+#[cfg(feature = "os-ext")]
+pub(crate) use self::pipe::Pipe;
 use self::socket_state::SocketState;
+pub(crate) use super::lock::lock;
+use super::time::TimeLeft;
 use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
@@ -146,6 +150,13 @@ impl Backend for Selector {
     }
 }
 
+impl Drop for Selector {
+    /// The end of the queue: nobody else can wait or register any more. It is not that of the port, which sources keep.
+    fn drop(&mut self) {
+        self.shared.port.close();
+    }
+}
+
 #[cfg(feature = "os-ext")]
 impl Selector {
     pub(crate) fn port(&self) -> &Arc<Port> {
@@ -168,26 +179,35 @@ impl Shared {
         waker: &AtomicToken,
     ) -> io::Result<bool> {
         batch.resume();
-        let start = timeout.filter(|timeout| !timeout.is_zero()).map(|_| Instant::now());
+        let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
             batch.resubmitted = false;
             let mut notified = false;
-            for packet in self.port.dequeue(buffer, left)? {
-                match self.port.take(packet.operation) {
-                    Some(owner) => owner.completed(packet.operation, packet.bytes, batch),
-                    None => notified |= packet.operation == 0,
+            let mut idle = true;
+            for packet in self.port.dequeue(buffer, slice(left, !batch.queued.is_empty()))? {
+                idle = false;
+                match packet {
+                    Packet::Notification => notified = true,
+                    Packet::Completion { operation, bytes } => {
+                        if let Some(owner) = self.port.take(operation) {
+                            owner.completed(operation, bytes, batch);
+                        }
+                    }
                 }
             }
             if notified {
                 batch.report(waker.get(), RECEIVE);
             }
 
-            left = timeout.map(|timeout| timeout.saturating_sub(start.map_or(timeout, |start| start.elapsed())));
+            left = time.left();
             // What was asked for anew may be ready at once, and even a wait of no time sees that.
             let over = left.is_some_and(|left| left.is_zero()) && !batch.resubmitted;
             if !batch.events.is_empty() || over {
                 return Ok(notified);
+            }
+            if idle {
+                batch.ask_again();
             }
         }
     }
@@ -205,7 +225,7 @@ impl Shared {
         // Room for all of them, so that giving one back allocates nothing.
         let made = pool.made;
         pool.free.reserve(made);
-        Ok(Arc::new(SocketState::new(afd, Arc::downgrade(&self.port))))
+        Ok(Arc::new(SocketState::new(afd, Arc::clone(&self.port))))
     }
 
     /// Ends a registration.
@@ -216,6 +236,22 @@ impl Shared {
 
     fn detached(&self, socket: RawSocket) -> io::Result<Arc<SocketState>> {
         lock(&self.detached).get(&socket).cloned().ok_or_else(not_registered)
+    }
+}
+
+/// The longest wait that the kernel is asked for. Its waits do not count the time for which the machine sleeps, the clock
+/// that says what is left does: so a machine that was suspended prolongs a time-out by this at most.
+const LONGEST_SLICE: Duration = Duration::from_secs(1);
+
+/// After how long a poll of the driver that has failed is tried again, while nothing else happens.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// How long to wait before looking at the clock again.
+fn slice(left: Option<Duration>, retry: bool) -> Option<Duration> {
+    match left {
+        None if retry => Some(RETRY),
+        None => None,
+        Some(left) => Some(left.min(if retry { RETRY } else { LONGEST_SLICE })),
     }
 }
 
@@ -233,6 +269,8 @@ struct Pool {
 /// What completions bring in.
 #[derive(Default)]
 pub(crate) struct Batch {
+    /// Which one it is. A later one has a larger number.
+    number: u64,
     events: Vec<Event>,
     /// To be asked for again by the next `select`.
     queued: Vec<Arc<SocketState>>,
@@ -248,11 +286,38 @@ impl Batch {
         }
     }
 
-    fn resume(&mut self) {
-        for state in self.queued.drain(..) {
-            state.resume();
+    /// As `report`, for a source with several operations: what those that complete in one batch tell is one event.
+    #[cfg(feature = "os-ext")]
+    pub(crate) fn report_once(&mut self, slot: &mut Slot, token: Token, flags: u32) {
+        match self.events.get_mut(slot.index) {
+            Some(event) if slot.batch == self.number && event.token() == token => {
+                *event = Event::new(token, AfdFlags(event.flags().0 | flags));
+            }
+            _ if flags != 0 => {
+                *slot = Slot { batch: self.number, index: self.events.len() };
+                self.report(token, flags);
+            }
+            _ => {}
         }
     }
+
+    fn resume(&mut self) {
+        self.number += 1;
+        self.ask_again();
+    }
+
+    /// Those for which it fails stay queued.
+    fn ask_again(&mut self) {
+        self.queued.retain(SocketState::resume);
+    }
+}
+
+/// Where in a batch a source's event stands.
+#[cfg(feature = "os-ext")]
+#[derive(Copy, Clone, Default)]
+pub(crate) struct Slot {
+    batch: u64,
+    index: usize,
 }
 
 /// A source's part of a registration: what re-arms it, and what ends it when the source is dropped.
@@ -288,7 +353,5 @@ impl fmt::Debug for Registration {
     }
 }
 
-/// Nothing that happens under these locks can panic half-way, so a poisoned one is as good as any.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+#[cfg(test)]
+mod tests;

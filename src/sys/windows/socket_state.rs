@@ -4,8 +4,9 @@
 //! answers the triggers are made, by asking again or not:
 //!
 //! - After an event, an *edge-triggered* registration no longer waits for what was reported, until I/O in that direction
-//!   said `WouldBlock` or the user registered anew. (The peer's end of writing is an edge of its own, after data too.)
-//!   Both directions end with a reset or failed connection.
+//!   said `WouldBlock` or the user registered anew. Each condition is an edge of its own: it goes on waiting for the peer's
+//!   end of writing after data, and for a failure after all else. A reset or failed connection ends both directions; it
+//!   lasts, so it is not asked for again when I/O fails with it.
 //! - A *one-shot* registration waits for nothing after an event.
 //! - A *level-triggered* one goes on waiting for all.
 //!
@@ -16,7 +17,7 @@
 //! | idle | nothing: nobody waits | when something is armed: polling |
 //! | polling | a poll is in flight | with its completion; when more is armed than it asks for: cancelling |
 //! | cancelling | a poll is in flight, and is of no use any more | with its completion: polling, with what is armed by then |
-//! | queued | an event was reported, and something is still armed | the next `select` asks again: polling |
+//! | queued | an event was reported, and something is still armed; or a poll has failed | the next `select`, or the same after a pause, asks again: polling |
 //!
 //! A queued socket is asked for no earlier than with the next `select` for two reasons: a level-triggered one is to be
 //! reported as it is then, and the user's I/O in between often arms the other direction, so one poll does for both.
@@ -30,11 +31,11 @@
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::afd::{self, Afd, Answer};
 use super::afd_flags::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND};
-use super::iocp::{Operation, Owner, Port};
+use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, lock};
 use crate::sys::{Spent, Watch, not_registered};
 use crate::{Interest, Trigger};
@@ -50,7 +51,7 @@ pub(crate) struct SocketState {
     operation: Operation,
     poll: afd::Poll,
     afd: Arc<Afd>,
-    port: Weak<Port>,
+    port: Arc<Port>,
     inner: Mutex<Inner>,
 }
 
@@ -59,7 +60,7 @@ struct Inner {
     socket: RawSocket,
     /// `None` when the registration has ended.
     watch: Option<Watch>,
-    /// Of `READ` and `WRITE`, what is waited for.
+    /// Of `READ`, `WRITE` and `FAILURE`, what was not told yet and is waited for.
     armed: u32,
     phase: Phase,
     /// The socket was closed while it was registered.
@@ -76,7 +77,7 @@ enum Phase {
 }
 
 impl SocketState {
-    pub(crate) fn new(afd: Arc<Afd>, port: Weak<Port>) -> SocketState {
+    pub(crate) fn new(afd: Arc<Afd>, port: Arc<Port>) -> SocketState {
         let inner = Inner { socket: 0, watch: None, armed: 0, phase: Phase::Idle, closed: false };
         SocketState { operation: Operation::new(), poll: afd::Poll::new(), afd, port, inner: Mutex::new(inner) }
     }
@@ -131,11 +132,12 @@ impl SocketState {
         }
     }
 
-    /// The next `select` has begun, and this state was queued for it.
-    pub(crate) fn resume(self: &Arc<Self>) {
+    /// Asks again for a state that was queued, and says whether it has to stay so.
+    pub(crate) fn resume(self: &Arc<Self>) -> bool {
         let mut inner = self.inner();
         inner.phase = Phase::Idle;
-        self.submit_or_close(&mut inner);
+        self.submit_or_queue(&mut inner);
+        inner.phase == Phase::Queued
     }
 
     /// Sees to it that a poll asks for all that is armed, now or soon.
@@ -152,10 +154,12 @@ impl SocketState {
 
     /// Submits a poll for all that is armed.
     fn submit(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        let Some(port) = self.port.upgrade().filter(|_| inner.armed != 0) else { return Ok(()) };
-        let events = inner.armed | FAILURE | LOCAL_CLOSE;
+        if inner.armed == 0 {
+            return Ok(());
+        }
+        let events = inner.armed | LOCAL_CLOSE;
         inner.phase = Phase::Polling(inner.armed);
-        let submitted = port.start(
+        let submitted = self.port.start(
             self,
             |state| &state.operation,
             |overlapped| {
@@ -167,13 +171,20 @@ impl SocketState {
         if submitted.is_err() {
             inner.phase = Phase::Idle;
         }
-        submitted
+        match submitted {
+            // The queue is gone: there is nobody to tell of an event.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            submitted => submitted,
+        }
     }
 
-    /// Submits where there is nobody to give an error to: what cannot be polled is closed, and never ready again.
-    fn submit_or_close(self: &Arc<Self>, inner: &mut Inner) {
-        if self.submit(inner).is_err() {
-            inner.close();
+    /// Submits where there is nobody to give an error to. A socket that is gone is never ready again; with any other error,
+    /// such as a lack of memory, it is tried again: the caller sees to that.
+    fn submit_or_queue(self: &Arc<Self>, inner: &mut Inner) {
+        match self.submit(inner) {
+            Ok(()) => {}
+            Err(error) if afd::is_gone(&error) => inner.close(),
+            Err(_) => inner.phase = Phase::Queued,
         }
     }
 
@@ -187,7 +198,7 @@ impl SocketState {
     }
 }
 
-impl Owner for SocketState {
+impl InFlight for SocketState {
     fn completed(self: Arc<Self>, _operation: usize, _bytes: usize, batch: &mut Batch) {
         let mut inner = self.inner();
         let cancelled = mem::replace(&mut inner.phase, Phase::Idle) == Phase::Cancelling;
@@ -198,19 +209,30 @@ impl Owner for SocketState {
             _ if cancelled => 0,
             // The socket was closed without having been deregistered: its registration is mute from now on.
             Answer::Events(events) if events & LOCAL_CLOSE != 0 => return inner.close(),
-            Answer::Failed => return inner.close(),
-            Answer::Events(events) => events & inner.wanted(),
+            Answer::Gone => return inner.close(),
+            Answer::Failed => {
+                inner.phase = Phase::Queued;
+                drop(inner);
+                return batch.queued.push(self);
+            }
+            Answer::Events(events) => events & inner.armed,
             Answer::Cancelled => 0,
         };
         if events == 0 {
             // Cancelled, in order to ask something else; or what was asked for is not wanted any more.
-            self.submit_or_close(&mut inner);
+            self.submit_or_queue(&mut inner);
+            if inner.phase == Phase::Queued {
+                drop(inner);
+                return batch.queued.push(self);
+            }
             batch.resubmitted = true;
             return;
         }
         batch.report(watch.token, events);
         match watch.trigger {
             Trigger::Edge if events & FAILURE != 0 => inner.armed = 0,
+            // To read, there is no more to come after the end.
+            Trigger::Edge if events & DISCONNECT != 0 => inner.armed &= !(events | READ),
             Trigger::Edge => inner.armed &= !events,
             Trigger::OneShot => inner.armed = 0,
             Trigger::Level => {}
@@ -228,20 +250,15 @@ impl Owner for SocketState {
 }
 
 impl Inner {
-    /// The events that are worth reporting.
-    fn wanted(&self) -> u32 {
-        if self.armed == 0 { 0 } else { self.armed | FAILURE }
-    }
-
     fn close(&mut self) {
         self.closed = true;
         self.armed = 0;
     }
 }
 
-/// An interest in the driver's words.
+/// An interest in the driver's words: failures belong to each.
 fn directions(interest: Interest) -> u32 {
-    let mut events = 0;
+    let mut events = FAILURE;
     if interest.is_readable() {
         events |= READ;
     }

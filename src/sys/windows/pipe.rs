@@ -1,0 +1,699 @@
+//! The machinery of a named pipe.
+//!
+//! Windows reports no readiness of a pipe, only the end of an operation. So readiness is made of operations: a read is
+//! always in flight, into a buffer of the pipe, and the user's reads are served from it; a write is taken over into a
+//! buffer, and the pipe is writable again when that is written. The port keeps alive what has an operation in flight.
+//!
+//! All of it belongs to a [`Session`], which lasts from one `disconnect` to the next and stands in one [`State`]:
+//!
+//! | state | what is known | leaves it |
+//! |---|---|---|
+//! | alone | there is no other end | with `connect`: connecting; when I/O finds one: connected |
+//! | connecting | `ConnectNamedPipe` is in flight | with its completion: arrived, or failed |
+//! | failed | waiting for a client has failed | with `connect` |
+//! | arrived | a client has come, and `connect` has not told the user | with `connect`: connected |
+//! | connected | there is another end; also the guess for a new handle | when a read finds that there is none: alone |
+//! | over | the pipe was dropped or disconnected | never: what completes counts for nothing |
+//!
+//! A session that has operations in flight when the pipe is disconnected is left to them, and the pipe gets a new one: so
+//! nothing that completes late can be taken for news of the next client, and the next `connect` does not wait for it.
+
+#![allow(unsafe_code)]
+
+use std::io::{self, IoSlice};
+use std::mem;
+use std::os::windows::io::{AsRawHandle, OwnedHandle, RawHandle};
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use windows_sys::Win32::Foundation::{
+    ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_NO_DATA, ERROR_OPERATION_ABORTED, ERROR_PIPE_CONNECTED,
+    ERROR_PIPE_LISTENING, ERROR_PIPE_NOT_CONNECTED,
+};
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType, ReadFile, WriteFile};
+use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED};
+use windows_sys::Win32::System::Pipes::{ConnectNamedPipe, DisconnectNamedPipe};
+
+use super::afd::check;
+use super::afd_flags::{DISCONNECT, RECEIVE, SEND};
+use super::iocp::{InFlight, Operation, Port};
+use super::{Batch, Slot, lock};
+use crate::sys::{already_registered, not_registered};
+use crate::{Interest, Token};
+
+/// How much the first read of a pipe asks for; later ones ask for as much as the caller did, within these bounds.
+const LEAST_READ: usize = 4 * 1024;
+const LARGEST_READ: usize = 64 * 1024;
+/// How much one write takes. More than the kernel may be willing to lock in memory, and less than its count can tell.
+const LARGEST_WRITE: usize = 64 * 1024 * 1024;
+/// A buffer of writes that has grown larger than this is not kept.
+const LARGEST_KEPT: usize = 64 * 1024;
+
+/// A pipe's handle, and what goes on with it.
+///
+/// The outer lock belongs to the user's calls, the session's own to both them and completions. They are taken in this order.
+pub(crate) struct Pipe(Mutex<Arc<Session>>);
+
+/// A connection of a pipe, with its operations. It outlives the [`Pipe`] while one of them is in flight.
+struct Session {
+    connect: Operation,
+    read: Operation,
+    write: Operation,
+    /// Not one of the OS's: brings the events that are due into the queue.
+    notice: Operation,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// `None` when the session is over, unless something is still to be written.
+    handle: Option<OwnedHandle>,
+    /// The port of the first registration.
+    port: Option<Arc<Port>>,
+    watch: Option<(Token, Interest)>,
+    state: State,
+    /// Events that were not reported yet, in the driver's words.
+    due: u32,
+    noticing: bool,
+    slot: Slot,
+    /// Belongs to the kernel while a read is in flight.
+    read_buffer: Vec<u8>,
+    read_size: usize,
+    least_read: usize,
+    /// Belongs to the kernel while a write is in flight.
+    write_buffer: Vec<u8>,
+}
+
+enum State {
+    Alone,
+    /// A write gets through if a client has come and the completion that says so was not dequeued yet.
+    Connecting(Transfers),
+    Failed(io::Error),
+    Arrived(Transfers),
+    Connected(Transfers),
+    /// A write that is in flight when the pipe is dropped comes to its end.
+    Over(Transfers),
+}
+
+#[derive(Default)]
+struct Transfers {
+    read: Reading,
+    write: Writing,
+}
+
+#[derive(Default)]
+enum Reading {
+    #[default]
+    Idle,
+    InFlight,
+    /// From here on the buffer holds what the user has not read yet.
+    Data(usize),
+    Failed(io::Error),
+}
+
+#[derive(Default)]
+enum Writing {
+    #[default]
+    Idle,
+    /// What is before this is written already.
+    InFlight(usize),
+    Failed(io::Error),
+}
+
+impl Pipe {
+    pub(crate) fn new(handle: OwnedHandle) -> Pipe {
+        // SAFETY: the handle is open.
+        let is_pipe = unsafe { GetFileType(handle.as_raw_handle()) } == FILE_TYPE_PIPE;
+        // A pipe gives what it has. Other devices, such as serial ports, may wait until the buffer is full.
+        let least_read = if is_pipe { LEAST_READ } else { 1 };
+        Pipe(Mutex::new(Session::new(Inner {
+            handle: Some(handle),
+            port: None,
+            watch: None,
+            state: State::Connected(Transfers::default()),
+            due: 0,
+            noticing: false,
+            slot: Slot::default(),
+            read_buffer: Vec::new(),
+            read_size: least_read,
+            least_read,
+            write_buffer: Vec::new(),
+        })))
+    }
+
+    pub(crate) fn raw(&self) -> RawHandle {
+        self.session().inner().raw()
+    }
+
+    pub(crate) fn connect(&self) -> io::Result<()> {
+        let session = self.session();
+        let mut inner = session.inner();
+        let result = session.connect(&mut inner);
+        // A notice that cannot be sent now is sent with the next one: what `connect` says is the same.
+        let _ = session.report(&mut inner);
+        result
+    }
+
+    pub(crate) fn disconnect(&self) -> io::Result<()> {
+        let mut session = self.session();
+        let mut inner = session.inner();
+        let was_connecting = matches!(inner.state, State::Connecting(_));
+        if was_connecting {
+            session.cancel_operation(&inner, &session.connect);
+        }
+        // SAFETY: the handle is open.
+        let result = match unsafe { DisconnectNamedPipe(inner.raw()) } {
+            0 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        };
+        if result.is_err() && !was_connecting {
+            if let State::Failed(_) = inner.state {
+                inner.state = State::Alone;
+            }
+            return result;
+        }
+        let next = inner.next_session();
+        drop(inner);
+        // The only other references are those of operations in flight: the lock on the session keeps new ones away.
+        match Arc::get_mut(&mut session) {
+            Some(session) => *session.inner.get_mut().unwrap_or_else(PoisonError::into_inner) = next,
+            None => *session = Session::new(next),
+        }
+        match result {
+            // Wine says so of a pipe without a client; Windows ends the wait, without an error.
+            Err(error) if is(&error, ERROR_PIPE_LISTENING) => Ok(()),
+            result => result,
+        }
+    }
+
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        let session = self.session();
+        let mut inner = session.inner();
+        match mem::replace(&mut inner.state, State::Alone) {
+            State::Failed(error) => Some(error),
+            state => {
+                inner.state = state;
+                None
+            }
+        }
+    }
+
+    /// Has `take` take out of what has come.
+    pub(crate) fn read(&self, room: usize, take: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
+        let session = self.session();
+        let mut inner = session.inner();
+        session.read(&mut inner, room, take)
+    }
+
+    /// Takes over data to be written.
+    pub(crate) fn write(&self, data: &[IoSlice<'_>]) -> io::Result<usize> {
+        let session = self.session();
+        let mut inner = session.inner();
+        session.write(&mut inner, data)
+    }
+
+    pub(crate) fn register(&self, port: &Arc<Port>, token: Token, interest: Interest) -> io::Result<()> {
+        let session = self.session();
+        let mut inner = session.inner();
+        match &inner.port {
+            None => {
+                port.associate(inner.handle.as_ref().ok_or_else(not_registered)?)?;
+                inner.port = Some(Arc::clone(port));
+            }
+            Some(first) if Arc::ptr_eq(first, port) && inner.watch.is_none() => {}
+            Some(_) => return Err(already_registered()),
+        }
+        let result = session.watch(&mut inner, token, interest);
+        if result.is_err() {
+            inner.watch = None;
+        }
+        result
+    }
+
+    pub(crate) fn reregister(&self, port: &Arc<Port>, token: Token, interest: Interest) -> io::Result<()> {
+        let session = self.session();
+        let mut inner = session.inner();
+        inner.expect_registered(port)?;
+        session.watch(&mut inner, token, interest)
+    }
+
+    pub(crate) fn deregister(&self, port: &Arc<Port>) -> io::Result<()> {
+        let session = self.session();
+        let mut inner = session.inner();
+        inner.expect_registered(port)?;
+        inner.watch = None;
+        Ok(())
+    }
+
+    fn session(&self) -> MutexGuard<'_, Arc<Session>> {
+        lock(&self.0)
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let session = self.session();
+        let mut inner = session.inner();
+        inner.watch = None;
+        session.cancel_operation(&inner, &session.connect);
+        session.cancel_operation(&inner, &session.read);
+        inner.end();
+    }
+}
+
+impl Session {
+    fn new(inner: Inner) -> Arc<Session> {
+        Arc::new(Session {
+            connect: Operation::new(),
+            read: Operation::new(),
+            write: Operation::new(),
+            notice: Operation::new(),
+            inner: Mutex::new(inner),
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// Starts an operation by one of the calls that take an `OVERLAPPED`.
+    fn start(
+        self: &Arc<Self>,
+        inner: &Inner,
+        operation: fn(&Session) -> &Operation,
+        call: impl FnOnce(RawHandle, *mut OVERLAPPED) -> i32,
+    ) -> io::Result<()> {
+        inner.port()?.start(self, operation, |overlapped| match call(inner.raw(), overlapped) {
+            0 => match io::Error::last_os_error() {
+                // The latter is a warning: the read has succeeded with a part of a message. Both complete at the port.
+                // Errors do not, even if the peer died during the call.
+                error if is(&error, ERROR_IO_PENDING) || is(&error, ERROR_MORE_DATA) => Ok(()),
+                error => Err(error),
+            },
+            _ => Ok(()),
+        })
+    }
+
+    /// Ends an operation, if it is in flight. It completes nevertheless.
+    fn cancel_operation(&self, inner: &Inner, operation: &Operation) {
+        // SAFETY: the handle is open, or null; the address serves only to find the operation.
+        unsafe { CancelIoEx(inner.raw(), operation.overlapped()) };
+    }
+
+    fn connect(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        match mem::replace(&mut inner.state, State::Alone) {
+            State::Arrived(transfers) => {
+                inner.state = State::Connected(transfers);
+                return Ok(());
+            }
+            state => inner.state = state,
+        }
+        if let State::Connecting(_) = inner.state {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        // SAFETY: the handle is open; the operation is in flight until its completion was dequeued.
+        let connect = |handle, overlapped| unsafe { ConnectNamedPipe(handle, overlapped) };
+        match self.start(inner, |session| &session.connect, connect) {
+            Ok(()) => {
+                inner.state = State::Connecting(Transfers::default());
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            // The latter: the client came, and has gone already; there may be something of it to read.
+            Err(error) if is(&error, ERROR_PIPE_CONNECTED) || is(&error, ERROR_NO_DATA) => {
+                if !matches!(inner.state, State::Connected(_)) {
+                    inner.state = State::Connected(Transfers::default());
+                    self.greet(inner);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins to read from a client that is new.
+    fn greet(self: &Arc<Self>, inner: &mut Inner) {
+        let _ = self.begin_to_read(inner);
+        inner.due |= inner.ready();
+    }
+
+    /// Puts a read in flight, unless there is one, or no other end. One that fails at once is for the user to hear of.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`: the pipe is not registered, or the queue is gone.
+    fn begin_to_read(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        let (State::Arrived(transfers) | State::Connected(transfers)) = &inner.state else { return Ok(()) };
+        let Reading::Idle = transfers.read else { return Ok(()) };
+        let size = inner.read_size;
+        let mut buffer = mem::take(&mut inner.read_buffer);
+        buffer.clear();
+        buffer.reserve(size);
+        let data = buffer.as_mut_ptr();
+        // SAFETY: the handle is open, and the buffer has room; it is the kernel's until the completion was dequeued.
+        let read = |handle, overlapped| unsafe { ReadFile(handle, data, size as u32, ptr::null_mut(), overlapped) };
+        let started = self.start(inner, |session| &session.read, read);
+        inner.read_buffer = buffer;
+        let reading = match started {
+            Ok(()) => Reading::InFlight,
+            Err(error) if error.raw_os_error().is_none() => return Err(error),
+            Err(error) if is(&error, ERROR_PIPE_LISTENING) => {
+                inner.state = State::Alone;
+                return Ok(());
+            }
+            Err(error) => Reading::Failed(error),
+        };
+        inner.set_reading(reading);
+        inner.due |= inner.readable();
+        Ok(())
+    }
+
+    fn read(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        room: usize,
+        take: impl FnOnce(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if room == 0 {
+            return inner.port().map(|_| 0);
+        }
+        inner.read_size = room.clamp(inner.least_read, LARGEST_READ);
+        let mut reading = inner.take_reading();
+        if let Reading::Idle = reading {
+            inner.port()?;
+            self.look_for_another_end(inner)?;
+            self.begin_to_read(inner)?;
+            reading = inner.take_reading();
+        }
+        match reading {
+            Reading::Idle => Err(io::ErrorKind::WouldBlock.into()),
+            Reading::InFlight => {
+                inner.set_reading(Reading::InFlight);
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Reading::Failed(error) if is(&error, ERROR_BROKEN_PIPE) => Ok(0),
+            Reading::Failed(error) => Err(error),
+            Reading::Data(from) => {
+                let count = take(&inner.read_buffer[from..]);
+                let from = from + *count.as_ref().unwrap_or(&0);
+                if from < inner.read_buffer.len() {
+                    inner.set_reading(Reading::Data(from));
+                } else {
+                    // What was read is the caller's, whatever becomes of this: the next call tells.
+                    let _ = self.begin_to_read(inner).and_then(|()| self.report(inner));
+                }
+                count
+            }
+        }
+    }
+
+    /// A client may have come to a pipe that nobody waits at.
+    fn look_for_another_end(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        let State::Alone = inner.state else { return Ok(()) };
+        inner.state = State::Connected(Transfers::default());
+        let begun = self.begin_to_read(inner);
+        let read = inner.take_reading();
+        if !matches!(&read, Reading::Failed(error) if is(error, ERROR_PIPE_NOT_CONNECTED)) {
+            inner.set_reading(read);
+            return begun;
+        }
+        inner.state = State::Alone;
+        Ok(())
+    }
+
+    fn write(self: &Arc<Self>, inner: &mut Inner, data: &[IoSlice<'_>]) -> io::Result<usize> {
+        inner.port()?;
+        match inner.take_writing() {
+            Writing::Idle => {}
+            Writing::Failed(error) => return Err(error),
+            Writing::InFlight(from) => {
+                inner.set_writing(Writing::InFlight(from));
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        fill(&mut inner.write_buffer, data)?;
+        match self.write_rest(inner, 0) {
+            // The event that tells of the client tells of its room, too.
+            Err(error) if is(&error, ERROR_PIPE_LISTENING) && matches!(inner.state, State::Connecting(_)) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                // The other end may have come without `connect`.
+                if let State::Alone | State::Failed(_) = inner.state {
+                    inner.state = State::Connected(Transfers::default());
+                    self.greet(inner);
+                }
+                inner.set_writing(Writing::InFlight(0));
+                Ok(inner.write_buffer.len())
+            }
+        }
+    }
+
+    /// Puts a write of the buffer in flight, without what is before `from`.
+    fn write_rest(self: &Arc<Self>, inner: &Inner, from: usize) -> io::Result<()> {
+        let rest = &inner.write_buffer[from..];
+        // SAFETY: the handle is open, and the buffer that long; nobody changes it until the completion was dequeued.
+        let write = |handle, overlapped| unsafe {
+            WriteFile(handle, rest.as_ptr(), rest.len() as u32, ptr::null_mut(), overlapped)
+        };
+        self.start(inner, |session| &session.write, write)
+    }
+
+    fn watch(self: &Arc<Self>, inner: &mut Inner, token: Token, interest: Interest) -> io::Result<()> {
+        inner.watch = Some((token, interest));
+        self.begin_to_read(inner)?;
+        inner.due = inner.ready();
+        self.report(inner)
+    }
+
+    /// Brings what is due into the queue.
+    fn report(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        if inner.due == 0 || inner.noticing || inner.watch.is_none() {
+            return Ok(());
+        }
+        inner.port()?.post(self, |session| &session.notice)?;
+        inner.noticing = true;
+        Ok(())
+    }
+
+    fn connect_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>) {
+        match mem::replace(&mut inner.state, State::Alone) {
+            State::Connecting(transfers) => match result {
+                Ok(()) => {
+                    inner.state = State::Arrived(transfers);
+                    self.greet(inner);
+                }
+                Err(error) => {
+                    inner.state = State::Failed(error);
+                    inner.due |= inner.ready();
+                }
+            },
+            state => inner.state = state,
+        }
+    }
+
+    fn read_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>, bytes: usize) {
+        let reading = match inner.take_reading() {
+            Reading::InFlight => match result {
+                Ok(()) => {
+                    // SAFETY: the kernel has written that many bytes, no more than there was room for.
+                    unsafe { inner.read_buffer.set_len(bytes) };
+                    Reading::Data(0)
+                }
+                // Cancelled, not by this crate: or the queue is gone, and this starts nothing.
+                Err(error) if is(&error, ERROR_OPERATION_ABORTED) => return drop(self.begin_to_read(inner)),
+                Err(error) => Reading::Failed(error),
+            },
+            // The session is over.
+            reading => reading,
+        };
+        inner.set_reading(reading);
+        inner.due |= inner.readable();
+    }
+
+    fn write_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>, bytes: usize) {
+        let Writing::InFlight(from) = inner.take_writing() else { return };
+        let from = from + bytes;
+        let result = match result {
+            // Only a pipe in the obsolete mode `PIPE_NOWAIT` takes a part, or nothing.
+            Ok(()) if from < inner.write_buffer.len() && bytes == 0 => Err(io::ErrorKind::WriteZero.into()),
+            Ok(()) if from < inner.write_buffer.len() => match self.write_rest(inner, from) {
+                Ok(()) => return inner.set_writing(Writing::InFlight(from)),
+                result => result,
+            },
+            result => result,
+        };
+        inner.set_writing(result.map_or_else(Writing::Failed, |()| Writing::Idle));
+        inner.due |= inner.writable();
+        if inner.write_buffer.capacity() > LARGEST_KEPT {
+            inner.write_buffer = Vec::new();
+        }
+        if let State::Over(_) = inner.state {
+            inner.handle = None;
+        }
+    }
+}
+
+impl InFlight for Session {
+    fn completed(self: Arc<Self>, operation: usize, bytes: usize, batch: &mut Batch) {
+        let mut inner = self.inner();
+        // SAFETY: the operation is over, and starts again only under the lock that is held here.
+        let result = |operation: &Operation| check(unsafe { operation.status() });
+        if operation == self.connect.address() {
+            self.connect_completed(&mut inner, result(&self.connect));
+        } else if operation == self.read.address() {
+            self.read_completed(&mut inner, result(&self.read), bytes);
+        } else if operation == self.write.address() {
+            self.write_completed(&mut inner, result(&self.write), bytes);
+        } else {
+            inner.noticing = false;
+        }
+        // What the user has used up since is not due any more.
+        let due = mem::take(&mut inner.due) & inner.ready();
+        if let Some((token, interest)) = inner.watch {
+            let flags = due & inner.wanted(interest);
+            batch.report_once(&mut inner.slot, token, flags);
+        }
+    }
+
+    fn cancel(&self) {
+        // SAFETY: the handle is open, or null; without an address all that is in flight is cancelled.
+        unsafe { CancelIoEx(self.inner().raw(), ptr::null()) };
+    }
+}
+
+impl Inner {
+    fn raw(&self) -> RawHandle {
+        self.handle.as_ref().map_or(ptr::null_mut(), AsRawHandle::as_raw_handle)
+    }
+
+    /// The port that operations complete at.
+    fn port(&self) -> io::Result<&Port> {
+        self.port.as_deref().ok_or_else(not_registered)
+    }
+
+    fn expect_registered(&self, port: &Arc<Port>) -> io::Result<()> {
+        match &self.port {
+            Some(first) if !Arc::ptr_eq(first, port) => Err(already_registered()),
+            _ if self.watch.is_none() => Err(not_registered()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the session; a write that is in flight goes on.
+    fn end(&mut self) {
+        let write = self.take_writing();
+        if !matches!(write, Writing::InFlight(_)) {
+            self.handle = None;
+        }
+        self.state = State::Over(Transfers { read: Reading::Idle, write });
+    }
+
+    /// Ends the session, and gives what the next one begins with.
+    fn next_session(&mut self) -> Inner {
+        let (reading, writing) = (self.take_reading(), self.take_writing());
+        // A buffer that the kernel has stays where it is.
+        let read_buffer = match reading {
+            Reading::InFlight => Vec::new(),
+            _ => mem::take(&mut self.read_buffer),
+        };
+        let write_buffer = match writing {
+            Writing::InFlight(_) => Vec::new(),
+            _ => mem::take(&mut self.write_buffer),
+        };
+        self.state = State::Over(Transfers::default());
+        Inner {
+            handle: self.handle.take(),
+            port: self.port.clone(),
+            watch: self.watch.take(),
+            state: State::Alone,
+            due: 0,
+            noticing: false,
+            slot: self.slot,
+            read_buffer,
+            read_size: self.read_size,
+            least_read: self.least_read,
+            write_buffer,
+        }
+    }
+
+    fn transfers(&mut self) -> Option<&mut Transfers> {
+        match &mut self.state {
+            State::Connecting(transfers) | State::Arrived(transfers) => Some(transfers),
+            State::Connected(transfers) | State::Over(transfers) => Some(transfers),
+            State::Alone | State::Failed(_) => None,
+        }
+    }
+
+    fn take_reading(&mut self) -> Reading {
+        self.transfers().map(|transfers| mem::take(&mut transfers.read)).unwrap_or_default()
+    }
+
+    fn set_reading(&mut self, reading: Reading) {
+        if let Some(transfers) = self.transfers() {
+            transfers.read = reading;
+        }
+    }
+
+    fn take_writing(&mut self) -> Writing {
+        self.transfers().map(|transfers| mem::take(&mut transfers.write)).unwrap_or_default()
+    }
+
+    fn set_writing(&mut self, writing: Writing) {
+        if let Some(transfers) = self.transfers() {
+            transfers.write = writing;
+        }
+    }
+
+    /// What holds now.
+    fn ready(&self) -> u32 {
+        self.readable() | self.writable()
+    }
+
+    fn readable(&self) -> u32 {
+        let (State::Arrived(transfers) | State::Connected(transfers)) = &self.state else { return 0 };
+        match &transfers.read {
+            Reading::Idle | Reading::InFlight => 0,
+            Reading::Failed(error) if is(error, ERROR_BROKEN_PIPE) => RECEIVE | DISCONNECT,
+            Reading::Failed(error) if is(error, ERROR_PIPE_NOT_CONNECTED) => RECEIVE | DISCONNECT,
+            Reading::Data(_) | Reading::Failed(_) => RECEIVE,
+        }
+    }
+
+    fn writable(&self) -> u32 {
+        match &self.state {
+            State::Failed(_) => SEND,
+            State::Arrived(transfers) | State::Connected(transfers) => match transfers.write {
+                Writing::InFlight(_) => 0,
+                Writing::Idle | Writing::Failed(_) => SEND,
+            },
+            State::Alone | State::Connecting(_) | State::Over(_) => 0,
+        }
+    }
+
+    /// What to report to a registration. Whoever waits for a client hears of it in any case.
+    fn wanted(&self, interest: Interest) -> u32 {
+        let mut events = 0;
+        if interest.is_readable() {
+            events |= RECEIVE | DISCONNECT;
+        }
+        if interest.is_writable() || matches!(self.state, State::Arrived(_) | State::Failed(_)) {
+            events |= SEND;
+        }
+        events
+    }
+}
+
+/// Copies as much of `data` as one write takes.
+fn fill(buffer: &mut Vec<u8>, data: &[IoSlice<'_>]) -> io::Result<()> {
+    buffer.clear();
+    for data in data {
+        let data = &data[..data.len().min(LARGEST_WRITE - buffer.len())];
+        buffer.try_reserve(data.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        buffer.extend_from_slice(data);
+    }
+    Ok(())
+}
+
+fn is(error: &io::Error, code: u32) -> bool {
+    error.raw_os_error() == Some(code as i32)
+}
