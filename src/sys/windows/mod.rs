@@ -25,7 +25,6 @@ use std::time::Duration;
 use self::afd::Afd;
 use self::afd_flags::{AfdFlags, RECEIVE};
 pub(crate) use self::iocp::Port;
-#[cfg(feature = "os-ext")]
 use self::iocp::{Packet, Packets};
 #[cfg(feature = "os-ext")]
 pub(crate) use self::pipe::Pipe;
