@@ -229,6 +229,12 @@ impl Port {
         }
     }
 
+    /// The queue is gone.
+    #[cfg(feature = "os-ext")]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.table().closed
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         lock(&self.table)
     }
