@@ -373,12 +373,12 @@ impl Session {
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if room == 0 {
-            return inner.port().map(|_| 0);
+            return inner.expect_queue().map(|()| 0);
         }
         inner.read_size = room.clamp(inner.least_read, LARGEST_READ);
         let mut reading = inner.take_reading();
         if let Reading::Idle = reading {
-            inner.port()?;
+            inner.expect_queue()?;
             self.look_for_another_end(inner)?;
             self.begin_to_read(inner)?;
             reading = inner.take_reading();
@@ -405,22 +405,20 @@ impl Session {
         }
     }
 
-    /// A client may have come to a pipe that nobody waits at.
+    /// A client may have come to a pipe that nobody waits at. If so, there is room to write to it.
     fn look_for_another_end(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
         let State::Alone = inner.state else { return Ok(()) };
         inner.state = State::Connected(Transfers::default());
-        let begun = self.begin_to_read(inner);
-        let read = inner.take_reading();
-        if !matches!(&read, Reading::Failed(error) if is(error, ERROR_PIPE_NOT_CONNECTED)) {
-            inner.set_reading(read);
-            return begun;
+        self.begin_to_read(inner)?;
+        match inner.take_reading() {
+            Reading::Failed(error) if is(&error, ERROR_PIPE_NOT_CONNECTED) => inner.state = State::Alone,
+            reading => inner.set_reading(reading),
         }
-        inner.state = State::Alone;
-        Ok(())
+        inner.due |= inner.writable();
+        self.report(inner)
     }
 
     fn write(self: &Arc<Self>, inner: &mut Inner, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        inner.port()?;
         match inner.take_writing() {
             Writing::Idle => {}
             Writing::Failed(error) => return Err(error),
@@ -459,8 +457,9 @@ impl Session {
     }
 
     fn watch(self: &Arc<Self>, inner: &mut Inner, token: Token, interest: Interest) -> io::Result<()> {
-        inner.watch = Some((token, interest));
+        self.look_for_another_end(inner)?;
         self.begin_to_read(inner)?;
+        inner.watch = Some((token, interest));
         inner.due = inner.ready();
         self.report(inner)
     }
@@ -571,6 +570,10 @@ impl Inner {
         self.port.as_deref().ok_or_else(not_registered)
     }
 
+    fn expect_queue(&self) -> io::Result<()> {
+        if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
+    }
+
     fn expect_registered(&self, port: &Arc<Port>) -> io::Result<()> {
         match &self.port {
             Some(first) if !Arc::ptr_eq(first, port) => Err(already_registered()),
@@ -661,8 +664,9 @@ impl Inner {
 
     fn writable(&self) -> u32 {
         match &self.state {
-            State::Failed(_) => SEND,
-            State::Arrived(transfers) | State::Connected(transfers) => match transfers.write {
+            // That waiting is over is news, whatever is still being written.
+            State::Arrived(_) | State::Failed(_) => SEND,
+            State::Connected(transfers) => match transfers.write {
                 Writing::InFlight(_) => 0,
                 Writing::Idle | Writing::Failed(_) => SEND,
             },
