@@ -80,11 +80,40 @@ pub struct Waitable<H> {
 
 impl<H> Waitable<H> {
     /// Makes a source of `object`. Makes no system call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::process::Command;
+    /// use mio::windows::Waitable;
+    ///
+    /// let child = Command::new("cmd").args(["/c", "exit 0"]).spawn()?;
+    /// let mut source = Waitable::new(child);
+    /// // What it holds stays usable.
+    /// source.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(object: H) -> Waitable<H> {
         Waitable { registration: Registration::default(), object }
     }
 
     /// Gives the object back, and ends its registration if it has one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::thread;
+    /// use mio::windows::Waitable;
+    ///
+    /// let source = Waitable::new(thread::spawn(|| 7));
+    /// let thread = source.into_inner();
+    /// assert_eq!(thread.join().unwrap(), 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_inner(self) -> H {
         self.object
     }
