@@ -30,7 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 ///
 /// On Unix, `Poll` and [`Registry`] give you the queue's file descriptor (not with `poll(2)`, which has none). Another
 /// queue can watch it: it becomes readable when an event is waiting. Once you have taken it out, every
-/// [`Waker::wake`](crate::Waker::wake) makes a system call.
+/// [`Waker::wake`](crate::Waker::wake) makes a system call; `Registry::with_fd` leaves wakes as they are.
 ///
 /// # Portability
 ///

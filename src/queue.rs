@@ -57,10 +57,10 @@ impl Queue {
         if events.capacity == 0 {
             return Err(no_room());
         }
-        let timeout = self.wake.before_wait(timeout);
+        let (timeout, due) = self.wake.before_wait(timeout);
         // After an error the wake state is left alone: a wake that is asked for stays asked for.
         let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout, &self.waker_token)?;
-        if self.wake.after_wait(notified) {
+        if self.wake.after_wait(notified, due) {
             events.ready.push(Event::new(self.waker_token.get(), EventFlags::WOKEN));
         }
         Ok(())

@@ -10,54 +10,59 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A wake was asked for, and no poll has given its event yet.
 const WOKEN: usize = 1;
-/// The OS was told of a wake: its notification is pending, and ends a poll.
+/// The OS was told of it: a notification is pending, and ends a poll.
 const TOLD: usize = 1 << 1;
+/// The next poll that ends hands its event out, whether or not there is a notification.
+const OWED: usize = 1 << 2;
 /// A thread sleeps in the poll, or is about to.
-const POLLING: usize = 1 << 2;
+const POLLING: usize = 1 << 3;
 /// There has been no waker yet, so a thread that polls does not say so here.
-const UNCLAIMED: usize = 1 << 3;
+const UNCLAIMED: usize = 1 << 4;
 /// Somebody else may sleep on the queue's file descriptor, from now on for good.
-const EXPORTED: usize = 1 << 4;
+const EXPORTED: usize = 1 << 5;
 /// The other bits count the notifications that polls have answered.
-const ANSWERED: usize = 1 << 5;
+const ANSWERED: usize = 1 << 6;
 
 /// With any of these set, a wake has to tell the OS.
 const ASLEEP: usize = POLLING | UNCLAIMED | EXPORTED;
 
 /// The state of the waker, of the poll, and of what the OS was told:
 ///
-/// | | not woken | `WOKEN` | `WOKEN`, `TOLD` |
-/// |---|---|---|---|
-/// | nobody sleeps | **idle** | **queued** | |
-/// | somebody may: `ASLEEP` | **asleep** | **untold** | **told** |
+/// | | | `WOKEN` | `WOKEN`, `OWED` | `WOKEN`, `TOLD` |
+/// |---|---|---|---|---|
+/// | nobody sleeps | **idle** | **queued** | | |
+/// | somebody may: `ASLEEP` | **asleep** | **untold** | **owed** | **told** |
 ///
-/// | what happens | idle | queued | asleep | untold | told |
-/// |---|---|---|---|---|---|
-/// | a wake | queued | – | untold, then *tells* | *tells* | – |
-/// | it has told the OS | | | | told | – |
-/// | it could not | | | | – | – |
-/// | a poll that may sleep begins | asleep | – , *does not sleep* | – | – , *does not sleep* | – |
-/// | a poll ends, the notification was not seen | – | rest, *event* | rest | rest, *event* | – |
-/// | a poll ends, the notification was seen | rest | rest | rest | rest | rest |
-/// | the descriptor is handed out | asleep | untold, then *tells* | – | – , *tells* | – |
-/// | there is a waker, or another one | asleep | untold | asleep | untold | untold |
+/// | what happens | idle | queued | asleep | untold | owed | told |
+/// |---|---|---|---|---|---|---|
+/// | a wake | queued | – | untold, *tells* | *tells* | *tells* | – |
+/// | it has told the OS | | | | told | told | – |
+/// | it could not: an error | | | | – | – | – |
+/// | a poll that may sleep begins | asleep | *event is due* | – | – | *event is due* | – |
+/// | it ends, with the notification, which is an event | rest | rest | rest | rest | rest | rest |
+/// | it ends without | – | rest, *event* | rest | – | rest, *event* | – |
+/// | it ends without, and an event was due | | rest, *event* | | | rest, *event* | rest, *event* |
+/// | the descriptor is handed out | asleep | owed, *tells* | – | – | *tells* | – |
+/// | the first waker | | | asleep | | | |
+/// | another waker | – | – | – | owed | – | owed |
 ///
 /// *Rest* is idle, but asleep as long as there was no waker and from the time that the descriptor was handed out: asleep
-/// while nobody sleeps is always safe, it costs a system call. There a poll has nothing to write here, either.
+/// while nobody sleeps is always safe, it costs a system call. There a poll has nothing to write here, either. A poll whose
+/// event is due does not wait; one that fails does not end.
 ///
-/// Each cell is one atomic step, so whatever comes between two steps is a cell of its own. Three rules carry it:
+/// Each cell is one atomic step, and *tells* is followed by one of the two rows below the wake. Three rules carry it:
 ///
-/// - *A wake that returned `Ok` gives an event*: it found that no one sleeps, or that the OS was told; or it has told the
-///   OS itself, and the backend hands out an event for each notification. What another wake's system call came to is no
-///   concern of it: *untold*, it makes its own.
-/// - *`TOLD` is set only while a notification is pending that no poll has answered.* It is set after the OS was told, and
-///   only if the count of answers has not moved since the wake was asked for. (It would have to come round, millions of
-///   answers, between the two steps of one wake.) A notification that a poll may have failed to recognize, because the
-///   waker's token was being changed, counts as answered.
-/// - *A poll that begins or ends in `WOKEN` without `TOLD` hands the event out.* Should the OS still be being told, another
-///   event follows.
+/// - *A wake that returned `Ok` gives an event.* It found that nobody sleeps, so a poll hands it out; or that the OS was
+///   told; or it has told the OS itself, and the backend hands out an event for each notification. What another wake's
+///   system call comes to is no concern of it: in *untold*, it makes its own.
+/// - *`TOLD` is set only while a notification is pending that no poll has answered*: after the OS was told, and only if the
+///   count of answers has not moved since the state was found untold. (It would have to come round, through millions of
+///   answers, between the two steps of one wake.)
+/// - *What the OS does not know, or may not know, is owed*: a wake that was queued when the descriptor is handed out, and one
+///   whose notification may bear the token of the waker before, so that the poller does not recognize it.
 ///
-/// A wake always writes, even when it changes nothing, so that the poll's later step synchronizes with it.
+/// A wake always writes, even when it changes nothing, so that the poll's later step synchronizes with it. And it gives one
+/// event, but for the rare case that what was owed is also notified.
 #[derive(Debug)]
 pub(crate) struct WakeState(AtomicUsize);
 
@@ -73,63 +78,70 @@ impl WakeState {
         if before & ASLEEP == 0 || before & TOLD != 0 { Ok(()) } else { self.tell(before | WOKEN, tell) }
     }
 
+    /// Tells the OS, since it was not told yet in this state.
     fn tell<E>(&self, untold: usize, tell: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         tell()?;
         // If that fails, the notification was answered already, or some later wake tells the OS once more.
-        let _ = self.0.compare_exchange(untold, untold | TOLD, Ordering::AcqRel, Ordering::Relaxed);
+        let told = untold & !OWED | TOLD;
+        let _ = self.0.compare_exchange(untold, told, Ordering::AcqRel, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The poller is about to wait. Returns how long it may.
+    /// The poller is about to wait. Returns how long it may, and whether that is no time because an event is due:
+    /// [`after_wait`](WakeState::after_wait) is to know.
     #[inline]
-    pub(crate) fn before_wait(&self, timeout: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn before_wait(&self, timeout: Option<Duration>) -> (Option<Duration>, bool) {
         if timeout == Some(Duration::ZERO) {
-            return timeout;
+            return (timeout, false);
         }
-        // An old value does no harm: whoever changes *asleep* tells the OS, and the poller itself ended all else.
+        // An old value does no harm. That nobody sleeps, only the poller itself says; and who changes *asleep* tells the OS.
         let mut state = self.0.load(Ordering::Relaxed);
-        if state & (ASLEEP | WOKEN) == 0 {
+        while state & (ASLEEP | WOKEN) == 0 {
             match self.0.compare_exchange(state, state | POLLING, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return timeout,
+                Ok(_) => return (timeout, false),
                 Err(changed) => state = changed,
             }
         }
-        if state & (WOKEN | TOLD) == WOKEN { Some(Duration::ZERO) } else { timeout }
+        if is_owed(state) { (Some(Duration::ZERO), true) } else { (timeout, false) }
     }
 
-    /// The poller has waited, and did or did not see the OS's notification, for which it has an event. Returns whether to
-    /// hand one out without it.
+    /// The poller has waited, or has not because an event is `due`, and did or did not see the OS's notification, for which
+    /// it has an event. Returns whether to hand one out without it.
     #[inline]
-    pub(crate) fn after_wait(&self, notified: bool) -> bool {
+    pub(crate) fn after_wait(&self, notified: bool, due: bool) -> bool {
         let mut state = self.0.load(Ordering::Relaxed);
         loop {
+            let owed = due || is_owed(state);
             // It rests already, or the notification is still to come.
-            if !notified && (state & (WOKEN | POLLING) == 0 || state & TOLD != 0) {
+            if !notified && !owed && state & (WOKEN | POLLING) != POLLING {
                 return false;
             }
-            let rest = state & !(WOKEN | TOLD | POLLING);
+            let rest = state & !(WOKEN | TOLD | OWED | POLLING);
             let rest = if notified { rest.wrapping_add(ANSWERED) } else { rest };
             match self.0.compare_exchange_weak(state, rest, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return state & WOKEN != 0 && !notified,
+                Ok(_) => return owed && !notified,
                 Err(changed) => state = changed,
             }
         }
     }
 
-    /// The queue's file descriptor is being handed out. `tell` tells the OS; it is called if it was not told of a wake.
-    /// If that fails, the event comes with the next poll, and only who sleeps outside misses it.
+    /// The queue's file descriptor is being handed out. `tell` tells the OS; it is called if it does not know of a wake. If
+    /// that fails, the event comes with the next poll, and only who sleeps outside misses it.
     #[allow(dead_code, reason = "for backends whose queue is a descriptor")]
     pub(crate) fn export<E>(&self, tell: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        let before = self.0.fetch_or(EXPORTED, Ordering::AcqRel);
-        if before & (WOKEN | TOLD) == WOKEN { self.tell(before | EXPORTED, tell) } else { Ok(()) }
+        let exported = self.update(|state| state | EXPORTED | if is_owed(state) { OWED } else { 0 });
+        if is_owed(exported) { self.tell(exported, tell) } else { Ok(()) }
     }
 
-    /// There is a waker, or another one. The poller may sleep without having said so: it is said here. It may also have
-    /// failed to recognize a notification of the last one.
+    /// There is a waker, or another one. Before the first one, the poller may sleep without having said so: it is said here.
+    /// Between one and another, it may have failed to recognize a notification: that counts as answered.
     #[cold]
     pub(crate) fn claim(&self) {
-        let claimed = |state: usize| Some((state & !(UNCLAIMED | TOLD) | POLLING).wrapping_add(ANSWERED));
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, claimed);
+        self.update(|state| {
+            let polling = if state & UNCLAIMED != 0 { POLLING } else { 0 };
+            let owed = if state & WOKEN != 0 && state & ASLEEP != 0 { OWED } else { 0 };
+            (state & !(UNCLAIMED | TOLD) | polling | owed).wrapping_add(ANSWERED)
+        });
     }
 
     /// Whether the OS may have been told of a wake that no poll has given the event of.
@@ -137,6 +149,23 @@ impl WakeState {
     pub(crate) fn is_woken(&self) -> bool {
         self.0.load(Ordering::Acquire) & WOKEN != 0
     }
+
+    /// Changes the state in one step. Returns the new one.
+    fn update(&self, change: impl Fn(usize) -> usize) -> usize {
+        let mut state = self.0.load(Ordering::Relaxed);
+        loop {
+            match self.0.compare_exchange_weak(state, change(state), Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return change(state),
+                Err(changed) => state = changed,
+            }
+        }
+    }
+}
+
+/// Whether the state is *queued* or *owed*.
+#[inline]
+fn is_owed(state: usize) -> bool {
+    state & WOKEN != 0 && (state & ASLEEP == 0 || state & OWED != 0)
 }
 
 /// Run by `ci/loom`. A lost wake is a poll that sleeps for ever: a deadlock, which loom reports.
@@ -252,7 +281,8 @@ mod models {
         /// What `Queue::select` does. Returns whether there was a waker's event. `spurious`: the wait ends by itself, as
         /// for a source's event.
         fn poll(&self, timeout: Option<Duration>, spurious: bool) -> bool {
-            let timeout = self.state.before_wait(timeout);
+            let endless = timeout.is_none() && !spurious;
+            let (timeout, due) = self.state.before_wait(timeout);
             let mut os = self.os.lock().unwrap();
             loop {
                 // Drained meanwhile.
@@ -265,7 +295,9 @@ mod models {
             let token = std::mem::take(&mut os.edge).then_some(os.token);
             drop(os);
             let notified = token == Some(self.token.load(Ordering::Acquire));
-            self.state.after_wait(notified) || notified
+            let event = self.state.after_wait(notified, due) || notified;
+            assert!(event || token.is_some() || !endless, "a poll ended before its time");
+            event
         }
 
         /// Sleeps on the OS's queue from outside, as an outer queue does, and leaves what it finds there.
@@ -404,12 +436,10 @@ mod models {
     #[test]
     fn two_threads_that_make_the_first_waker_at_once_stop_no_later_wake() {
         model(|| {
-            let (queue, written) = (Queue::without_waker(), Written::nothing());
-            let makers = [0, 1].map(|index| {
-                let written = written.clone();
+            let queue = Queue::without_waker();
+            let makers = [1, 2].map(|token| {
                 spawn(&queue, move |queue| {
-                    queue.claim(index + 1).unwrap();
-                    written.write(index);
+                    queue.claim(token).unwrap();
                     queue.wake();
                 })
             });
@@ -418,7 +448,7 @@ mod models {
                 maker.join().unwrap();
             }
             queue.wake();
-            written.poll_until_all_is_seen(&queue);
+            while !queue.poll(None, false) {}
         });
     }
 
@@ -442,7 +472,20 @@ mod models {
         });
     }
 
-    /// As above, and between the two one that could not be made.
+    #[test]
+    fn a_wake_from_before_a_new_waker_ends_the_poll() {
+        model(|| {
+            let queue = Queue::new();
+            let waker = spawn(&queue, |queue| {
+                queue.wake();
+                queue.claim(2).unwrap();
+            });
+            while !queue.poll(None, false) {}
+            waker.join().unwrap();
+        });
+    }
+
+    /// As before the last, and between the two one that could not be made.
     #[test]
     fn a_waker_that_cannot_be_made_loses_no_wake_of_the_last_one() {
         model(|| {
@@ -508,6 +551,17 @@ mod models {
         });
     }
 
+    #[test]
+    fn an_export_during_a_poll_that_does_not_wait_takes_no_event_from_it() {
+        model(|| {
+            let queue = Queue::idle();
+            queue.wake();
+            let exporter = spawn(&queue, |queue| queue.export());
+            assert!(queue.poll(None, false));
+            exporter.join().unwrap();
+        });
+    }
+
     /// A wake that was queued without the OS gives its event, though the OS could not be told of it when the descriptor was
     /// handed out; and later ones tell the OS.
     #[test]
@@ -553,6 +607,53 @@ mod models {
             });
             while !queue.poll(None, false) {}
             waker.join().unwrap();
+        });
+    }
+
+    /// The same window as above, one step after the other, with a wake that fails in it.
+    #[test]
+    fn a_notification_that_was_answered_while_its_wake_returned_counts_no_more() {
+        loom::model(|| {
+            let queue = Queue::idle();
+            queue.state.before_wait(None);
+            let slow = queue.state.wake(|| {
+                assert!(!queue.state.after_wait(true, false));
+                queue.state.before_wait(None);
+                queue.wake_in_vain();
+                Ok::<(), ()>(())
+            });
+            assert_eq!(slow, Ok(()));
+            assert_eq!(queue.state.wake(|| Err("told")), Err("told"));
+        });
+    }
+
+    #[test]
+    fn a_wake_whose_notification_is_still_to_come_gives_one_event() {
+        loom::model(|| {
+            let queue = Queue::idle();
+            queue.state.before_wait(None);
+            queue.wake();
+            assert!(!queue.state.after_wait(false, false), "its notification follows");
+            assert!(queue.poll(None, false));
+            assert!(!queue.poll(Some(Duration::ZERO), false));
+        });
+    }
+
+    /// Whenever polls begin, end, or fail.
+    #[test]
+    fn a_wake_gives_one_event() {
+        model(|| {
+            let queue = Queue::new();
+            let waker = spawn(&queue, |queue| queue.wake());
+            // Interrupted by a signal.
+            queue.state.before_wait(None);
+            let mut events = usize::from(queue.poll(None, true));
+            while events == 0 {
+                events += usize::from(queue.poll(None, false));
+            }
+            waker.join().unwrap();
+            events += usize::from(queue.poll(Some(Duration::ZERO), false));
+            assert_eq!(events, 1);
         });
     }
 }

@@ -196,6 +196,27 @@ mod epoll {
         assert_eq!(names(&calls), ["epoll_wait"; 3]);
     }
 
+    /// Each after a poll, in which the state has come to rest.
+    #[test]
+    fn only_a_descriptor_that_was_taken_out_makes_each_wake_a_call() {
+        let calls = strace("epoll::only_a_descriptor_that_was_taken_out_makes_each_wake_a_call", &[], || {
+            let (mut poll, mut events, _socket) = with_ready_socket();
+            let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+            poll.poll(&mut events, None).unwrap();
+            mark();
+            poll.registry().with_fd(|_| ());
+            waker.wake().unwrap();
+            poll.poll(&mut events, None).unwrap();
+            poll.as_raw_fd();
+            waker.wake().unwrap();
+            waker.wake().unwrap();
+            poll.poll(&mut events, None).unwrap();
+            mark();
+        });
+        let Some(calls) = calls else { return };
+        assert_eq!(names(&calls)[..3], ["epoll_wait", "write", "epoll_wait"]);
+    }
+
     #[test]
     fn a_registration_is_one_call_and_ends_before_the_socket_is_closed() {
         let calls = strace("epoll::a_registration_is_one_call_and_ends_before_the_socket_is_closed", &[], || {

@@ -31,6 +31,13 @@ fn its_descriptor_is_one_and_the_same() {
 }
 
 #[test]
+fn with_fd_lends_the_same_descriptor() {
+    let poll = Poll::new().unwrap();
+    let lent = poll.registry().with_fd(|fd| fd.as_raw_fd());
+    assert_eq!(lent, poll.as_raw_fd());
+}
+
+#[test]
 fn an_event_makes_it_readable_until_it_is_taken() {
     let mut inner = Poll::new().unwrap();
     let mut outer = outer(&inner, Trigger::Level);

@@ -2,8 +2,6 @@
 
 use std::io::ErrorKind;
 
-#[cfg(unix)]
-use mio::net::UdpSocket;
 use mio::{Interest, Poll, Token};
 
 use crate::util::{assert_no_event, next_event, udp_pair};
@@ -166,6 +164,8 @@ fn one_bad_source_does_not_keep_others_from_deregistering() {
 #[allow(unsafe_code)]
 fn a_registration_outlives_conversions() {
     use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+
+    use mio::net::UdpSocket;
 
     let mut poll = Poll::new().unwrap();
     let (mut ours, theirs) = udp_pair();

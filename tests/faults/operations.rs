@@ -94,7 +94,9 @@ impl Told {
 
 /// One round: every operation, whether or not those before it went well.
 fn all(told: &Told) {
-    // First, so that the first call that fails is one of those that tell a sleeping poller of a change.
+    // First, so that the first call that fails is the one that tells the OS of a queued wake, or those that tell a sleeping
+    // poller of a change.
+    told.hear("descriptor", descriptor(told));
     told.hear("change during a wait", change_during_a_wait(told));
     told.hear("queue", queue());
     told.hear("tcp", tcp(told));
@@ -281,7 +283,7 @@ fn waker(told: &Told) -> io::Result<()> {
     let thread = thread::spawn({
         let (waker, done) = (Arc::clone(&waker), Arc::clone(&done));
         move || {
-            // One that fails is as if it had not been asked for; with one that does not, the poll must end.
+            // With one that does not fail, the poll must end.
             while !done.load(Ordering::SeqCst) && waker.wake().is_err() {}
         }
     });
@@ -293,6 +295,33 @@ fn waker(told: &Told) -> io::Result<()> {
     thread.join().unwrap();
     drop(waker);
     Waker::new(poll.registry(), WAKER)?.wake()
+}
+
+/// A wake that was queued without the OS, before the descriptor is taken out; one of which the OS has to be told; and one
+/// whose waker is gone, before another one is there, or is not.
+#[cfg(not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))]
+fn descriptor(told: &Told) -> io::Result<()> {
+    let mut poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), WAKER)?;
+    poll.poll(&mut Events::with_capacity(4), Some(Duration::ZERO))?;
+    waker.wake().expect("nobody sleeps, so no call is made");
+    poll.as_raw_fd();
+    expect_event(told, &mut poll, WAKER);
+    for _ in 0..2 {
+        while told.hear("wake", waker.wake()).is_none() {}
+        expect_event(told, &mut poll, WAKER);
+    }
+    while told.hear("wake", waker.wake()).is_none() {}
+    drop(waker);
+    let next = told.hear("waker", Waker::new(poll.registry(), Token(5)));
+    expect_event(told, &mut poll, if next.is_some() { Token(5) } else { WAKER });
+    Ok(())
+}
+
+/// It has no descriptor.
+#[cfg(any(mio_backend = "poll", mio_unsupported_force_poll_poll))]
+fn descriptor(_told: &Told) -> io::Result<()> {
+    Ok(())
 }
 
 /// Registers and deregisters while another thread sleeps in the poll. A call that fails has done nothing.
