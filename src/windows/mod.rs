@@ -1,9 +1,11 @@
-//! What only Windows has: any socket as a source, and named pipes.
+//! What only Windows has: any socket as a source, named pipes, and what else can be waited for.
 //!
 //! Available with the crate feature `os-ext` on Windows.
 
 mod named_pipe;
 mod source_socket;
+mod waitable;
 
 pub use self::named_pipe::NamedPipe;
 pub use self::source_socket::SourceSocket;
+pub use self::waitable::Waitable;

@@ -37,12 +37,18 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 ///
 /// # How it differs from a socket
 ///
-/// - I/O works from the time the pipe was registered; before that, it says `WouldBlock`.
-/// - What `write` has taken may still be on its way; a failure of it is told by the next `write`. Dropping the pipe lets a
-///   write that is under way come to its end, as long as the `Poll` goes on; dropping the `Poll` ends it.
-/// - A pipe stays with the first `Poll` that it was registered with; each call of another one's gives
+/// - I/O works while the pipe is registered, or was, with a queue that still exists. Before the first registration, and when
+///   the queue is gone, `connect`, `read` and `write` give [`NotFound`](std::io::ErrorKind::NotFound); what was read by then
+///   can still be taken.
+/// - A pipe stays with the first `Poll` that it was registered with: each call with another one gives
 ///   [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
-/// - It is edge-triggered only.
+/// - It is edge-triggered only. One poll gives at most one event for a pipe.
+/// - `write` takes all that it is given, up to 64 MiB, and writes it in the background; until that is done, the next `write`
+///   says `WouldBlock`. The next `write` also reports a failure: bytes that cannot be written are never dropped in silence.
+///   Dropping the pipe lets a write that is under way come to its end, as long as the `Poll` exists; dropping the `Poll` ends
+///   it.
+/// - A read is always in flight, for as many bytes as the last `read` had room for: between 4 and 64 KiB, or fewer than 4 KiB
+///   if the handle is not that of a pipe. A buffer for writes that has grown beyond 64 KiB is given back when it is written.
 /// - In message mode a message that is longer than what one read asked for comes in several reads; two messages never come
 ///   in one.
 ///
@@ -90,12 +96,26 @@ pub struct NamedPipe {
 
 impl NamedPipe {
     /// Makes the server's end of the pipe called `addr`, such as `\\.\pipe\name`: in byte mode, for both directions, with
-    /// any number of instances. Calls `CreateNamedPipeW`.
+    /// any number of instances, of which this is the first. Make the others with `CreateNamedPipeW` and
+    /// [`from_raw_handle`](FromRawHandle::from_raw_handle). Calls `CreateNamedPipeW`, with `FILE_FLAG_FIRST_PIPE_INSTANCE`.
     ///
     /// # Errors
     ///
-    /// Those of the call: no valid name, or access denied by another process that has the name.
+    /// Those of the call: no valid name, or access denied (`ERROR_ACCESS_DENIED`) because there is a pipe of that name. (Wine 8
+    /// does not look at the flag, and makes another instance.)
     /// [`InvalidInput`](io::ErrorKind::InvalidInput): the name contains a NUL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::windows::NamedPipe;
+    ///
+    /// let name = format!(r"\\.\pipe\mio-example-new-{}", std::process::id());
+    /// let server = NamedPipe::new(&name)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new<A: AsRef<OsStr>>(addr: A) -> io::Result<NamedPipe> {
         let mut name: Vec<u16> = addr.as_ref().encode_wide().collect();
         if name.contains(&0) {
@@ -124,23 +144,70 @@ impl NamedPipe {
 
     /// Waits for a client, or tells that there is one. Calls `ConnectNamedPipe`.
     ///
-    /// When a client has come after `WouldBlock`, the pipe becomes writable, and `connect` gives `Ok`.
+    /// When a client has come after `WouldBlock`, an event tells that the pipe is writable, whatever the interests of the
+    /// registration are, and `connect` gives `Ok`: also if the client has gone by then, in which case the pipe is read-closed
+    /// as well.
     ///
     /// # Errors
     ///
-    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): there is no client yet. If the pipe is not registered yet, it begins to
-    ///   wait for one when it is.
-    /// - Those of the call. One that comes later, while waiting, is kept for [`take_error`](NamedPipe::take_error).
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): there is no client yet.
+    /// - [`NotFound`](io::ErrorKind::NotFound): the pipe is not registered yet, or the queue is gone.
+    /// - Those of the call. One that comes later, while waiting, is told by an event, too, and is kept for
+    ///   [`take_error`](NamedPipe::take_error).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::fs::OpenOptions;
+    /// use std::io::ErrorKind;
+    /// use mio::windows::NamedPipe;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let name = format!(r"\\.\pipe\mio-example-connect-{}", std::process::id());
+    /// let mut server = NamedPipe::new(&name)?;
+    /// poll.registry().register(&mut server, Token(0), Interest::READABLE)?;
+    /// assert_eq!(server.connect().unwrap_err().kind(), ErrorKind::WouldBlock);
+    ///
+    /// let client = OpenOptions::new().read(true).write(true).open(&name)?;
+    /// while let Err(error) = server.connect() {
+    ///     assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    ///     poll.poll(&mut events, None)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connect(&self) -> io::Result<()> {
         self.pipe.connect()
     }
 
-    /// Disconnects the client, whose end is then closed; another one can [`connect`](NamedPipe::connect). What was
-    /// written and not read is lost. Calls `DisconnectNamedPipe`.
+    /// Disconnects the client, or stops waiting for one; the next [`connect`](NamedPipe::connect) begins anew. What was written
+    /// and not read is lost, and so are errors, and a client that has come and was not told of. Calls `DisconnectNamedPipe`.
     ///
     /// # Errors
     ///
-    /// Those of the call, which also tells when there is no client.
+    /// Those of the call, which fails if there was neither a client nor a `connect` that waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::fs::OpenOptions;
+    /// use mio::windows::NamedPipe;
+    /// use mio::{Interest, Poll, Token};
+    ///
+    /// let poll = Poll::new()?;
+    /// let name = format!(r"\\.\pipe\mio-example-disconnect-{}", std::process::id());
+    /// let mut server = NamedPipe::new(&name)?;
+    /// poll.registry().register(&mut server, Token(0), Interest::READABLE)?;
+    /// let client = OpenOptions::new().read(true).write(true).open(&name)?;
+    /// server.connect()?;
+    /// server.disconnect()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn disconnect(&self) -> io::Result<()> {
         self.pipe.disconnect()
     }
@@ -150,6 +217,19 @@ impl NamedPipe {
     /// # Errors
     ///
     /// None at present.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::windows::NamedPipe;
+    ///
+    /// let name = format!(r"\\.\pipe\mio-example-take-error-{}", std::process::id());
+    /// let server = NamedPipe::new(&name)?;
+    /// assert!(server.take_error()?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         Ok(self.pipe.take_error())
     }
@@ -222,7 +302,17 @@ impl Source for NamedPipe {
 impl FromRawHandle for NamedPipe {
     /// # Safety
     ///
-    /// The handle is open, nobody else's, and that of a pipe's end that was opened with `FILE_FLAG_OVERLAPPED`.
+    /// The handle is open, nobody else's, and was opened with `FILE_FLAG_OVERLAPPED`. It is that of a pipe's end, or of another
+    /// device that is read and written as a stream, such as a serial port. Nobody has
+    ///
+    /// - associated it with a completion port,
+    /// - changed its completion notification modes (`SetFileCompletionNotificationModes`): without a packet the queue would
+    ///   wait for the end of an operation for ever,
+    /// - an operation in flight on it.
+    ///
+    /// These hold as well while it belongs to the `NamedPipe`, whose handle [`as_raw_handle`](AsRawHandle::as_raw_handle)
+    /// shows. Of the modes of a pipe, `PIPE_NOWAIT` is obsolete, and does not go with overlapped I/O: reads fail instead of
+    /// waiting, and what a write does not get rid of at once is an error of the next one.
     unsafe fn from_raw_handle(handle: RawHandle) -> NamedPipe {
         // SAFETY: the caller hands the open handle over.
         let handle = unsafe { OwnedHandle::from_raw_handle(handle) };

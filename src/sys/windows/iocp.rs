@@ -21,6 +21,7 @@ use std::mem;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::panic::RefUnwindSafe;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -53,12 +54,16 @@ const NOTIFICATION: usize = 2;
 pub(crate) struct Port {
     handle: OwnedHandle,
     table: Mutex<Table>,
+    /// So that the lock is taken only when there are any.
+    has_unposted: AtomicBool,
 }
 
 #[derive(Default)]
 struct Table {
     /// By the address of the operation.
     in_flight: HashMap<usize, Arc<dyn InFlight>, BuildHasherDefault<AddressHasher>>,
+    /// Operations that are over, and whose packets the OS has not taken.
+    unposted: Vec<usize>,
     /// The queue is gone.
     closed: bool,
 }
@@ -81,7 +86,7 @@ impl Port {
         }
         // SAFETY: the handle is new, and nobody else's.
         let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
-        Ok(Port { handle, table: Mutex::default() })
+        Ok(Port { handle, table: Mutex::default(), has_unposted: AtomicBool::new(false) })
     }
 
     /// Has the operations on `file` report their completion here. For good: a file keeps its first port.
@@ -110,14 +115,22 @@ impl Port {
         submitted
     }
 
-    /// Completes an operation of `owner` that never was one of the OS's.
+    /// Completes an operation of `owner` that never was one of the OS's. When the OS takes no packet, for lack of memory,
+    /// the next `dequeue` gives it: so nothing that is due is lost. [`NotFound`](io::ErrorKind::NotFound): the queue is
+    /// gone.
     #[cfg(feature = "os-ext")]
     pub(crate) fn post<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,
         operation: fn(&O) -> &Operation,
     ) -> io::Result<()> {
-        self.start(owner, operation, |overlapped| self.post_packet(overlapped, COMPLETION))
+        self.start(owner, operation, |overlapped| {
+            if self.post_packet(overlapped, COMPLETION).is_err() {
+                self.table().unposted.push(overlapped.addr());
+                self.has_unposted.store(true, Ordering::Release);
+            }
+            Ok(())
+        })
     }
 
     /// Puts a packet without an operation into the queue.
@@ -126,6 +139,7 @@ impl Port {
     }
 
     fn post_packet(&self, overlapped: *mut OVERLAPPED, key: usize) -> io::Result<()> {
+        injected_failure()?;
         // SAFETY: the port is open; the kernel hands the pointer through without following it.
         let posted = unsafe { PostQueuedCompletionStatus(self.raw(), 0, key, overlapped) };
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -140,21 +154,10 @@ impl Port {
     ) -> io::Result<impl Iterator<Item = Packet> + 'b> {
         let packets = &mut buffer.0;
         packets.clear();
-        // What is too large for 32 bits as a number of bytes is not offered.
-        let room = packets.capacity().min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
-        let mut count = 0;
-        let timeout = timeout.map_or(INFINITE, |timeout| milliseconds(timeout) as u32);
-        // SAFETY: the port is open, and there is room for `room` packets.
-        let dequeued =
-            unsafe { GetQueuedCompletionStatusEx(self.raw(), packets.as_mut_ptr(), room, &mut count, timeout, 0) };
-        if dequeued != 0 {
-            // SAFETY: the kernel has filled that many, no more than there is room for.
-            unsafe { packets.set_len(count as usize) };
+        if self.has_unposted.load(Ordering::Acquire) {
+            self.take_unposted(packets);
         } else {
-            let error = io::Error::last_os_error();
-            if error.raw_os_error() != Some(WAIT_TIMEOUT as i32) {
-                return Err(error);
-            }
+            self.wait(packets, timeout)?;
         }
         Ok(packets.iter().map(|packet| match packet.lpCompletionKey {
             NOTIFICATION => Packet::Notification,
@@ -163,6 +166,35 @@ impl Port {
                 bytes: packet.dwNumberOfBytesTransferred as usize,
             },
         }))
+    }
+
+    fn wait(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, timeout: Option<Duration>) -> io::Result<()> {
+        // What is too large for 32 bits as a number of bytes is not offered.
+        let room = packets.capacity().min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
+        let timeout = timeout.map_or(INFINITE, |timeout| milliseconds(timeout) as u32);
+        let mut count = 0;
+        // SAFETY: the port is open, and there is room for `room` packets.
+        let dequeued =
+            unsafe { GetQueuedCompletionStatusEx(self.raw(), packets.as_mut_ptr(), room, &mut count, timeout, 0) };
+        if dequeued != 0 {
+            // SAFETY: the kernel has filled that many, no more than there is room for.
+            unsafe { packets.set_len(count as usize) };
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() == Some(WAIT_TIMEOUT as i32) { Ok(()) } else { Err(error) }
+    }
+
+    /// As many of those that were not posted as there is room for.
+    fn take_unposted(&self, packets: &mut Vec<OVERLAPPED_ENTRY>) {
+        let mut table = self.table();
+        let count = table.unposted.len().min(packets.capacity());
+        packets.extend(table.unposted.drain(..count).map(|operation| OVERLAPPED_ENTRY {
+            lpCompletionKey: COMPLETION,
+            lpOverlapped: ptr::without_provenance_mut(operation),
+            ..OVERLAPPED_ENTRY::default()
+        }));
+        self.has_unposted.store(!table.unposted.is_empty(), Ordering::Release);
     }
 
     /// What was kept alive for an operation whose completion was dequeued.
@@ -195,6 +227,12 @@ impl Port {
                 return mem::forget(mem::take(&mut self.table().in_flight));
             }
         }
+    }
+
+    /// The queue is gone.
+    #[cfg(feature = "os-ext")]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.table().closed
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -302,12 +340,53 @@ impl Packets {
     }
 }
 
-#[cfg(test)]
+#[cfg(not(all(test, feature = "os-ext")))]
+fn injected_failure() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(all(test, feature = "os-ext"))]
+use self::tests::injected_failure;
+
+#[cfg(all(test, feature = "os-ext"))]
 mod tests {
+    use std::cell::Cell;
+    use std::time::Instant;
+
     use super::*;
+    use crate::windows::NamedPipe;
+    use crate::{Events, Interest, Poll, Token};
+
+    thread_local! {
+        #[allow(clippy::missing_const_for_thread_local, reason = "it is const; the linter sees the macro's way for MinGW")]
+        static POSTS_FAIL: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(super) fn injected_failure() -> io::Result<()> {
+        if POSTS_FAIL.get() { Err(io::ErrorKind::OutOfMemory.into()) } else { Ok(()) }
+    }
 
     #[test]
     fn any_number_of_threads_may_run_after_they_took_packets() {
         assert_eq!(CONCURRENCY, u32::MAX);
+    }
+
+    #[test]
+    fn what_the_port_takes_no_packet_for_comes_with_the_next_poll() {
+        let name = format!(r"\\.\pipe\mio-unposted-{}", std::process::id());
+        let mut server = NamedPipe::new(&name).unwrap();
+        let client = std::fs::OpenOptions::new().read(true).write(true).open(&name).unwrap();
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(4);
+        POSTS_FAIL.set(true);
+        poll.registry().register(&mut server, Token(3), Interest::WRITABLE).unwrap();
+        POSTS_FAIL.set(false);
+        let start = Instant::now();
+        poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+        assert!(events.iter().any(|event| event.token() == Token(3) && event.is_writable()));
+        assert!(start.elapsed() < Duration::from_secs(5));
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+        drop(client);
     }
 }

@@ -6,6 +6,7 @@
 //! - `afd_flags.rs`: what it says, and what that means.
 //! - `pipe.rs`: one named pipe; readiness made of its operations.
 //! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
+//! - `wait.rs`: one registered object of another kind, such as a process, that the system's thread pool waits for.
 
 mod afd;
 pub(crate) mod afd_flags;
@@ -13,19 +14,21 @@ mod iocp;
 #[cfg(feature = "os-ext")]
 mod pipe;
 mod socket_state;
+#[cfg(feature = "os-ext")]
+pub(crate) mod wait;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
+use std::panic::RefUnwindSafe;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use self::afd::Afd;
 use self::afd_flags::{AfdFlags, RECEIVE};
 pub(crate) use self::iocp::Port;
-#[cfg(feature = "os-ext")]
 use self::iocp::{Packet, Packets};
 #[cfg(feature = "os-ext")]
 pub(crate) use self::pipe::Pipe;
@@ -185,7 +188,7 @@ impl Shared {
             batch.resubmitted = false;
             let mut notified = false;
             let mut idle = true;
-            for packet in self.port.dequeue(buffer, slice(left, !batch.queued.is_empty()))? {
+            for packet in self.port.dequeue(buffer, slice(left, batch.has_failed()))? {
                 idle = false;
                 match packet {
                     Packet::Notification => notified = true,
@@ -274,8 +277,16 @@ pub(crate) struct Batch {
     events: Vec<Event>,
     /// To be asked for again by the next `select`.
     queued: Vec<Arc<SocketState>>,
+    /// Others that the next `select` shall ask.
+    again: Vec<Arc<dyn Again>>,
     /// A poll was submitted in place of one that was of no use.
     resubmitted: bool,
+}
+
+/// What is level-triggered without being a socket: it looks whether it is ready still.
+trait Again: Send + Sync + RefUnwindSafe {
+    /// The next `select` has begun. False: it could not look, and is to be asked by the one after that.
+    fn again(self: Arc<Self>) -> bool;
 }
 
 impl Batch {
@@ -306,9 +317,15 @@ impl Batch {
         self.ask_again();
     }
 
+    /// Whether there are any that could not be asked.
+    fn has_failed(&self) -> bool {
+        !self.queued.is_empty() || !self.again.is_empty()
+    }
+
     /// Those for which it fails stay queued.
     fn ask_again(&mut self) {
         self.queued.retain(SocketState::resume);
+        self.again.retain(|source| !Arc::clone(source).again());
     }
 }
 

@@ -373,12 +373,12 @@ impl Session {
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if room == 0 {
-            return inner.port().map(|_| 0);
+            return inner.expect_queue().map(|()| 0);
         }
         inner.read_size = room.clamp(inner.least_read, LARGEST_READ);
         let mut reading = inner.take_reading();
         if let Reading::Idle = reading {
-            inner.port()?;
+            inner.expect_queue()?;
             self.look_for_another_end(inner)?;
             self.begin_to_read(inner)?;
             reading = inner.take_reading();
@@ -405,22 +405,20 @@ impl Session {
         }
     }
 
-    /// A client may have come to a pipe that nobody waits at.
+    /// A client may have come to a pipe that nobody waits at. If so, there is room to write to it.
     fn look_for_another_end(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
         let State::Alone = inner.state else { return Ok(()) };
         inner.state = State::Connected(Transfers::default());
-        let begun = self.begin_to_read(inner);
-        let read = inner.take_reading();
-        if !matches!(&read, Reading::Failed(error) if is(error, ERROR_PIPE_NOT_CONNECTED)) {
-            inner.set_reading(read);
-            return begun;
+        self.begin_to_read(inner)?;
+        match inner.take_reading() {
+            Reading::Failed(error) if is(&error, ERROR_PIPE_NOT_CONNECTED) => inner.state = State::Alone,
+            reading => inner.set_reading(reading),
         }
-        inner.state = State::Alone;
-        Ok(())
+        inner.due |= inner.writable();
+        self.report(inner)
     }
 
     fn write(self: &Arc<Self>, inner: &mut Inner, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        inner.port()?;
         match inner.take_writing() {
             Writing::Idle => {}
             Writing::Failed(error) => return Err(error),
@@ -459,8 +457,9 @@ impl Session {
     }
 
     fn watch(self: &Arc<Self>, inner: &mut Inner, token: Token, interest: Interest) -> io::Result<()> {
-        inner.watch = Some((token, interest));
+        self.look_for_another_end(inner)?;
         self.begin_to_read(inner)?;
+        inner.watch = Some((token, interest));
         inner.due = inner.ready();
         self.report(inner)
     }
@@ -571,6 +570,10 @@ impl Inner {
         self.port.as_deref().ok_or_else(not_registered)
     }
 
+    fn expect_queue(&self) -> io::Result<()> {
+        if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
+    }
+
     fn expect_registered(&self, port: &Arc<Port>) -> io::Result<()> {
         match &self.port {
             Some(first) if !Arc::ptr_eq(first, port) => Err(already_registered()),
@@ -661,8 +664,9 @@ impl Inner {
 
     fn writable(&self) -> u32 {
         match &self.state {
-            State::Failed(_) => SEND,
-            State::Arrived(transfers) | State::Connected(transfers) => match transfers.write {
+            // That waiting is over is news, whatever is still being written.
+            State::Arrived(_) | State::Failed(_) => SEND,
+            State::Connected(transfers) => match transfers.write {
                 Writing::InFlight(_) => 0,
                 Writing::Idle | Writing::Failed(_) => SEND,
             },
@@ -696,4 +700,96 @@ fn fill(buffer: &mut Vec<u8>, data: &[IoSlice<'_>]) -> io::Result<()> {
 
 fn is(error: &io::Error, code: u32) -> bool {
     error.raw_os_error() == Some(code as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::io::Read;
+    use std::os::windows::fs::OpenOptionsExt;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
+
+    use super::*;
+    use crate::windows::NamedPipe;
+    use crate::{Events, Poll};
+
+    /// A queue, a client of this crate's that is registered with it, and the other end.
+    fn pair() -> (Poll, Pipe, NamedPipe) {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!(r"\\.\pipe\mio-unit-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let server = NamedPipe::new(&name).unwrap();
+        let mut options = OpenOptions::new();
+        let client = options.read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name).unwrap();
+        let pipe = Pipe::new(client.into());
+        let poll = Poll::new().unwrap();
+        pipe.register(poll.registry().queue().backend.port(), Token(0), Interest::WRITABLE).unwrap();
+        (poll, pipe, server)
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_of_the_next_write() {
+        let (_poll, pipe, _server) = pair();
+        let session = Arc::clone(&pipe.session());
+        let outcomes: [(io::Result<()>, usize, io::ErrorKind); 3] = [
+            // As a pipe in `PIPE_NOWAIT` says that it has no room.
+            (Ok(()), 0, io::ErrorKind::WriteZero),
+            (Err(io::Error::from_raw_os_error(ERROR_NO_DATA as i32)), 0, io::ErrorKind::BrokenPipe),
+            (Err(io::ErrorKind::Other.into()), 2, io::ErrorKind::Other),
+        ];
+        for (result, bytes, expected) in outcomes {
+            {
+                let mut inner = session.inner();
+                inner.write_buffer = b"hello".to_vec();
+                inner.set_writing(Writing::InFlight(0));
+                session.write_completed(&mut inner, result, bytes);
+                assert_eq!(inner.writable(), SEND);
+            }
+            assert_eq!(pipe.write(&[IoSlice::new(b"x")]).unwrap_err().kind(), expected);
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_has_grown_is_given_back() {
+        const LENGTH: usize = 1 << 20;
+
+        let (mut poll, pipe, mut server) = pair();
+        let mut events = Events::with_capacity(4);
+        poll.registry().register(&mut server, Token(1), Interest::READABLE).unwrap();
+        assert_eq!(pipe.write(&[IoSlice::new(&vec![1; LENGTH])]).unwrap(), LENGTH);
+        assert!(pipe.session().inner().write_buffer.capacity() >= LENGTH);
+        let (mut count, start) = (0, Instant::now());
+        while count < LENGTH || pipe.session().inner().writable() == 0 {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            poll.poll(&mut events, Some(Duration::from_millis(1))).unwrap();
+            while let Ok(more) = server.read(&mut vec![0; LENGTH]) {
+                count += more;
+            }
+        }
+        assert!(pipe.session().inner().write_buffer.capacity() <= LARGEST_KEPT);
+    }
+
+    #[test]
+    fn a_read_of_a_pipe_is_as_large_as_the_callers_within_bounds_and_no_larger_of_other_handles() {
+        let (_poll, pipe, _server) = pair();
+        let other = Pipe::new(File::open("NUL").unwrap().into());
+        for (room, of_pipe, of_other) in
+            [(1, LEAST_READ, 1), (100, LEAST_READ, 100), (5000, 5000, 5000), (1 << 20, LARGEST_READ, LARGEST_READ)]
+        {
+            for (pipe, expected) in [(&pipe, of_pipe), (&other, of_other)] {
+                let _ = pipe.read(room, |_| Ok(0));
+                assert_eq!(pipe.session().inner().read_size, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_read_of_a_handle_that_is_no_pipe_waits_for_one_byte_alone() {
+        let device = Pipe::new(File::open("NUL").unwrap().into());
+        assert_eq!(device.session().inner().read_size, 1);
+        let (_poll, pipe, _server) = pair();
+        assert_eq!(pipe.session().inner().read_size, LEAST_READ);
+    }
 }
