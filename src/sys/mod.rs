@@ -164,22 +164,22 @@ pub(crate) enum Spent {
 }
 
 #[cfg(not(windows))]
-pub(crate) use std::os::fd::{AsRawFd as AsRawSource, RawFd as RawSource};
+pub(crate) use std::os::fd::{AsFd as AsSource, RawFd as RawSource};
 #[cfg(windows)]
-pub(crate) use std::os::windows::io::{AsRawSocket as AsRawSource, RawSocket as RawSource};
+pub(crate) use std::os::windows::io::{AsSocket as AsSource, RawSocket as RawSource};
 
 /// The descriptor or socket of `io`.
 #[cfg(not(windows))]
 #[inline]
-pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
-    io.as_raw_fd()
+pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
+    std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
 }
 
 /// The descriptor or socket of `io`.
 #[cfg(windows)]
 #[inline]
-pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
-    io.as_raw_socket()
+pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
+    std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
 }
 
 // The errors of misuse: on Unix those that epoll has for it, so that they are the same whoever notices, the kernel, a backend,
