@@ -96,6 +96,7 @@ impl<T> IoSource<T> {
     }
 
     /// Something that comes from elsewhere, maybe with a registration.
+    #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
     pub(crate) fn taken_over(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::unknown(), io }
     }
@@ -199,6 +200,7 @@ impl<T: AsSource> IoSource<T> {
 
     /// As `try_io_for`, for a byte stream: `io` reads or writes `room` bytes at most. If it moved some but fewer than that, it
     /// has used up the direction, too.
+    #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
     #[inline]
     pub(crate) fn stream_io(
         &self,

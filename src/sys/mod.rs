@@ -187,25 +187,34 @@ pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
 
 /// The error of registering a source twice, or of changing a registration with another queue.
 #[cfg(not(windows))]
-#[cfg_attr(not(debug_assertions), allow(dead_code))] // epoll and kqueue have their own, or none
+#[cfg_attr(
+    not(all(feature = "os-poll", debug_assertions)),
+    allow(dead_code, reason = "not each backend has a need of it")
+)]
 pub(crate) fn already_registered() -> io::Error {
     io::Error::from_raw_os_error(libc::EEXIST)
 }
 
 /// The error of registering a source twice, or of changing a registration with another queue.
 #[cfg(windows)]
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "there is no queue"))]
 pub(crate) fn already_registered() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
 }
 
 /// The error of changing or ending a registration that is not there.
 #[cfg(not(windows))]
+#[cfg_attr(
+    not(all(feature = "os-poll", debug_assertions)),
+    allow(dead_code, reason = "not each backend has a need of it")
+)]
 pub(crate) fn not_registered() -> io::Error {
     io::Error::from_raw_os_error(libc::ENOENT)
 }
 
 /// The error of changing or ending a registration that is not there.
 #[cfg(windows)]
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "there is no queue"))]
 pub(crate) fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
 }
