@@ -3,17 +3,9 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-#[cfg(debug_assertions)]
-use std::{
-    ptr,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
 
-#[cfg(debug_assertions)]
-use crate::queue::Queue;
+use crate::registered_with::RegisteredWith;
 use crate::sys::{AsRawSource, Backend, RawSource, Selector, Spent, Watch, raw_source};
-#[cfg(debug_assertions)]
-use crate::sys::{already_registered, not_registered};
 use crate::{Interest, Registry, Token, Trigger, event};
 
 /// Something of the operating system's that does I/O, and what its registration needs to remember.
@@ -22,7 +14,7 @@ use crate::{Interest, Registry, Token, Trigger, event};
 pub(crate) struct IoSource<T> {
     /// Stands before `io`, so that it is dropped before the descriptor is closed and its number used again.
     registration: <Selector as Backend>::Registration,
-    owner: Owner,
+    registered_with: RegisteredWith,
     io: T,
 }
 
@@ -34,27 +26,77 @@ const _: () = {
 };
 
 impl<T> IoSource<T> {
+    /// Something that was made just now.
+    #[cfg_attr(not(feature = "net"), allow(dead_code, reason = "pipes come from descriptors"))]
     pub(crate) fn new(io: T) -> IoSource<T> {
-        IoSource { registration: Default::default(), owner: Owner::default(), io }
+        IoSource { registration: Default::default(), registered_with: RegisteredWith::default(), io }
     }
 
+    /// Something that comes from elsewhere, maybe with a registration.
+    pub(crate) fn taken_over(io: T) -> IoSource<T> {
+        IoSource { registration: Default::default(), registered_with: RegisteredWith::unknown(), io }
+    }
+
+    /// Lets it go, with its registration if it has one: as with queues that are the kernel's, closing it ends that.
     pub(crate) fn into_inner(self) -> T {
+        #[allow(clippy::unit_arg)] // with backends that remember nothing
+        Selector::detach(self.registration);
         self.io
     }
 }
+
+/// Whether I/O has to tell the queue what it has used up. What remembers nothing of a registration has nothing to arm.
+const REARMS: bool = size_of::<<Selector as Backend>::Registration>() != 0;
 
 impl<T: AsRawSource> IoSource<T> {
     /// Does I/O that needs the source to be ready in the directions of `needed`. What it has used up is armed again: those
     /// directions if it would block, the source's error if it failed with that.
     #[inline]
     pub(crate) fn try_io<R>(&self, needed: Interest, io: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
+        self.spend(io, |result| spent(result, needed))
+    }
+
+    /// As `try_io`, for a byte stream: `io` reads or writes `room` bytes at most. If it moved some but fewer than that, it
+    /// has used up the direction, too.
+    #[inline]
+    pub(crate) fn stream_io(
+        &self,
+        needed: Interest,
+        room: impl FnOnce() -> usize,
+        io: impl FnOnce(&T) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.spend(io, |result| match result {
+            Ok(0) => None,
+            Ok(count) => (*count < room()).then_some(Spent::Readiness(needed)),
+            Err(_) => spent(result, needed),
+        })
+    }
+
+    /// Takes the pending error of a socket.
+    #[cfg(feature = "net")]
+    #[inline]
+    pub(crate) fn take_error(
+        &self,
+        take: impl FnOnce(&T) -> io::Result<Option<io::Error>>,
+    ) -> io::Result<Option<io::Error>> {
+        self.spend(take, |result| matches!(result, Ok(Some(_))).then_some(Spent::Error))
+    }
+
+    /// The one place through which I/O goes, and what it has used up is armed again.
+    #[inline]
+    fn spend<R>(
+        &self,
+        io: impl FnOnce(&T) -> io::Result<R>,
+        spent: impl FnOnce(&io::Result<R>) -> Option<Spent>,
+    ) -> io::Result<R> {
         let result = io(&self.io);
-        if let Err(error) = &result {
-            let spent = match error.kind() {
-                io::ErrorKind::WouldBlock => Spent::Readiness(needed),
-                _ => Spent::Error,
-            };
-            Selector::rearm(self.raw(), &self.registration, spent)?;
+        let spent = if REARMS { spent(&result) } else { None };
+        if let Some(spent) = spent {
+            let armed = Selector::rearm(self.raw(), &self.registration, spent);
+            // Bytes that were moved, or an error that was taken, must not be lost for want of memory for a notification.
+            if result.is_err() {
+                armed?;
+            }
         }
         result
     }
@@ -78,10 +120,10 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
 
     #[inline]
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.owner.expect(registry)?;
+        self.registered_with.check_deregister(registry)?;
         let source = self.raw();
         registry.queue().backend.deregister(source, &mut self.registration)?;
-        self.owner.clear();
+        self.registered_with.clear();
         Ok(())
     }
 
@@ -93,11 +135,11 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
         interest: Interest,
         trigger: Trigger,
     ) -> io::Result<()> {
-        self.owner.expect_none()?;
+        self.registered_with.check_register()?;
         let watch = Watch { token, interest, trigger };
         let source = self.raw();
         registry.queue().backend.register(source, &mut self.registration, watch)?;
-        self.owner.set(registry);
+        self.registered_with.set(registry);
         Ok(())
     }
 
@@ -109,7 +151,7 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
         interest: Interest,
         trigger: Trigger,
     ) -> io::Result<()> {
-        self.owner.expect(registry)?;
+        self.registered_with.check_reregister(registry)?;
         let watch = Watch { token, interest, trigger };
         let source = self.raw();
         registry.queue().backend.reregister(source, &mut self.registration, watch)
@@ -131,61 +173,12 @@ impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
     }
 }
 
-/// In debug builds, the queue that a source is registered with, for the misuse that the OS cannot tell: kqueue takes a
-/// second registration for a change of the first, and no OS knows of the other queue of a source. Nothing in release
-/// builds.
-#[cfg(debug_assertions)]
-#[derive(Default)]
-struct Owner(Mutex<Weak<Queue>>);
-
-#[cfg(debug_assertions)]
-impl Owner {
-    /// The source is not registered with any queue that still exists.
-    fn expect_none(&mut self) -> io::Result<()> {
-        match self.queue().strong_count() {
-            0 => Ok(()),
-            _ => Err(already_registered()),
-        }
+/// What I/O that failed has used up: nothing if it did not come as far as the source, or if the peer is gone for good (a
+/// pipe says so as often as it is asked).
+fn spent<R>(result: &io::Result<R>, needed: Interest) -> Option<Spent> {
+    match result.as_ref().err()?.kind() {
+        io::ErrorKind::WouldBlock => Some(Spent::Readiness(needed)),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput => None,
+        _ => Some(Spent::Error),
     }
-
-    /// The source is registered with this queue, or was taken over with its registration from another owner.
-    fn expect(&mut self, registry: &Registry) -> io::Result<()> {
-        let queue = self.queue();
-        if ptr::eq(queue.as_ptr(), Arc::as_ptr(registry.queue())) { Ok(()) } else { Err(not_registered()) }
-    }
-
-    fn set(&mut self, registry: &Registry) {
-        *self.queue() = Arc::downgrade(registry.queue());
-    }
-
-    fn clear(&mut self) {
-        *self.queue() = Weak::new();
-    }
-
-    fn queue(&mut self) -> &mut Weak<Queue> {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(not(debug_assertions))]
-#[derive(Default)]
-struct Owner {}
-
-#[cfg(not(debug_assertions))]
-impl Owner {
-    #[inline]
-    fn expect_none(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    #[inline]
-    fn expect(&mut self, _registry: &Registry) -> io::Result<()> {
-        Ok(())
-    }
-
-    #[inline]
-    fn set(&mut self, _registry: &Registry) {}
-
-    #[inline]
-    fn clear(&mut self) {}
 }

@@ -30,10 +30,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// An event as the OS writes it, or [`Plain`].
     type Event: RawEvent;
 
-    /// See `Poll::SHORT_IO_DRAINS`. False where only a `WouldBlock` arms a direction again.
-    #[cfg(feature = "os-poll")]
-    const SHORT_IO_DRAINS: bool;
-
     #[cfg(feature = "os-poll")]
     fn new() -> io::Result<Self>;
 
@@ -72,7 +68,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     fn detach(_registration: Self::Registration) {}
 
     /// I/O on `source` has used up what is `spent`: where readiness is emulated, an edge-triggered registration waits for
-    /// it again from now on. Where the kernel does that, there is nothing to do.
+    /// it again from now on. Where the kernel does that, there is nothing to do, and this is not called: see `io_source.rs`.
+    /// If it fails, nothing was changed, and calling it again does what it should have done.
     #[inline]
     fn rearm(_source: RawSource, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
@@ -176,13 +173,30 @@ pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
     io.as_raw_socket()
 }
 
-/// The error of registering a source twice.
+// The errors of misuse: on Unix those that epoll has for it, so that they are the same whoever notices, the kernel, a backend,
+// or the check in debug builds.
+
+/// The error of registering a source twice, or of changing a registration with another queue.
+#[cfg(not(windows))]
 #[cfg_attr(not(debug_assertions), allow(dead_code))] // epoll and kqueue have their own, or none
+pub(crate) fn already_registered() -> io::Error {
+    io::Error::from_raw_os_error(libc::EEXIST)
+}
+
+/// The error of registering a source twice, or of changing a registration with another queue.
+#[cfg(windows)]
 pub(crate) fn already_registered() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
 }
 
 /// The error of changing or ending a registration that is not there.
+#[cfg(not(windows))]
+pub(crate) fn not_registered() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOENT)
+}
+
+/// The error of changing or ending a registration that is not there.
+#[cfg(windows)]
 pub(crate) fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
 }
@@ -248,6 +262,10 @@ cfg_if! {
 }
 
 pub(crate) use self::backend::Selector;
+
+/// Whose exit can be watched for depends on the system, on Linux whatever the backend is.
+#[cfg(all(feature = "os-ext", target_os = "linux"))]
+pub(crate) mod child_exit;
 
 // What several of them use.
 

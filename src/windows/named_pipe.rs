@@ -40,7 +40,8 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 /// - I/O works from the time the pipe was registered; before that, it says `WouldBlock`.
 /// - What `write` has taken may still be on its way; a failure of it is told by the next `write`. Dropping the pipe lets a
 ///   write that is under way come to its end, as long as the `Poll` goes on; dropping the `Poll` ends it.
-/// - A pipe stays with the first `Poll` that it was registered with.
+/// - A pipe stays with the first `Poll` that it was registered with; each call of another one's gives
+///   [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
 /// - It is edge-triggered only.
 /// - In message mode a message that is longer than what one read asked for comes in several reads; two messages never come
 ///   in one.

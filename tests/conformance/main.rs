@@ -4,6 +4,7 @@
 
 mod util;
 
+mod conditions;
 mod debug;
 mod drop;
 mod edge;
@@ -20,6 +21,8 @@ mod waker;
 
 #[cfg(unix)]
 mod addresses;
+#[cfg(target_os = "linux")]
+mod child_exit;
 #[cfg(unix)]
 mod fds;
 #[cfg(unix)]

@@ -53,8 +53,6 @@ impl Backend for Selector {
     type Registration = ();
     type Event = Plain<KqueueFlags>;
 
-    const SHORT_IO_DRAINS: bool = true;
-
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing.
         let kqueue = check(unsafe { libc::kqueue() })?;
@@ -177,7 +175,8 @@ impl Selector {
     /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
     fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, Notes>> {
         if additions(watch) == [None; 3] {
-            let reason = "a descriptor is watched for reading or writing; an AIO request names its queue itself";
+            let reason =
+                "`Interest::AIO` and `Interest::LIO` cannot watch a descriptor: an AIO request names its queue itself";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         let notes = lock(&self.notes);
