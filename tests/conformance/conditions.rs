@@ -218,6 +218,7 @@ fn urgent_data_is_told_again_if_it_comes_between_would_block_and_poll() {
 
 /// An event that tells of an end says that there is something to read, which stays true.
 #[test]
+#[cfg_attr(windows, ignore = "Wine tells of the end only when what was sent before has been read")]
 fn the_end_of_a_stream_is_told_once_whatever_is_read_of_it() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, mut theirs) = tcp_pair();

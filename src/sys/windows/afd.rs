@@ -14,13 +14,17 @@ use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{FILE_OPEN, NtCancelIoFileEx, NtCreateFile};
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
-    HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_CANCELLED, STATUS_SUCCESS, UNICODE_STRING,
+    ERROR_INVALID_HANDLE, HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_CANCELLED, STATUS_NOT_FOUND, STATUS_SUCCESS,
+    UNICODE_STRING,
 };
 use windows_sys::Win32::Networking::WinSock::{
     INVALID_SOCKET, SIO_BASE_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT, SOCKET, WSAENOTSOCK, WSAIoctl,
 };
-use windows_sys::Win32::Storage::FileSystem::{FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE, SetFileCompletionNotificationModes,
+};
 use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, OVERLAPPED};
+use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_SET_EVENT_ON_HANDLE;
 
 use super::iocp::{Operation, Port};
 
@@ -65,7 +69,10 @@ impl Afd {
         // SAFETY: the handle is new, and nobody else's.
         let device = unsafe { OwnedHandle::from_raw_handle(handle) };
         port.associate(&device)?;
-        Ok(Afd(device))
+        // Nobody waits for the handle itself, so the kernel need not signal it with each completion.
+        // SAFETY: the handle is open.
+        let set = unsafe { SetFileCompletionNotificationModes(handle, FILE_SKIP_SET_EVENT_ON_HANDLE as u8) };
+        if set == 0 { Err(io::Error::last_os_error()) } else { Ok(Afd(device)) }
     }
 
     /// Asks for a completion when one of `events` holds for the socket.
@@ -80,6 +87,8 @@ impl Afd {
         socket: RawSocket,
         events: u32,
     ) -> io::Result<()> {
+        #[cfg(debug_assertions)]
+        super::faults::on_submission()?;
         let info = poll.0.get();
         // SAFETY: nobody else knows of the memory yet.
         unsafe { *info = PollInfo::new(socket, events) };
@@ -101,12 +110,17 @@ impl Afd {
         check(status)
     }
 
-    /// Asks for an end of the poll. It completes in any case: as cancelled, or as if nothing had been asked.
-    pub(crate) fn cancel(&self, operation: &Operation) {
+    /// Asks for an end of the poll. It completes in any case: as cancelled, or as if nothing had been asked. After an
+    /// error, only the latter.
+    pub(crate) fn cancel(&self, operation: &Operation) -> io::Result<()> {
         let mut status_block = IO_STATUS_BLOCK::default();
-        // SAFETY: the handle is open, and the address serves only to find the poll. If the poll is over, there is
-        // nothing to find.
-        unsafe { NtCancelIoFileEx(self.0.as_raw_handle(), operation.overlapped().cast(), &mut status_block) };
+        let overlapped = operation.overlapped().cast();
+        // SAFETY: the handle is open, and the address serves only to find the poll.
+        match unsafe { NtCancelIoFileEx(self.0.as_raw_handle(), overlapped, &mut status_block) } {
+            // The poll is over.
+            STATUS_NOT_FOUND => Ok(()),
+            status => check(status),
+        }
     }
 }
 
@@ -126,8 +140,8 @@ pub(crate) enum Answer {
     Events(u32),
     /// It was cancelled.
     Cancelled,
-    /// The socket cannot be polled: it is closed.
-    Failed,
+    /// The driver could not go on with it.
+    Failed(io::Error),
 }
 
 impl Poll {
@@ -141,15 +155,22 @@ impl Poll {
     ///
     /// The completion of the poll was dequeued, and none was started since.
     pub(crate) unsafe fn answer(&self, status: NTSTATUS) -> Answer {
+        #[cfg(debug_assertions)]
+        let status = super::faults::on_completion(status);
         // SAFETY: the caller vouches that nobody writes to it.
         let info = unsafe { &*self.0.get() };
         match status {
-            STATUS_SUCCESS if info.count == 0 => Answer::Events(0),
-            STATUS_SUCCESS => Answer::Events(info.events),
+            STATUS_SUCCESS if info.count != 0 => Answer::Events(info.events),
             STATUS_CANCELLED => Answer::Cancelled,
-            _ => Answer::Failed,
+            _ => check(status).map_or_else(Answer::Failed, |()| Answer::Events(0)),
         }
     }
+}
+
+/// Whether polling failed because the socket is closed, and the handle gone or that of something else. Any other failure
+/// may pass.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(code) if code == ERROR_INVALID_HANDLE as i32 || code == WSAENOTSOCK)
 }
 
 /// `AFD_POLL_INFO` with one `AFD_POLL_HANDLE_INFO`.

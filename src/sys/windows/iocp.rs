@@ -131,17 +131,19 @@ impl Port {
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Waits for packets, as many as the buffer has room for. There are none when the time, rounded up to milliseconds,
-    /// is over: or a little before that, since the kernel counts in ticks of its clock.
+    /// Waits for packets, no more than `room` (which is not zero) and no more than the buffer has room for. There are none
+    /// when the time, rounded up to milliseconds, is over: or a little before that, since the kernel counts in ticks of its
+    /// clock.
     pub(crate) fn dequeue<'b>(
         &self,
         buffer: &'b mut Packets,
+        room: usize,
         timeout: Option<Duration>,
     ) -> io::Result<impl Iterator<Item = Packet> + 'b> {
         let packets = &mut buffer.0;
         packets.clear();
         // What is too large for 32 bits as a number of bytes is not offered.
-        let room = packets.capacity().min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
+        let room = packets.capacity().min(room).min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
         let mut count = 0;
         let timeout = timeout.map_or(INFINITE, |timeout| milliseconds(timeout) as u32);
         // SAFETY: the port is open, and there is room for `room` packets.
@@ -184,7 +186,7 @@ impl Port {
         while !self.table().in_flight.is_empty() {
             let mut batch = Batch::default();
             let mut idle = true;
-            for packet in self.dequeue(&mut buffer, Some(PATIENCE)).into_iter().flatten() {
+            for packet in self.dequeue(&mut buffer, usize::MAX, Some(PATIENCE)).into_iter().flatten() {
                 idle = false;
                 let Packet::Completion { operation, bytes } = packet else { continue };
                 if let Some(owner) = self.take(operation) {
@@ -299,5 +301,10 @@ unsafe impl Sync for Packets {}
 impl Packets {
     pub(crate) fn with_capacity(capacity: usize) -> Packets {
         Packets(Vec::with_capacity(capacity))
+    }
+
+    /// For how many packets there is room.
+    pub(crate) fn room(&self) -> usize {
+        self.0.capacity()
     }
 }

@@ -4,32 +4,36 @@
 //! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
 //! - `afd.rs`: the driver's polls.
 //! - `afd_flags.rs`: what it says, and what that means.
+//! - `faults.rs`: failures of the driver on demand, in debug builds.
 //! - `pipe.rs`: one named pipe; readiness made of its operations.
+//! - `pool.rs`: the states of sockets that are free for the next, and the driver's handles.
 //! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
 
 mod afd;
 pub(crate) mod afd_flags;
+#[cfg(debug_assertions)]
+mod faults;
 mod iocp;
 #[cfg(feature = "os-ext")]
 mod pipe;
+mod pool;
 mod socket_state;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::time::{Duration, Instant};
 
-use self::afd::Afd;
 use self::afd_flags::{AfdFlags, RECEIVE};
 pub(crate) use self::iocp::Port;
-#[cfg(feature = "os-ext")]
 use self::iocp::{Packet, Packets};
 #[cfg(feature = "os-ext")]
 pub(crate) use self::pipe::Pipe;
+use self::pool::Pool;
 use self::socket_state::SocketState;
 pub(crate) use super::lock::lock;
 use super::time::TimeLeft;
@@ -38,9 +42,13 @@ use crate::Token;
 use crate::event::Event;
 use crate::queue::AtomicToken;
 
-/// How many sockets share a handle of the driver. The driver goes through a handle's polls one by one when it looks for
-/// one to cancel, and a handle for each socket would be a waste of handles.
-const SOCKETS_PER_HANDLE: usize = 32;
+/// How long one wait of the kernel's lasts at most. It does not count the time that the machine sleeps (since Windows 8),
+/// while a time-out does, and the clock that it is measured by: after a sleep, a time-out that has passed is noticed no
+/// later than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// After how long polls of the driver that failed are tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 pub(crate) struct Selector {
     shared: Arc<Shared>,
@@ -97,9 +105,9 @@ impl Backend for Selector {
         }
         let base = afd::base_socket(socket)?;
         let shared = &self.shared;
-        let state = shared.free_state()?;
-        if let Err(error) = state.begin(base, watch) {
-            lock(&shared.pool).free.push_back(state);
+        let state = lock(&shared.pool).take(&shared.port)?;
+        if let Err(error) = state.begin(base, watch, shared.resting_batch().as_deref_mut()) {
+            shared.end(state);
             return Err(error);
         }
         *registration = Registration { queue: Arc::downgrade(shared), socket, state: Some(state) };
@@ -108,10 +116,10 @@ impl Backend for Selector {
 
     fn reregister(&self, socket: RawSocket, registration: &mut Registration, watch: Watch) -> io::Result<()> {
         match &registration.state {
-            Some(state) if registration.belongs_to(&self.shared) => state.replace(watch),
+            Some(state) if registration.belongs_to(&self.shared) => self.shared.replace(state, watch),
             Some(_) if registration.queue.strong_count() > 0 => Err(already_registered()),
             Some(_) => Err(not_registered()),
-            None => self.shared.detached(socket)?.replace(watch),
+            None => self.shared.replace(&self.shared.detached(socket)?, watch),
         }
     }
 
@@ -183,13 +191,18 @@ impl Shared {
         timeout: Option<Duration>,
         waker: &AtomicToken,
     ) -> io::Result<bool> {
-        batch.resume();
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
+        batch.resume();
         loop {
+            batch.try_again(buffer.room());
             batch.resubmitted = false;
             let mut notified = false;
-            for packet in self.port.dequeue(buffer, left)? {
+            let room = buffer.room() - batch.events.len();
+            if room == 0 {
+                return Ok(false);
+            }
+            for packet in self.port.dequeue(buffer, room, batch.longest_wait(left))? {
                 match packet {
                     Packet::Notification(number) => notified |= number == self.waker.load(Ordering::Acquire),
                     Packet::Completion { operation, bytes } => {
@@ -212,42 +225,29 @@ impl Shared {
         }
     }
 
-    fn free_state(&self) -> io::Result<Arc<SocketState>> {
-        let mut pool = lock(&self.pool);
-        if let Some(state) = pool.free.pop_front() {
-            return Ok(state);
-        }
-        let afd = match &pool.newest {
-            Some(afd) if pool.made % SOCKETS_PER_HANDLE != 0 => Arc::clone(afd),
-            _ => Arc::clone(pool.newest.insert(Arc::new(Afd::open(&self.port)?))),
-        };
-        pool.made += 1;
-        // Room for all of them, so that giving one back allocates nothing.
-        let made = pool.made;
-        pool.free.reserve(made);
-        Ok(Arc::new(SocketState::new(afd, Arc::clone(&self.port))))
+    fn replace(&self, state: &Arc<SocketState>, watch: Watch) -> io::Result<()> {
+        state.replace(watch, self.resting_batch().as_deref_mut())
     }
 
     /// Ends a registration.
     fn end(&self, state: Arc<SocketState>) {
-        state.end();
-        lock(&self.pool).free.push_back(state);
+        let free = state.end();
+        let mut pool = lock(&self.pool);
+        if free { pool.give_back(state) } else { pool.lost() }
+    }
+
+    /// The batch, unless a `select` is running.
+    fn resting_batch(&self) -> Option<MutexGuard<'_, Batch>> {
+        match self.batch.try_lock() {
+            Ok(batch) => Some(batch),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn detached(&self, socket: RawSocket) -> io::Result<Arc<SocketState>> {
         lock(&self.detached).get(&socket).cloned().ok_or_else(not_registered)
     }
-}
-
-/// States that no socket uses. Each stays with its handle of the driver.
-#[derive(Default)]
-struct Pool {
-    /// Used in turn, so that the polls of most have come to their end.
-    free: VecDeque<Arc<SocketState>>,
-    /// The number of states that were made.
-    made: usize,
-    /// The handle opened last.
-    newest: Option<Arc<Afd>>,
 }
 
 /// What completions bring in.
@@ -256,8 +256,11 @@ pub(crate) struct Batch {
     /// Which one it is. A later one has a larger number.
     number: u64,
     events: Vec<Event>,
-    /// To be asked for again by the next `select`.
+    /// To be asked for by the next `select`.
     queued: Vec<Arc<SocketState>>,
+    /// Those whose poll has failed, and when to try again.
+    failed: Vec<Arc<SocketState>>,
+    try_again_at: Option<Instant>,
     /// A poll was submitted in place of one that was of no use.
     resubmitted: bool,
 }
@@ -287,9 +290,34 @@ impl Batch {
 
     fn resume(&mut self) {
         self.number += 1;
-        for state in self.queued.drain(..) {
-            state.resume();
+        // Nothing is queued meanwhile, and the memory stays.
+        let mut queued = mem::take(&mut self.queued);
+        queued.drain(..).for_each(|state| state.resume(self));
+        self.queued = queued;
+    }
+
+    fn try_again_later(&mut self, state: Arc<SocketState>) {
+        self.failed.push(state);
+        self.try_again_at.get_or_insert_with(|| Instant::now() + TRY_AGAIN);
+    }
+
+    /// Resumes those whose poll has failed, if it is time. Each of them may report an event.
+    fn try_again(&mut self, room: usize) {
+        let Some(time) = self.try_again_at.filter(|&time| time <= Instant::now()) else { return };
+        let count = self.failed.len().min(room);
+        let states: Vec<_> = self.failed.drain(..count).collect();
+        self.try_again_at = if self.failed.is_empty() { None } else { Some(time) };
+        states.iter().for_each(|state| state.resume(self));
+    }
+
+    /// How long to wait at a stretch.
+    fn longest_wait(&self, left: Option<Duration>) -> Option<Duration> {
+        if !self.events.is_empty() {
+            return Some(Duration::ZERO);
         }
+        let until_again = self.try_again_at.map(|time| time.saturating_duration_since(Instant::now()));
+        let stretch = left.map(|left| left.min(LONGEST_WAIT));
+        [stretch, until_again].into_iter().flatten().min()
     }
 }
 
