@@ -308,3 +308,81 @@ impl Packets {
         self.0.capacity()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Does nothing but to be kept alive.
+    struct Nothing(Operation);
+
+    impl InFlight for Nothing {
+        fn completed(self: Arc<Self>, _operation: usize, _bytes: usize, _batch: &mut Batch) {}
+
+        fn cancel(&self) {}
+    }
+
+    /// Two posted packets with a pointer that is not this crate's, as of I/O that somebody else began on a handle of the
+    /// port's, and with none.
+    #[test]
+    fn a_packet_that_is_not_ours_is_found_nowhere() {
+        let port = Port::new().unwrap();
+        let mut foreign = OVERLAPPED::default();
+        port.post_packet(&mut foreign, 1, COMPLETION).unwrap();
+        port.post_packet(ptr::null_mut(), 1, COMPLETION).unwrap();
+        port.post_packet(ptr::null_mut(), 1, 0).unwrap();
+        let mut buffer = Packets::with_capacity(8);
+        let packets: Vec<_> = port.dequeue(&mut buffer, 8, Some(Duration::ZERO)).unwrap().collect();
+        assert_eq!(packets.len(), 3);
+        for packet in packets {
+            let Packet::Completion { operation, .. } = packet else { panic!("taken for a notification") };
+            assert!(port.take(operation).is_none());
+        }
+    }
+
+    #[test]
+    fn nothing_starts_on_a_closed_port_and_what_was_started_is_given_back() {
+        let port = Port::new().unwrap();
+        let nothing = Arc::new(Nothing(Operation::new()));
+        let post = || port.start(&nothing, |nothing| &nothing.0, |at| port.post_packet(at, 0, COMPLETION));
+        post().unwrap();
+        // In flight: it cannot start twice.
+        assert!(post().is_err());
+        assert_eq!(Arc::strong_count(&nothing), 2);
+        port.close();
+        assert_eq!(Arc::strong_count(&nothing), 1);
+        assert_eq!(post().unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(Arc::strong_count(&nothing), 1);
+    }
+
+    #[test]
+    fn a_start_that_fails_keeps_nothing() {
+        let port = Port::new().unwrap();
+        let nothing = Arc::new(Nothing(Operation::new()));
+        let failed = port.start(&nothing, |nothing| &nothing.0, |_| Err(io::ErrorKind::OutOfMemory.into()));
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+        assert_eq!(Arc::strong_count(&nothing), 1);
+    }
+
+    /// Wine has no limit, whatever the number is; Windows takes 0 for the number of processors.
+    #[test]
+    fn threads_that_polled_and_run_on_withhold_no_packets() {
+        assert_eq!(CONCURRENCY, u32::MAX);
+    }
+
+    #[test]
+    fn addresses_are_spread() {
+        use std::collections::HashSet;
+        use std::hash::Hash;
+
+        // Blocks of an allocator, a cache line to some pages apart.
+        for distance in [64, 176, 4096, 1 << 16] {
+            let hashes = (0..1024_usize).map(|index| {
+                let mut hasher = AddressHasher::default();
+                (0x7f00_0000 + index * distance).hash(&mut hasher);
+                hasher.finish() % 1024
+            });
+            assert!(hashes.collect::<HashSet<_>>().len() > 512, "{distance}");
+        }
+    }
+}

@@ -361,3 +361,31 @@ impl fmt::Debug for Registration {
         f.debug_struct("Registration").field("socket", &self.socket).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_out_is_waited_for_in_stretches_that_a_sleep_of_the_machine_cannot_extend() {
+        let batch = Batch::default();
+        let rows = [
+            (None, None),
+            (Some(Duration::ZERO), Some(Duration::ZERO)),
+            (Some(Duration::from_millis(10)), Some(Duration::from_millis(10))),
+            (Some(Duration::from_secs(3600)), Some(LONGEST_WAIT)),
+            (Some(Duration::MAX), Some(LONGEST_WAIT)),
+        ];
+        for (left, expected) in rows {
+            assert_eq!(batch.longest_wait(left), expected, "{left:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_tried_again_ends_a_stretch() {
+        let batch = Batch { try_again_at: Some(Instant::now() + TRY_AGAIN), ..Batch::default() };
+        for left in [None, Some(Duration::MAX)] {
+            assert!(batch.longest_wait(left).is_some_and(|time| time <= TRY_AGAIN));
+        }
+    }
+}
