@@ -11,6 +11,8 @@ use crate::peers::polling::Polling;
 use crate::peers::released::Released;
 use crate::peers::{Pipes, Queue};
 
+const LISTENER: usize = 1 << 20;
+
 /// Runs so many operations.
 type Program = Box<dyn FnMut(usize) -> io::Result<()>>;
 
@@ -125,12 +127,12 @@ fn tcp_echo_of_short_reads() -> io::Result<Program> {
 fn echo<Q: Queue + 'static>(until_would_block: bool) -> io::Result<Program> {
     const CONNECTIONS: usize = 64;
     let mut queue = Q::new()?;
-    let (listener, address) = queue.listen(any_port(), usize::MAX)?;
+    let (listener, address) = queue.listen(any_port(), LISTENER)?;
     // Clients are even, servers odd.
     let mut streams = Vec::new();
     for token in (0..2 * CONNECTIONS).step_by(2) {
         streams.push(queue.connect(address)?);
-        streams.push(wait(&mut queue, |queue| now(queue.accept(&listener, usize::MAX)))?);
+        streams.push(wait(&mut queue, |queue| now(queue.accept(&listener, LISTENER)))?);
         for token in [token, token + 1] {
             queue.register(&mut streams[token], token, false)?;
         }
@@ -194,7 +196,6 @@ fn udp_echo<Q: Queue + 'static>() -> io::Result<Program> {
 }
 
 fn connect<Q: Queue + 'static>() -> io::Result<Program> {
-    const LISTENER: usize = 0;
     const CLIENT: usize = 1;
     const SERVER: usize = 2;
 
@@ -232,9 +233,9 @@ fn connect<Q: Queue + 'static>() -> io::Result<Program> {
 /// A queue, and the two ends of a connection.
 fn pair<Q: Queue>() -> io::Result<(Q, Q::Listener, [Q::Stream; 2])> {
     let mut queue = Q::new()?;
-    let (listener, address) = queue.listen(any_port(), usize::MAX)?;
+    let (listener, address) = queue.listen(any_port(), LISTENER)?;
     let client = queue.connect(address)?;
-    let server = wait(&mut queue, |queue| now(queue.accept(&listener, usize::MAX)))?;
+    let server = wait(&mut queue, |queue| now(queue.accept(&listener, LISTENER)))?;
     Ok((queue, listener, [client, server]))
 }
 
