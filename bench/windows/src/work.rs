@@ -48,11 +48,11 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-pub fn measure_all(quick: bool) -> io::Result<()> {
+pub fn measure(quick: bool, title: &str) -> io::Result<()> {
     let rounds = if quick { 3 } else { 60 };
     println!("| one operation of | this crate | mio 1.2.5 | polling 3.11 | to mio 1.2.5 | to polling |");
     println!("|---|--:|--:|--:|--:|--:|");
-    for row in rows() {
+    for row in rows().into_iter().filter(|row| row.title.contains(title)) {
         let mut programs = Vec::new();
         for start in row.start {
             let mut program = start.map(|start| start()).transpose()?;
