@@ -105,8 +105,14 @@ impl Backend for Selector {
         }
         let base = afd::base_socket(socket)?;
         let shared = &self.shared;
-        let state = lock(&shared.pool).take(&shared.port)?;
-        if let Err(error) = state.begin(base, watch, shared.resting_batch().as_deref_mut()) {
+        let (state, states) = lock(&shared.pool).take(&shared.port)?;
+        let mut batch = shared.resting_batch();
+        if let Some(batch) = &mut batch {
+            batch.make_room(states);
+        }
+        let begun = state.begin(base, watch, batch.as_deref_mut());
+        drop(batch);
+        if let Err(error) = begun {
             shared.end(state);
             return Err(error);
         }
@@ -294,6 +300,11 @@ impl Batch {
             }
             _ => {}
         }
+    }
+
+    /// For so many that are queued at a time, so that queueing allocates nothing.
+    fn make_room(&mut self, states: usize) {
+        self.queued.reserve(states.saturating_sub(self.queued.len()));
     }
 
     fn resume(&mut self) {

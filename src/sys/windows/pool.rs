@@ -28,15 +28,16 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn take(&mut self, port: &Arc<Port>) -> io::Result<Arc<SocketState>> {
+    /// A state, and the number of states that there are.
+    pub(crate) fn take(&mut self, port: &Arc<Port>) -> io::Result<(Arc<SocketState>, usize)> {
         if let Some(state) = self.free.pop_front() {
-            return Ok(state);
+            return Ok((state, self.states));
         }
         let afd = self.handle_with_room(port)?;
         self.states += 1;
         // Room for all of them, so that giving one back allocates nothing.
         self.free.reserve(self.states);
-        Ok(Arc::new(SocketState::new(afd, Arc::clone(port))))
+        Ok((Arc::new(SocketState::new(afd, Arc::clone(port))), self.states))
     }
 
     pub(crate) fn give_back(&mut self, state: Arc<SocketState>) {
@@ -78,7 +79,7 @@ mod tests {
     fn states_and_handles_of_a_peak_are_given_back() {
         let port = Arc::new(Port::new().unwrap());
         let mut pool = Pool::default();
-        let peak: Vec<_> = (0..2_000).map(|_| pool.take(&port).unwrap()).collect();
+        let peak: Vec<_> = (0..2_000).map(|_| pool.take(&port).unwrap().0).collect();
         assert_eq!((pool.states, pool.handles.len()), (2_000, 63));
         // Every hundredth stays, each on another handle.
         let (rest, gone): (Vec<_>, Vec<_>) = peak.into_iter().enumerate().partition(|(number, _)| number % 100 == 0);
@@ -88,7 +89,7 @@ mod tests {
         assert!(pool.free.capacity() < 2_000);
         // What has room is used before another handle is opened.
         let handles = pool.handles.len();
-        let more: Vec<_> = (0..500).map(|_| pool.take(&port).unwrap()).collect();
+        let more: Vec<_> = (0..500).map(|_| pool.take(&port).unwrap().0).collect();
         assert_eq!(pool.handles.len(), handles);
         assert!(pool.handles.iter().all(|afd| Arc::strong_count(afd) <= SOCKETS_PER_HANDLE + 1));
         more.into_iter().for_each(|state| pool.give_back(state));
