@@ -1,11 +1,12 @@
 //! The model: what is known of every source, and what follows for its events.
 
 use std::collections::HashMap;
+use std::env;
 use std::io::ErrorKind;
 use std::mem;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use crate::program::{End, PAIRS, Step, is_priority};
 
 /// The queue turns states into edges itself.
 const EMULATED: bool = cfg!(any(windows, mio_backend = "poll", mio_unsupported_force_poll_poll));
+
+/// Whether the driver of Windows' sockets fails now and then, on demand.
+static FAULTS: LazyLock<bool> = LazyLock::new(|| env::var_os("MIO_FAIL_POLLS").is_some());
 
 /// An event that has not come after this long never will.
 const HANG: Duration = Duration::from_secs(5);
@@ -583,6 +587,15 @@ impl<F: Feed> World<F> {
         let pair = self.pairs[end.pair].as_mut().expect("a live token is that of an open pair");
         let [incoming, outgoing] = [&pair.flows[1 - end.side], &pair.flows[end.side]];
         let registered = pair.sides[end.side].registered.as_mut().expect("a live token is that of a registration");
+
+        // A queue tells with an error that it could not watch a source, which failures on demand bring about.
+        if *FAULTS && event.is_error() && incoming.intact() && outgoing.intact() {
+            registered.touched = false;
+            registered.fired = true;
+            registered.read_armed &= !event.is_readable();
+            registered.write_armed &= !event.is_writable();
+            return registered.trigger != Trigger::Level;
+        }
 
         let closed = event.is_read_closed() || event.is_write_closed() || event.is_error();
         // The end of a connection comes unasked, and some queues (AFD) say that both directions are ready for it.

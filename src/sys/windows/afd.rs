@@ -14,7 +14,8 @@ use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{FILE_OPEN, NtCancelIoFileEx, NtCreateFile};
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
-    ERROR_INVALID_HANDLE, HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_CANCELLED, STATUS_SUCCESS, UNICODE_STRING,
+    ERROR_INVALID_HANDLE, HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_CANCELLED, STATUS_NOT_FOUND, STATUS_SUCCESS,
+    UNICODE_STRING,
 };
 use windows_sys::Win32::Networking::WinSock::{
     INVALID_SOCKET, SIO_BASE_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT, SOCKET, WSAENOTSOCK, WSAIoctl,
@@ -87,7 +88,8 @@ impl Afd {
         socket: RawSocket,
         events: u32,
     ) -> io::Result<()> {
-        injected_fault()?;
+        #[cfg(debug_assertions)]
+        super::faults::on_submission()?;
         let info = poll.0.get();
         // SAFETY: nobody else knows of the memory yet.
         unsafe { *info = PollInfo::new(socket, events) };
@@ -109,50 +111,16 @@ impl Afd {
         check(status)
     }
 
-    /// Asks for an end of the poll. It completes in any case: as cancelled, or as if nothing had been asked.
-    pub(crate) fn cancel(&self, operation: &Operation) {
+    /// Asks for an end of the poll. It completes in any case: as cancelled, or as if nothing had been asked. After an
+    /// error, only the latter.
+    pub(crate) fn cancel(&self, operation: &Operation) -> io::Result<()> {
         let mut status_block = IO_STATUS_BLOCK::default();
-        // SAFETY: the handle is open, and the address serves only to find the poll. If the poll is over, there is
-        // nothing to find.
-        unsafe { NtCancelIoFileEx(self.0.as_raw_handle(), operation.overlapped().cast(), &mut status_block) };
-    }
-}
-
-/// Whether a poll failed because the socket's handle is closed, or belongs to something else by now.
-pub(crate) fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(ERROR_INVALID_HANDLE as i32)
-}
-
-#[cfg(not(test))]
-#[inline]
-fn injected_fault() -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(test)]
-use faults::injected_fault;
-
-/// Failures of the submitting call, for tests: of the thread's own calls alone.
-#[cfg(test)]
-pub(crate) mod faults {
-    use std::cell::RefCell;
-    use std::io;
-
-    use windows_sys::Win32::Foundation::ERROR_NO_SYSTEM_RESOURCES;
-
-    thread_local! {
-        static FAILS: RefCell<Box<dyn FnMut() -> bool>> = RefCell::new(Box::new(|| false));
-    }
-
-    /// From now on, `fails` says of each call whether it does.
-    pub(crate) fn inject(fails: impl FnMut() -> bool + 'static) {
-        FAILS.set(Box::new(fails));
-    }
-
-    pub(super) fn injected_fault() -> io::Result<()> {
-        match FAILS.with_borrow_mut(|fails| fails()) {
-            true => Err(io::Error::from_raw_os_error(ERROR_NO_SYSTEM_RESOURCES as i32)),
-            false => Ok(()),
+        let overlapped = operation.overlapped().cast();
+        // SAFETY: the handle is open, and the address serves only to find the poll.
+        match unsafe { NtCancelIoFileEx(self.0.as_raw_handle(), overlapped, &mut status_block) } {
+            // The poll is over.
+            STATUS_NOT_FOUND => Ok(()),
+            status => check(status),
         }
     }
 }
@@ -173,10 +141,8 @@ pub(crate) enum Answer {
     Events(u32),
     /// It was cancelled.
     Cancelled,
-    /// There is no such socket any more.
-    Gone,
-    /// The driver could not poll it this time.
-    Failed,
+    /// The driver could not go on with it.
+    Failed(io::Error),
 }
 
 impl Poll {
@@ -190,16 +156,22 @@ impl Poll {
     ///
     /// The completion of the poll was dequeued, and none was started since.
     pub(crate) unsafe fn answer(&self, status: NTSTATUS) -> Answer {
+        #[cfg(debug_assertions)]
+        let status = super::faults::on_completion(status);
         // SAFETY: the caller vouches that nobody writes to it.
         let info = unsafe { &*self.0.get() };
         match status {
-            STATUS_SUCCESS if info.count == 0 => Answer::Events(0),
-            STATUS_SUCCESS => Answer::Events(info.events),
+            STATUS_SUCCESS if info.count != 0 => Answer::Events(info.events),
             STATUS_CANCELLED => Answer::Cancelled,
-            _ if check(status).is_err_and(|error| is_gone(&error)) => Answer::Gone,
-            _ => Answer::Failed,
+            _ => check(status).map_or_else(Answer::Failed, |()| Answer::Events(0)),
         }
     }
+}
+
+/// Whether polling failed because the socket is closed, and the handle gone or that of something else. Any other failure
+/// may pass.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(code) if code == ERROR_INVALID_HANDLE as i32 || code == WSAENOTSOCK)
 }
 
 /// `AFD_POLL_INFO` with one `AFD_POLL_HANDLE_INFO`.

@@ -20,6 +20,9 @@ pub(crate) const ACCEPT: u32 = 0x80;
 /// The attempt to connect has failed.
 pub(crate) const CONNECT_FAIL: u32 = 0x100;
 
+/// Not one of the driver's: it cannot watch the socket at present, for lack of memory or the like.
+pub(crate) const UNWATCHED: u32 = 1 << 31;
+
 /// `AFD_POLL_RECEIVE` and its like.
 #[derive(Copy, Clone)]
 pub(crate) struct AfdFlags(pub(crate) u32);
@@ -41,7 +44,7 @@ impl Flags for AfdFlags {
         Readiness::EMPTY
             .with(Readiness::READABLE, failed || self.any(RECEIVE | ACCEPT | DISCONNECT))
             .with(Readiness::WRITABLE, failed || self.any(SEND))
-            .with(Readiness::ERROR, self.any(CONNECT_FAIL))
+            .with(Readiness::ERROR, self.any(CONNECT_FAIL | UNWATCHED))
             .with(Readiness::READ_CLOSED, failed || self.any(DISCONNECT))
             .with(Readiness::WRITE_CLOSED, failed)
     }
@@ -56,6 +59,7 @@ impl fmt::Debug for AfdFlags {
             (self.any(ABORT), "AFD_POLL_ABORT"),
             (self.any(ACCEPT), "AFD_POLL_ACCEPT"),
             (self.any(CONNECT_FAIL), "AFD_POLL_CONNECT_FAIL"),
+            (self.any(UNWATCHED), "not watched"),
         ];
         write_names(f, &names)
     }
@@ -70,7 +74,7 @@ mod tests {
         let (read, write) = (Readiness::READABLE, Readiness::WRITABLE);
         let (error, read_closed) = (Readiness::ERROR, Readiness::READ_CLOSED);
         let write_closed = Readiness::WRITE_CLOSED;
-        let rows: [(u32, &[Readiness]); 9] = [
+        let rows: [(u32, &[Readiness]); 10] = [
             (0, &[]),
             (RECEIVE, &[read]),
             (ACCEPT, &[read]),
@@ -80,6 +84,7 @@ mod tests {
             (ABORT, &[read, write, read_closed, write_closed]),
             (CONNECT_FAIL, &[read, write, error, read_closed, write_closed]),
             (LOCAL_CLOSE, &[]),
+            (UNWATCHED | RECEIVE, &[read, error]),
         ];
         for (flags, hints) in rows {
             let expected = hints.iter().fold(Readiness::EMPTY, |set, &hint| set.with(hint, true));

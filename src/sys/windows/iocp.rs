@@ -145,19 +145,21 @@ impl Port {
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Waits for packets, as many as the buffer has room for. There are none when the time, rounded up to milliseconds,
-    /// is over: or a little before that, since the kernel counts in ticks of its clock.
+    /// Waits for packets, no more than `room` (which is not zero) and no more than the buffer has room for. There are none
+    /// when the time, rounded up to milliseconds, is over: or a little before that, since the kernel counts in ticks of its
+    /// clock.
     pub(crate) fn dequeue<'b>(
         &self,
         buffer: &'b mut Packets,
+        room: usize,
         timeout: Option<Duration>,
     ) -> io::Result<impl Iterator<Item = Packet> + 'b> {
         let packets = &mut buffer.0;
         packets.clear();
         if self.has_unposted.load(Ordering::Acquire) {
-            self.take_unposted(packets);
+            self.take_unposted(packets, room);
         } else {
-            self.wait(packets, timeout)?;
+            self.wait(packets, room, timeout)?;
         }
         Ok(packets.iter().map(|packet| match packet.lpCompletionKey {
             NOTIFICATION => Packet::Notification,
@@ -168,9 +170,9 @@ impl Port {
         }))
     }
 
-    fn wait(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, timeout: Option<Duration>) -> io::Result<()> {
+    fn wait(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
         // What is too large for 32 bits as a number of bytes is not offered.
-        let room = packets.capacity().min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
+        let room = packets.capacity().min(room).min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
         let timeout = timeout.map_or(INFINITE, |timeout| milliseconds(timeout) as u32);
         let mut count = 0;
         // SAFETY: the port is open, and there is room for `room` packets.
@@ -186,9 +188,9 @@ impl Port {
     }
 
     /// As many of those that were not posted as there is room for.
-    fn take_unposted(&self, packets: &mut Vec<OVERLAPPED_ENTRY>) {
+    fn take_unposted(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, room: usize) {
         let mut table = self.table();
-        let count = table.unposted.len().min(packets.capacity());
+        let count = table.unposted.len().min(packets.capacity()).min(room);
         packets.extend(table.unposted.drain(..count).map(|operation| OVERLAPPED_ENTRY {
             lpCompletionKey: COMPLETION,
             lpOverlapped: ptr::without_provenance_mut(operation),
@@ -216,7 +218,7 @@ impl Port {
         while !self.table().in_flight.is_empty() {
             let mut batch = Batch::default();
             let mut idle = true;
-            for packet in self.dequeue(&mut buffer, Some(PATIENCE)).into_iter().flatten() {
+            for packet in self.dequeue(&mut buffer, usize::MAX, Some(PATIENCE)).into_iter().flatten() {
                 idle = false;
                 let Packet::Completion { operation, bytes } = packet else { continue };
                 if let Some(owner) = self.take(operation) {
@@ -338,24 +340,26 @@ impl Packets {
     pub(crate) fn with_capacity(capacity: usize) -> Packets {
         Packets(Vec::with_capacity(capacity))
     }
+
+    /// For how many packets there is room.
+    pub(crate) fn room(&self) -> usize {
+        self.0.capacity()
+    }
 }
 
-#[cfg(not(all(test, feature = "os-ext")))]
+#[cfg(not(test))]
 fn injected_failure() -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, feature = "os-ext"))]
+#[cfg(test)]
 use self::tests::injected_failure;
 
-#[cfg(all(test, feature = "os-ext"))]
+#[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::time::Instant;
 
     use super::*;
-    use crate::windows::NamedPipe;
-    use crate::{Events, Interest, Poll, Token};
 
     thread_local! {
         #[allow(clippy::missing_const_for_thread_local, reason = "it is const; the linter sees the macro's way for MinGW")]
@@ -366,13 +370,87 @@ mod tests {
         if POSTS_FAIL.get() { Err(io::ErrorKind::OutOfMemory.into()) } else { Ok(()) }
     }
 
+    /// Does nothing but to be kept alive.
+    struct Nothing(Operation);
+
+    impl InFlight for Nothing {
+        fn completed(self: Arc<Self>, _operation: usize, _bytes: usize, _batch: &mut Batch) {}
+
+        fn cancel(&self) {}
+    }
+
+    /// Two posted packets with a pointer that is not this crate's, as of I/O that somebody else began on a handle of the
+    /// port's, and with none.
     #[test]
-    fn any_number_of_threads_may_run_after_they_took_packets() {
+    fn a_packet_that_is_not_ours_is_found_nowhere() {
+        let port = Port::new().unwrap();
+        let mut foreign = OVERLAPPED::default();
+        port.post_packet(&mut foreign, COMPLETION).unwrap();
+        port.post_packet(ptr::null_mut(), COMPLETION).unwrap();
+        port.post_packet(ptr::null_mut(), 0).unwrap();
+        let mut buffer = Packets::with_capacity(8);
+        let packets: Vec<_> = port.dequeue(&mut buffer, 8, Some(Duration::ZERO)).unwrap().collect();
+        assert_eq!(packets.len(), 3);
+        for packet in packets {
+            let Packet::Completion { operation, .. } = packet else { panic!("taken for a notification") };
+            assert!(port.take(operation).is_none());
+        }
+    }
+
+    #[test]
+    fn nothing_starts_on_a_closed_port_and_what_was_started_is_given_back() {
+        let port = Port::new().unwrap();
+        let nothing = Arc::new(Nothing(Operation::new()));
+        let post = || port.start(&nothing, |nothing| &nothing.0, |at| port.post_packet(at, COMPLETION));
+        post().unwrap();
+        // In flight: it cannot start twice.
+        assert!(post().is_err());
+        assert_eq!(Arc::strong_count(&nothing), 2);
+        port.close();
+        assert_eq!(Arc::strong_count(&nothing), 1);
+        assert_eq!(post().unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(Arc::strong_count(&nothing), 1);
+    }
+
+    #[test]
+    fn a_start_that_fails_keeps_nothing() {
+        let port = Port::new().unwrap();
+        let nothing = Arc::new(Nothing(Operation::new()));
+        let failed = port.start(&nothing, |nothing| &nothing.0, |_| Err(io::ErrorKind::OutOfMemory.into()));
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+        assert_eq!(Arc::strong_count(&nothing), 1);
+    }
+
+    /// Wine has no limit, whatever the number is; Windows takes 0 for the number of processors.
+    #[test]
+    fn threads_that_polled_and_run_on_withhold_no_packets() {
         assert_eq!(CONCURRENCY, u32::MAX);
     }
 
     #[test]
+    fn addresses_are_spread() {
+        use std::collections::HashSet;
+        use std::hash::Hash;
+
+        // Blocks of an allocator, a cache line to some pages apart.
+        for distance in [64, 176, 4096, 1 << 16] {
+            let hashes = (0..1024_usize).map(|index| {
+                let mut hasher = AddressHasher::default();
+                (0x7f00_0000 + index * distance).hash(&mut hasher);
+                hasher.finish() % 1024
+            });
+            assert!(hashes.collect::<HashSet<_>>().len() > 512, "{distance}");
+        }
+    }
+
+    #[cfg(feature = "os-ext")]
+    #[test]
     fn what_the_port_takes_no_packet_for_comes_with_the_next_poll() {
+        use std::time::Instant;
+
+        use crate::windows::NamedPipe;
+        use crate::{Events, Interest, Poll, Token};
+
         let name = format!(r"\\.\pipe\mio-unposted-{}", std::process::id());
         let mut server = NamedPipe::new(&name).unwrap();
         let client = std::fs::OpenOptions::new().read(true).write(true).open(&name).unwrap();

@@ -4,34 +4,39 @@
 //! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
 //! - `afd.rs`: the driver's polls.
 //! - `afd_flags.rs`: what it says, and what that means.
+//! - `faults.rs`: failures of the driver on demand, in debug builds.
 //! - `pipe.rs`: one named pipe; readiness made of its operations.
+//! - `pool.rs`: the states of sockets that are free for the next, and the driver's handles.
 //! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
 //! - `wait.rs`: one registered object of another kind, such as a process, that the system's thread pool waits for.
 
 mod afd;
 pub(crate) mod afd_flags;
+#[cfg(debug_assertions)]
+mod faults;
 mod iocp;
 #[cfg(feature = "os-ext")]
 mod pipe;
+mod pool;
 mod socket_state;
 #[cfg(feature = "os-ext")]
 pub(crate) mod wait;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
 use std::panic::RefUnwindSafe;
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::time::{Duration, Instant};
 
-use self::afd::Afd;
 use self::afd_flags::{AfdFlags, RECEIVE};
 pub(crate) use self::iocp::Port;
 use self::iocp::{Packet, Packets};
 #[cfg(feature = "os-ext")]
 pub(crate) use self::pipe::Pipe;
+use self::pool::Pool;
 use self::socket_state::SocketState;
 pub(crate) use super::lock::lock;
 use super::time::TimeLeft;
@@ -40,9 +45,13 @@ use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
 
-/// How many sockets share a handle of the driver. The driver goes through a handle's polls one by one when it looks for
-/// one to cancel, and a handle for each socket would be a waste of handles.
-const SOCKETS_PER_HANDLE: usize = 32;
+/// How long one wait of the kernel's lasts at most. It does not count the time that the machine sleeps (since Windows 8),
+/// while a time-out does, and the clock that it is measured by: after a sleep, a time-out that has passed is noticed no
+/// later than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// After how long polls of the driver that failed are tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 pub(crate) struct Selector {
     shared: Arc<Shared>,
@@ -96,9 +105,15 @@ impl Backend for Selector {
         }
         let base = afd::base_socket(socket)?;
         let shared = &self.shared;
-        let state = shared.free_state()?;
-        if let Err(error) = state.begin(base, watch) {
-            lock(&shared.pool).free.push_back(state);
+        let (state, states) = lock(&shared.pool).take(&shared.port)?;
+        let mut batch = shared.resting_batch();
+        if let Some(batch) = &mut batch {
+            batch.make_room(states);
+        }
+        let begun = state.begin(base, watch, batch.as_deref_mut());
+        drop(batch);
+        if let Err(error) = begun {
+            shared.end(state);
             return Err(error);
         }
         *registration = Registration { queue: Arc::downgrade(shared), socket, state: Some(state) };
@@ -107,10 +122,10 @@ impl Backend for Selector {
 
     fn reregister(&self, socket: RawSocket, registration: &mut Registration, watch: Watch) -> io::Result<()> {
         match &registration.state {
-            Some(state) if registration.belongs_to(&self.shared) => state.replace(watch),
+            Some(state) if registration.belongs_to(&self.shared) => self.shared.replace(state, watch),
             Some(_) if registration.queue.strong_count() > 0 => Err(already_registered()),
             Some(_) => Err(not_registered()),
-            None => self.shared.detached(socket)?.replace(watch),
+            None => self.shared.replace(&self.shared.detached(socket)?, watch),
         }
     }
 
@@ -181,15 +196,18 @@ impl Shared {
         timeout: Option<Duration>,
         waker: &AtomicToken,
     ) -> io::Result<bool> {
-        batch.resume();
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
+        batch.resume();
         loop {
+            batch.try_again(buffer.room());
             batch.resubmitted = false;
             let mut notified = false;
-            let mut idle = true;
-            for packet in self.port.dequeue(buffer, slice(left, batch.has_failed()))? {
-                idle = false;
+            let room = buffer.room() - batch.events.len();
+            if room == 0 {
+                return Ok(false);
+            }
+            for packet in self.port.dequeue(buffer, room, batch.longest_wait(left))? {
                 match packet {
                     Packet::Notification => notified = true,
                     Packet::Completion { operation, bytes } => {
@@ -209,64 +227,32 @@ impl Shared {
             if !batch.events.is_empty() || over {
                 return Ok(notified);
             }
-            if idle {
-                batch.ask_again();
-            }
         }
     }
 
-    fn free_state(&self) -> io::Result<Arc<SocketState>> {
-        let mut pool = lock(&self.pool);
-        if let Some(state) = pool.free.pop_front() {
-            return Ok(state);
-        }
-        let afd = match &pool.newest {
-            Some(afd) if pool.made % SOCKETS_PER_HANDLE != 0 => Arc::clone(afd),
-            _ => Arc::clone(pool.newest.insert(Arc::new(Afd::open(&self.port)?))),
-        };
-        pool.made += 1;
-        // Room for all of them, so that giving one back allocates nothing.
-        let made = pool.made;
-        pool.free.reserve(made);
-        Ok(Arc::new(SocketState::new(afd, Arc::clone(&self.port))))
+    fn replace(&self, state: &Arc<SocketState>, watch: Watch) -> io::Result<()> {
+        state.replace(watch, self.resting_batch().as_deref_mut())
     }
 
     /// Ends a registration.
     fn end(&self, state: Arc<SocketState>) {
-        state.end();
-        lock(&self.pool).free.push_back(state);
+        let free = state.end();
+        let mut pool = lock(&self.pool);
+        if free { pool.give_back(state) } else { pool.lost() }
+    }
+
+    /// The batch, unless a `select` is running.
+    fn resting_batch(&self) -> Option<MutexGuard<'_, Batch>> {
+        match self.batch.try_lock() {
+            Ok(batch) => Some(batch),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn detached(&self, socket: RawSocket) -> io::Result<Arc<SocketState>> {
         lock(&self.detached).get(&socket).cloned().ok_or_else(not_registered)
     }
-}
-
-/// The longest wait that the kernel is asked for. Its waits do not count the time for which the machine sleeps, the clock
-/// that says what is left does: so a machine that was suspended prolongs a time-out by this at most.
-const LONGEST_SLICE: Duration = Duration::from_secs(1);
-
-/// After how long a poll of the driver that has failed is tried again, while nothing else happens.
-const RETRY: Duration = Duration::from_millis(10);
-
-/// How long to wait before looking at the clock again.
-fn slice(left: Option<Duration>, retry: bool) -> Option<Duration> {
-    match left {
-        None if retry => Some(RETRY),
-        None => None,
-        Some(left) => Some(left.min(if retry { RETRY } else { LONGEST_SLICE })),
-    }
-}
-
-/// States that no socket uses. Each stays with its handle of the driver.
-#[derive(Default)]
-struct Pool {
-    /// Used in turn, so that the polls of most have come to their end.
-    free: VecDeque<Arc<SocketState>>,
-    /// The number of states that were made.
-    made: usize,
-    /// The handle opened last.
-    newest: Option<Arc<Afd>>,
 }
 
 /// What completions bring in.
@@ -275,17 +261,21 @@ pub(crate) struct Batch {
     /// Which one it is. A later one has a larger number.
     number: u64,
     events: Vec<Event>,
-    /// To be asked for again by the next `select`.
+    /// To be asked for by the next `select`.
     queued: Vec<Arc<SocketState>>,
+    /// Those whose poll has failed.
+    failed: Vec<Arc<SocketState>>,
     /// Others that the next `select` shall ask.
     again: Vec<Arc<dyn Again>>,
+    /// When to try again what has failed, of either kind.
+    try_again_at: Option<Instant>,
     /// A poll was submitted in place of one that was of no use.
     resubmitted: bool,
 }
 
 /// What is level-triggered without being a socket: it looks whether it is ready still.
 trait Again: Send + Sync + RefUnwindSafe {
-    /// The next `select` has begun. False: it could not look, and is to be asked by the one after that.
+    /// The next `select` has begun. False: it could not look, and is to be asked a little later.
     fn again(self: Arc<Self>) -> bool;
 }
 
@@ -312,20 +302,55 @@ impl Batch {
         }
     }
 
+    /// For so many that are queued at a time, so that queueing allocates nothing.
+    fn make_room(&mut self, states: usize) {
+        self.queued.reserve(states.saturating_sub(self.queued.len()));
+    }
+
     fn resume(&mut self) {
         self.number += 1;
+        // Nothing is queued meanwhile, and the memory stays.
+        let mut queued = mem::take(&mut self.queued);
+        queued.drain(..).for_each(|state| state.resume(self));
+        self.queued = queued;
         self.ask_again();
     }
 
-    /// Whether there are any that could not be asked.
-    fn has_failed(&self) -> bool {
-        !self.queued.is_empty() || !self.again.is_empty()
+    /// Those for which it fails stay.
+    fn ask_again(&mut self) {
+        self.again.retain(|source| !Arc::clone(source).again());
+        if !self.again.is_empty() {
+            self.schedule();
+        }
     }
 
-    /// Those for which it fails stay queued.
-    fn ask_again(&mut self) {
-        self.queued.retain(SocketState::resume);
-        self.again.retain(|source| !Arc::clone(source).again());
+    fn schedule(&mut self) {
+        self.try_again_at.get_or_insert_with(|| Instant::now() + TRY_AGAIN);
+    }
+
+    fn try_again_later(&mut self, state: Arc<SocketState>) {
+        self.failed.push(state);
+        self.schedule();
+    }
+
+    /// Tries again what has failed, if it is time. Each socket may report an event.
+    fn try_again(&mut self, room: usize) {
+        let Some(time) = self.try_again_at.filter(|&time| time <= Instant::now()) else { return };
+        let count = self.failed.len().min(room);
+        let states: Vec<_> = self.failed.drain(..count).collect();
+        self.try_again_at = if self.failed.is_empty() { None } else { Some(time) };
+        self.ask_again();
+        states.iter().for_each(|state| state.resume(self));
+    }
+
+    /// How long to wait at a stretch.
+    fn longest_wait(&self, left: Option<Duration>) -> Option<Duration> {
+        if !self.events.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let until_again = self.try_again_at.map(|time| time.saturating_duration_since(Instant::now()));
+        let stretch = left.map(|left| left.min(LONGEST_WAIT));
+        [stretch, until_again].into_iter().flatten().min()
     }
 }
 
@@ -371,4 +396,29 @@ impl fmt::Debug for Registration {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_out_is_waited_for_in_stretches_that_a_sleep_of_the_machine_cannot_extend() {
+        let batch = Batch::default();
+        let rows = [
+            (None, None),
+            (Some(Duration::ZERO), Some(Duration::ZERO)),
+            (Some(Duration::from_millis(10)), Some(Duration::from_millis(10))),
+            (Some(Duration::from_secs(3600)), Some(LONGEST_WAIT)),
+            (Some(Duration::MAX), Some(LONGEST_WAIT)),
+        ];
+        for (left, expected) in rows {
+            assert_eq!(batch.longest_wait(left), expected, "{left:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_tried_again_ends_a_stretch() {
+        let batch = Batch { try_again_at: Some(Instant::now() + TRY_AGAIN), ..Batch::default() };
+        for left in [None, Some(Duration::MAX)] {
+            assert!(batch.longest_wait(left).is_some_and(|time| time <= TRY_AGAIN));
+        }
+    }
+}

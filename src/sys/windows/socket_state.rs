@@ -1,12 +1,14 @@
 //! The state of one registered socket: what it waits for, and its poll of the driver.
 //!
-//! A poll of AFD is one question: it completes once, as soon as one of the events that it asks for holds. From such
-//! answers the triggers are made, by asking again or not:
+//! A poll of AFD is one question: it completes once, as soon as one of the conditions that it asks for holds. From such
+//! answers the triggers are made, by asking again or not. A condition that the registration waits for is *armed*; failure
+//! is one whatever the interests are, and the peer's end of writing is one for who reads.
 //!
-//! - After an event, an *edge-triggered* registration no longer waits for what was reported, until I/O in that direction
-//!   said `WouldBlock` or the user registered anew. Each condition is an edge of its own: it goes on waiting for the peer's
-//!   end of writing after data, and for a failure after all else. A reset or failed connection ends both directions; it
-//!   lasts, so it is not asked for again when I/O fails with it.
+//! - With an *edge-triggered* registration, each condition is an edge of its own: one that was told is armed no longer, the
+//!   others are. I/O that has used up a direction arms that again, and so does registering anew with all. What stays true
+//!   once it is must not be armed by I/O, or it would be told over and over: a reset, after which there is nothing to wait
+//!   for; the peer's end of writing, after which there is nothing to wait for in reading; and the failure of an attempt to
+//!   connect, which stays until another attempt is made, even when its error was taken.
 //! - A *one-shot* registration waits for nothing after an event.
 //! - A *level-triggered* one goes on waiting for all.
 //!
@@ -14,13 +16,17 @@
 //!
 //! | phase | what goes on | leaves it |
 //! |---|---|---|
-//! | idle | nothing: nobody waits | when something is armed: polling |
+//! | idle | nothing: nobody waits | when something is armed: queued, or polling if a `select` is running |
 //! | polling | a poll is in flight | with its completion; when more is armed than it asks for: cancelling |
 //! | cancelling | a poll is in flight, and is of no use any more | with its completion: polling, with what is armed by then |
-//! | queued | an event was reported, and something is still armed; or a poll has failed | the next `select`, or the same after a pause, asks again: polling |
+//! | queued | something is armed, and the batch knows of it | the next `select` asks: polling |
 //!
-//! A queued socket is asked for no earlier than with the next `select` for two reasons: a level-triggered one is to be
-//! reported as it is then, and the user's I/O in between often arms the other direction, so one poll does for both.
+//! A queued socket is asked for no earlier than with the next `select` for three reasons: a registration that ends before
+//! that costs nothing, a level-triggered one is to be reported as it is then, and the user's I/O in between often arms
+//! another direction, so one poll does for both.
+//!
+//! A poll that cannot be submitted, or fails, is submitted again a little later. If that fails, too, the directions that are
+//! waited for are told to be ready, with an error: I/O finds out whether that is so, and nobody waits in vain.
 //!
 //! When the registration ends, the state is free for another socket at once, in whatever phase it is: a cancelled poll is
 //! then followed by one of the new socket. So the answer to a cancelled poll, which may be to the question before, counts
@@ -34,18 +40,14 @@ use std::os::windows::io::RawSocket;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::afd::{self, Afd, Answer};
-use super::afd_flags::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND};
+use super::afd_flags::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND, UNWATCHED};
 use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, lock};
 use crate::sys::{Spent, Watch, not_registered};
 use crate::{Interest, Trigger};
 
-/// What ends the wait for reading, apart from failures.
-const READ: u32 = RECEIVE | ACCEPT | DISCONNECT;
-/// What ends the wait for writing, apart from failures.
-const WRITE: u32 = SEND;
-/// What ends every wait.
-const FAILURE: u32 = ABORT | CONNECT_FAIL;
+/// The conditions in which I/O in one direction or another does not wait, apart from ends and failures.
+const READY: u32 = RECEIVE | ACCEPT | SEND;
 
 pub(crate) struct SocketState {
     operation: Operation,
@@ -60,9 +62,11 @@ struct Inner {
     socket: RawSocket,
     /// `None` when the registration has ended.
     watch: Option<Watch>,
-    /// Of `READ`, `WRITE` and `FAILURE`, what was not told yet and is waited for.
+    /// The conditions that are waited for.
     armed: u32,
     phase: Phase,
+    /// The last poll has failed.
+    failed: bool,
     /// The socket was closed while it was registered.
     closed: bool,
 }
@@ -78,77 +82,81 @@ enum Phase {
 
 impl SocketState {
     pub(crate) fn new(afd: Arc<Afd>, port: Arc<Port>) -> SocketState {
-        let inner = Inner { socket: 0, watch: None, armed: 0, phase: Phase::Idle, closed: false };
+        let inner = Inner { socket: 0, watch: None, armed: 0, phase: Phase::Idle, failed: false, closed: false };
         SocketState { operation: Operation::new(), poll: afd::Poll::new(), afd, port, inner: Mutex::new(inner) }
     }
 
-    /// Begins a registration in a state without one; when that fails, there still is none.
-    pub(crate) fn begin(self: &Arc<Self>, socket: RawSocket, watch: Watch) -> io::Result<()> {
+    /// Begins a registration in a state without one; when that fails, there still is none. `batch`: of the queue, unless a
+    /// `select` is running.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        socket: RawSocket,
+        watch: Watch,
+        batch: Option<&mut Batch>,
+    ) -> io::Result<()> {
         let mut inner = self.inner();
         inner.socket = socket;
         inner.closed = false;
-        let result = self.watch(&mut inner, watch);
-        if result.is_err() {
-            inner.watch = None;
-        }
-        result
+        self.watch(&mut inner, watch, batch)
     }
 
-    /// Replaces what is watched, and arms all of it.
-    pub(crate) fn replace(self: &Arc<Self>, watch: Watch) -> io::Result<()> {
+    /// Replaces what is watched, and arms all of it. An error leaves it as it was.
+    pub(crate) fn replace(self: &Arc<Self>, watch: Watch, batch: Option<&mut Batch>) -> io::Result<()> {
         let mut inner = self.inner();
         if inner.closed {
             return Err(not_registered());
         }
-        self.watch(&mut inner, watch)
+        self.watch(&mut inner, watch, batch)
     }
 
-    fn watch(self: &Arc<Self>, inner: &mut Inner, watch: Watch) -> io::Result<()> {
-        inner.watch = Some(watch);
-        inner.armed = directions(watch.interest);
-        self.update(inner)
+    fn watch(self: &Arc<Self>, inner: &mut Inner, watch: Watch, batch: Option<&mut Batch>) -> io::Result<()> {
+        let before = (inner.watch, inner.armed);
+        (inner.watch, inner.armed) = (Some(watch), conditions(watch.interest));
+        inner.failed = false;
+        self.update(inner, batch).inspect_err(|_| (inner.watch, inner.armed) = before)
     }
 
     /// I/O has used up what is `spent`: an edge-triggered registration waits for it again.
     pub(crate) fn rearm(self: &Arc<Self>, spent: Spent) -> io::Result<()> {
-        let Spent::Readiness(blocked) = spent else { return Ok(()) };
         let mut inner = self.inner();
         match inner.watch {
             Some(Watch { interest, trigger: Trigger::Edge, .. }) if !inner.closed => {
-                inner.armed |= directions(blocked) & directions(interest);
-                self.update(&mut inner)
+                inner.armed |= after_io(inner.armed, interest, spent);
+                self.update(&mut inner, None)
             }
             _ => Ok(()),
         }
     }
 
-    /// Ends the registration.
-    pub(crate) fn end(&self) {
+    /// Ends the registration. Returns whether the state is free for another socket.
+    pub(crate) fn end(&self) -> bool {
         let mut inner = self.inner();
         inner.watch = None;
         inner.armed = 0;
-        if let Phase::Polling(_) = inner.phase {
-            self.cancel_poll(&mut inner);
+        match inner.phase {
+            Phase::Polling(_) => self.cancel_poll(&mut inner).is_ok(),
+            Phase::Idle | Phase::Cancelling | Phase::Queued => true,
         }
     }
 
-    /// Asks again for a state that was queued, and says whether it has to stay so.
-    pub(crate) fn resume(self: &Arc<Self>) -> bool {
+    /// A `select` has begun, and this state was queued for it.
+    pub(crate) fn resume(self: &Arc<Self>, batch: &mut Batch) {
         let mut inner = self.inner();
         inner.phase = Phase::Idle;
-        self.submit_or_queue(&mut inner);
-        inner.phase == Phase::Queued
+        self.submit_or_fail(&mut inner, batch);
     }
 
     /// Sees to it that a poll asks for all that is armed, now or soon.
-    fn update(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        match inner.phase {
-            Phase::Idle => self.submit(inner),
-            Phase::Polling(asked) if inner.armed & !asked != 0 => {
-                self.cancel_poll(inner);
+    fn update(self: &Arc<Self>, inner: &mut Inner, batch: Option<&mut Batch>) -> io::Result<()> {
+        match (inner.phase, batch) {
+            (Phase::Idle, Some(batch)) => {
+                inner.phase = Phase::Queued;
+                batch.queued.push(Arc::clone(self));
                 Ok(())
             }
-            Phase::Polling(_) | Phase::Cancelling | Phase::Queued => Ok(()),
+            (Phase::Idle, None) => self.submit(inner),
+            (Phase::Polling(asked), _) if inner.armed & !asked != 0 => self.cancel_poll(inner),
+            (Phase::Polling(_) | Phase::Cancelling | Phase::Queued, _) => Ok(()),
         }
     }
 
@@ -178,19 +186,32 @@ impl SocketState {
         }
     }
 
-    /// Submits where there is nobody to give an error to. A socket that is gone is never ready again; with any other error,
-    /// such as a lack of memory, it is tried again: the caller sees to that.
-    fn submit_or_queue(self: &Arc<Self>, inner: &mut Inner) {
-        match self.submit(inner) {
-            Ok(()) => {}
-            Err(error) if afd::is_gone(&error) => inner.close(),
-            Err(_) => inner.phase = Phase::Queued,
+    /// Submits where there is nobody to give an error to.
+    fn submit_or_fail(self: &Arc<Self>, inner: &mut Inner, batch: &mut Batch) {
+        if let Err(error) = self.submit(inner) {
+            self.failed(inner, &error, batch);
         }
     }
 
-    fn cancel_poll(&self, inner: &mut Inner) {
+    /// A poll could not be submitted, or has failed: of a closed socket for ever, of any other it is tried again.
+    fn failed(self: &Arc<Self>, inner: &mut Inner, error: &io::Error, batch: &mut Batch) {
+        let Some(watch) = inner.watch else { return };
+        if afd::is_gone(error) {
+            return inner.close();
+        }
+        if mem::replace(&mut inner.failed, true) && inner.armed & READY != 0 {
+            inner.report(watch, inner.armed & READY | UNWATCHED, batch);
+        }
+        if inner.armed != 0 {
+            inner.phase = Phase::Queued;
+            batch.try_again_later(Arc::clone(self));
+        }
+    }
+
+    fn cancel_poll(&self, inner: &mut Inner) -> io::Result<()> {
+        self.afd.cancel(&self.operation)?;
         inner.phase = Phase::Cancelling;
-        self.afd.cancel(&self.operation);
+        Ok(())
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -209,61 +230,118 @@ impl InFlight for SocketState {
             _ if cancelled => 0,
             // The socket was closed without having been deregistered: its registration is mute from now on.
             Answer::Events(events) if events & LOCAL_CLOSE != 0 => return inner.close(),
-            Answer::Gone => return inner.close(),
-            Answer::Failed => {
-                inner.phase = Phase::Queued;
-                drop(inner);
-                return batch.queued.push(self);
-            }
+            Answer::Failed(error) => return self.failed(&mut inner, &error, batch),
             Answer::Events(events) => events & inner.armed,
             Answer::Cancelled => 0,
         };
         if events == 0 {
             // Cancelled, in order to ask something else; or what was asked for is not wanted any more.
-            self.submit_or_queue(&mut inner);
-            if inner.phase == Phase::Queued {
-                drop(inner);
-                return batch.queued.push(self);
-            }
+            self.submit_or_fail(&mut inner, batch);
             batch.resubmitted = true;
             return;
         }
-        batch.report(watch.token, events);
-        match watch.trigger {
-            Trigger::Edge if events & FAILURE != 0 => inner.armed = 0,
-            // To read, there is no more to come after the end.
-            Trigger::Edge if events & DISCONNECT != 0 => inner.armed &= !(events | READ),
-            Trigger::Edge => inner.armed &= !events,
-            Trigger::OneShot => inner.armed = 0,
-            Trigger::Level => {}
-        }
+        inner.failed = false;
+        inner.report(watch, events, batch);
         if inner.armed != 0 {
             inner.phase = Phase::Queued;
-            drop(inner);
-            batch.queued.push(self);
+            batch.queued.push(Arc::clone(&self));
         }
     }
 
     fn cancel(&self) {
-        self.afd.cancel(&self.operation);
+        // What cannot be cancelled is waited for all the same.
+        let _ = self.afd.cancel(&self.operation);
     }
 }
 
 impl Inner {
+    fn report(&mut self, watch: Watch, events: u32, batch: &mut Batch) {
+        batch.report(watch.token, events);
+        self.armed = after_event(watch.trigger, self.armed, events);
+    }
+
     fn close(&mut self) {
         self.closed = true;
         self.armed = 0;
     }
 }
 
-/// An interest in the driver's words: failures belong to each.
-fn directions(interest: Interest) -> u32 {
-    let mut events = FAILURE;
+/// What a registration waits for in the beginning.
+fn conditions(interest: Interest) -> u32 {
+    let mut conditions = ABORT | CONNECT_FAIL;
     if interest.is_readable() {
-        events |= READ;
+        conditions |= RECEIVE | ACCEPT | DISCONNECT;
     }
     if interest.is_writable() {
-        events |= WRITE;
+        conditions |= SEND;
     }
-    events
+    conditions
+}
+
+/// What it waits for after an event.
+fn after_event(trigger: Trigger, armed: u32, told: u32) -> u32 {
+    match trigger {
+        Trigger::Level => armed,
+        Trigger::OneShot => 0,
+        // The end of everything.
+        Trigger::Edge if told & ABORT != 0 => 0,
+        // Told as ready in both directions. The socket is not connected, so its ends are still to come.
+        Trigger::Edge if told & CONNECT_FAIL != 0 => armed & !(told | READY) | armed & DISCONNECT,
+        Trigger::Edge => armed & !told,
+    }
+}
+
+/// What an edge-triggered registration waits for in addition after I/O.
+fn after_io(armed: u32, interest: Interest, spent: Spent) -> u32 {
+    let Spent::Readiness(spent) = spent else { return 0 };
+    let (reset, read_closed) = (armed & ABORT == 0, armed & DISCONNECT == 0);
+    let mut conditions = 0;
+    if spent.is_readable() && interest.is_readable() && !reset && !read_closed {
+        conditions |= RECEIVE | ACCEPT;
+    }
+    if spent.is_writable() && interest.is_writable() && !reset {
+        // It may be another attempt to connect.
+        conditions |= SEND | CONNECT_FAIL;
+    }
+    conditions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+    fn after_edges(interest: Interest, told: &[u32]) -> u32 {
+        told.iter().fold(conditions(interest), |armed, &told| after_event(Trigger::Edge, armed, told & armed))
+    }
+
+    #[test]
+    fn each_condition_is_an_edge_of_its_own() {
+        assert_eq!(after_edges(Interest::WRITABLE, &[SEND]), ABORT | CONNECT_FAIL);
+        assert_eq!(after_edges(Interest::READABLE, &[RECEIVE, ACCEPT]), DISCONNECT | ABORT | CONNECT_FAIL);
+        assert_eq!(after_edges(BOTH, &[RECEIVE | SEND, ACCEPT, DISCONNECT]), ABORT | CONNECT_FAIL);
+        assert_eq!(after_edges(BOTH, &[ABORT]), 0);
+        assert_eq!(after_edges(BOTH, &[CONNECT_FAIL]), DISCONNECT | ABORT);
+        assert_eq!(after_edges(BOTH, &[CONNECT_FAIL | DISCONNECT]), DISCONNECT | ABORT);
+        assert_eq!(after_event(Trigger::Level, conditions(BOTH), ABORT), conditions(BOTH));
+        assert_eq!(after_event(Trigger::OneShot, conditions(BOTH), RECEIVE), 0);
+    }
+
+    #[test]
+    fn io_arms_what_it_has_used_up_and_nothing_that_stays_true() {
+        let told = after_edges(BOTH, &[RECEIVE | SEND]);
+        let read = Spent::Readiness(Interest::READABLE);
+        let write = Spent::Readiness(Interest::WRITABLE);
+        assert_eq!(after_io(told, BOTH, read), RECEIVE | ACCEPT);
+        assert_eq!(after_io(told, BOTH, write), SEND | CONNECT_FAIL);
+        assert_eq!(after_io(told, Interest::READABLE, write), 0);
+        assert_eq!(after_io(after_edges(BOTH, &[RECEIVE | SEND, DISCONNECT]), BOTH, read), 0);
+        assert_eq!(after_io(after_edges(BOTH, &[CONNECT_FAIL]), BOTH, Spent::Error), 0);
+        assert_eq!(after_io(after_edges(BOTH, &[CONNECT_FAIL]), BOTH, write), SEND | CONNECT_FAIL);
+        assert_eq!(after_io(after_edges(BOTH, &[CONNECT_FAIL]), BOTH, read), RECEIVE | ACCEPT);
+        for spent in [read, write, Spent::Error] {
+            assert_eq!(after_io(after_edges(BOTH, &[ABORT]), BOTH, spent), 0);
+        }
+    }
 }

@@ -1,0 +1,7 @@
+//! This crate.
+
+use mio;
+
+#[path = "mio.rs"]
+mod queue;
+pub use self::queue::Mio as Ours;

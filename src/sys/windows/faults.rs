@@ -1,0 +1,74 @@
+//! Failures on demand, for tests: in debug builds, `MIO_FAIL_POLLS` says which of a process's polls of AFD fail.
+//!
+//! `3` fails the third, `/3` every third, `/1` all; `submit 3` or `complete /3` says whether that is when a poll is
+//! submitted (which is so if nothing is said) or when it ends. Release builds have nothing of this.
+
+use std::env;
+use std::io;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use windows_sys::Win32::Foundation::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES};
+
+use super::afd::check;
+
+/// What the environment asks for.
+static PLAN: LazyLock<Option<Plan>> = LazyLock::new(|| Plan::parse(&env::var("MIO_FAIL_POLLS").ok()?));
+
+#[derive(Debug, PartialEq)]
+struct Plan {
+    on_completion: bool,
+    number: usize,
+    repeated: bool,
+}
+
+impl Plan {
+    fn parse(text: &str) -> Option<Plan> {
+        let (on_completion, number) = match text.split_once(' ') {
+            Some((when, number)) => (when == "complete", number),
+            None => (false, text),
+        };
+        let (repeated, number) = number.strip_prefix('/').map_or((false, number), |number| (true, number));
+        number.parse().ok().filter(|&number| number > 0).map(|number| Plan { on_completion, number, repeated })
+    }
+
+    fn hits(&self, count: usize) -> bool {
+        if self.repeated { count % self.number == 0 } else { count == self.number }
+    }
+}
+
+fn fails(on_completion: bool) -> bool {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    match &*PLAN {
+        Some(plan) if plan.on_completion == on_completion => plan.hits(COUNT.fetch_add(1, Ordering::Relaxed) + 1),
+        _ => false,
+    }
+}
+
+/// Called before a poll is submitted.
+pub(crate) fn on_submission() -> io::Result<()> {
+    if fails(false) { check(STATUS_INSUFFICIENT_RESOURCES) } else { Ok(()) }
+}
+
+/// Called with the status of a poll that has ended.
+pub(crate) fn on_completion(status: NTSTATUS) -> NTSTATUS {
+    if fails(true) { STATUS_INSUFFICIENT_RESOURCES } else { status }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_says_which_polls_fail_and_when() {
+        let hits = |text| {
+            let plan = Plan::parse(text).unwrap();
+            (plan.on_completion, (1..=6).filter(|&count| plan.hits(count)).collect::<Vec<_>>())
+        };
+        assert_eq!(hits("2"), (false, vec![2]));
+        assert_eq!(hits("submit /3"), (false, vec![3, 6]));
+        assert_eq!(hits("complete /1"), (true, vec![1, 2, 3, 4, 5, 6]));
+        assert_eq!(Plan::parse("/0"), None);
+        assert_eq!(Plan::parse("nonsense"), None);
+    }
+}
