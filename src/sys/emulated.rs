@@ -121,10 +121,17 @@ impl Entry {
         directions(self.watch.interest)
     }
 
-    /// Whether it has to be looked at. An error goes away unseen; a hang-up is the end.
+    /// A hang-up was told that is the end. That of a connection is, which comes with the end of its stream. One without may
+    /// be over some day: a FIFO gets another writer, a terminal is opened again, a socket is connected.
+    fn has_ended(&self) -> bool {
+        let told = self.told();
+        told & POLLHUP != 0 && told & POLLRDHUP == everything(&self.watch) & POLLRDHUP
+    }
+
+    /// Whether it has to be looked at: errors, and hang-ups that are not the end, go away unseen.
     pub(super) fn needs_look(&self) -> bool {
         let told = self.told();
-        let unseen = told & POLLERR != 0 && told & POLLHUP == 0;
+        let unseen = told & (POLLERR | POLLHUP) != 0 && !self.has_ended();
         self.is_edge() && (unseen || self.doubtful != 0 || self.raw && told != 0)
     }
 
@@ -156,6 +163,8 @@ impl Entry {
         let doubtful = if self.raw { self.told() } else { self.doubtful };
         let again = if self.again.is_some_and(|again| again <= now) { doubtful } else { 0 };
         let news = said & (self.untold | again);
+        // Without its hang-up it is another stream, of which nothing was told.
+        let news = if self.told() & POLLHUP & !said != 0 { said } else { news };
         self.untold |= everything & !said;
         self.doubtful &= said;
         self.tell(news, Some(now));
@@ -180,14 +189,16 @@ impl Entry {
         let (untold, doubtful) = match spent {
             Spent::Error => (told & POLLERR, 0),
             // The end of a stream was told: what comes after it is told already, and reading blocks no more.
-            Spent::Readiness(_) if told & POLLHUP != 0 && told & POLLIN != 0 => return None,
+            Spent::Readiness(_) if self.has_ended() && told & POLLIN != 0 => return None,
             Spent::Readiness(interest) => {
                 let mut spent = directions(interest);
                 if told & POLLRDHUP != 0 {
                     spent &= !(POLLIN | POLLRDHUP);
                 }
-                // I/O does not wait while there is an error or a hang-up. But it may be an error of another kind.
-                (told & spent & !POLLPRI, told & (POLLERR | POLLHUP))
+                // I/O does not wait while there is an error or a hang-up. But it may be an error of another kind. (Of a
+                // hang-up that is not the end, a look sees that it is over.)
+                let doubtful = if self.has_ended() { POLLERR | POLLHUP } else { POLLERR };
+                (told & spent & !POLLPRI, told & doubtful)
             }
         };
         let mut after = Entry { untold: self.untold | untold, doubtful: (self.doubtful | doubtful) & !untold, ..*self };
@@ -436,17 +447,33 @@ mod tests {
 
     #[test]
     fn the_end_of_a_stream_is_not_waited_for_again() {
-        for end in [POLLIN | POLLHUP, POLLIN | POLLRDHUP] {
+        for end in [READING | POLLHUP, POLLIN | POLLRDHUP] {
             assert!(POLLRDHUP == 0 || told(Interest::READABLE, end).after_io(Spent::Readiness(BOTH)).is_none());
         }
         // The peer has shut its writing side, and we still write.
         assert_eq!(after_block(&told(BOTH, READING | POLLOUT), BOTH).asked(), Some(POLLOUT));
     }
 
+    #[test]
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
+    fn a_hang_up_that_is_not_the_end_may_be_over() {
+        for said in [POLLHUP, POLLIN | POLLHUP] {
+            let mut fifo = told(Interest::READABLE, said);
+            assert!(fifo.asked().is_none() && fifo.needs_look());
+            fifo = after_block(&fifo, Interest::READABLE);
+            assert_eq!(fifo.look(POLLHUP, later()), 0, "it stays");
+            assert_eq!(fifo.look(POLLIN | POLLHUP, later()), POLLIN);
+            // There is a writer again, and what it wrote.
+            assert_eq!(fifo.look(POLLIN, later()), POLLIN);
+            assert_eq!(fifo.asked(), Some(POLLRDHUP));
+            assert_eq!(fifo.event(POLLHUP), POLLHUP);
+        }
+    }
+
     /// A broken connection must not wake anybody for as long as it is registered.
     #[test]
-    fn a_hang_up_is_neither_asked_about_nor_looked_at() {
-        let mut entry = told(BOTH, POLLIN | POLLOUT | POLLERR | POLLHUP);
+    fn a_hang_up_of_a_connection_is_neither_asked_about_nor_looked_at() {
+        let mut entry = told(BOTH, READING | POLLOUT | POLLERR | POLLHUP);
         for spent in [Spent::Error, Spent::Readiness(BOTH)] {
             entry = after_io(&entry, spent);
             assert!(entry.asked().is_none() && !entry.needs_look());

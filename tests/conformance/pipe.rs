@@ -1,5 +1,6 @@
 //! `unix::pipe`: its ends, what each sees of the other's, and children's standard streams.
 
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process::{Command, Stdio};
@@ -28,6 +29,29 @@ fn data_goes_from_sender_to_receiver() {
     assert_eq!(receiver.read_vectored(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), 4);
     assert_eq!(&buffer[..4], b"data");
     assert_would_block(receiver.read(&mut buffer));
+}
+
+#[test]
+fn a_fifo_tells_of_each_writer_that_comes_and_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut poll = Poll::new().unwrap();
+    // Linux opens it for reading only once there is a writer.
+    let open = || OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let mut writer = Some(open());
+    let mut receiver = Receiver::from(OwnedFd::from(File::open(&path).unwrap()));
+    receiver.set_nonblocking(true).unwrap();
+    poll.registry().register(&mut receiver, RECEIVER, Interest::READABLE).unwrap();
+    for _ in 0..3 {
+        writer.get_or_insert_with(open).write_all(b"data").unwrap();
+        wait_for(&mut poll, RECEIVER, |event| event.is_readable() && !event.is_read_closed());
+        assert_eq!(receiver.read(&mut [0; 4]).unwrap(), 4);
+        writer = None;
+        wait_for(&mut poll, RECEIVER, Event::is_read_closed);
+        assert_eq!(receiver.read(&mut [0; 4]).unwrap(), 0);
+        assert_no_event(&mut poll);
+    }
 }
 
 #[test]
