@@ -1,6 +1,7 @@
 //! All that is decided about event ports: which registrations there are, what each is associated for, what an event
 //! means, which errors are none. On plain data and without system calls, so that its tests run on every Unix.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Instant;
@@ -16,7 +17,8 @@ pub(super) struct Table {
     entries: ByDescriptor<Entry>,
     /// Registrations to associate anew before the next wait: level-triggered ones that were told of an event, and what
     /// the port could not take.
-    due: Vec<RawFd>,
+    /// In turn, so that one that the port does not take keeps no other waiting.
+    due: VecDeque<RawFd>,
     /// Registrations that have to be looked at, perhaps; those that have not to be any more are dropped by a look.
     looked_at: Vec<RawFd>,
     /// Somebody else may sleep on the port's descriptor, so nothing can wait for the next `select` here.
@@ -135,7 +137,7 @@ impl Table {
         let event = (told != 0).then_some((state.token(), PollFlags(told)));
         if state.is_level() && event.is_some() && !self.exported {
             // Not at once: it would be queued as ready before the program has done anything about it.
-            self.due.push(fd);
+            self.due.push_back(fd);
             return (event, None);
         }
         (event, association(fd, id, &state))
@@ -190,7 +192,7 @@ impl Table {
 
     /// The port could not take this association: to be tried again before the next wait.
     pub(super) fn put_off(&mut self, association: Association) {
-        self.due.push(association.fd);
+        self.due.push_back(association.fd);
     }
 
     /// How many registrations are to be associated before a wait.
@@ -201,7 +203,7 @@ impl Table {
     /// The first of them, which is so no longer. It may have been replaced or removed in the meantime; what replaced it is
     /// associated, and can be again.
     pub(super) fn take_due(&mut self) -> Option<Association> {
-        let fd = self.due.pop()?;
+        let fd = self.due.pop_front()?;
         self.entries.get(fd).and_then(|entry| association(fd, entry.id, &entry.state))
     }
 }

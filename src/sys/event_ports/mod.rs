@@ -68,14 +68,19 @@ impl Backend for Selector {
             self.port.look(&mut table, events, buffer.capacity());
             let longest = match () {
                 _ if !events.is_empty() => Some(Duration::ZERO),
-                _ if table.needs_look() => Some(left.map_or(LOOK, |left| left.min(LOOK))),
+                // What the port did not take is tried again as well.
+                _ if table.needs_look() || table.due() > 0 => Some(left.map_or(LOOK, |left| left.min(LOOK))),
                 _ => left,
             };
             drop(table);
 
             let room = buffer.capacity() - events.len().min(buffer.capacity());
             if room > 0 {
-                self.port.wait(buffer, room, longest)?;
+                match self.port.wait(buffer, room, longest) {
+                    // What the look has told must not be lost to a signal.
+                    Err(_) if !events.is_empty() => buffer.clear(),
+                    result => result?,
+                }
             } else {
                 buffer.clear();
             }
