@@ -6,17 +6,21 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod double;
 mod filters;
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-// FreeBSD and NetBSD have neither; of Apple's, older versions of `libc` know nothing.
-#[cfg(any(target_os = "dragonfly", target_os = "openbsd"))]
-use libc::{EVFILT_EXCEPT, NOTE_OOB};
+#[cfg(not(target_os = "linux"))]
+use libc as os;
 
+#[cfg(target_os = "linux")]
+use self::double as os;
 use self::filters::{
     Change, EV_ADD, EV_CLEAR, EV_DELETE, Filter, KqueueFlags, Notes, PerFilter, additions, change_list,
     deletion_failure, deletions, failure, outcome, replacements, undoing,
@@ -31,13 +35,19 @@ use crate::queue::AtomicToken;
 /// Whether the waker is an `EVFILT_USER` event; else it is a pipe. NetBSD has the filter since 10, OpenBSD since 7.8.
 const HAS_USER_EVENTS: bool = !cfg!(any(target_os = "netbsd", target_os = "openbsd", mio_unsupported_force_waker_pipe));
 
+/// `EVFILT_EXCEPT` and its `NOTE_OOB`, which `libc` does not know on Apple's systems.
 #[cfg(target_vendor = "apple")]
-const EVFILT_EXCEPT: i16 = -15;
-#[cfg(target_vendor = "apple")]
-const NOTE_OOB: u32 = 0x2;
+const EXCEPT: (i16, u32) = (-15, 0x2);
+#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
+const EXCEPT: (i16, u32) = (os::EVFILT_EXCEPT, os::NOTE_OOB);
+/// FreeBSD and NetBSD do not have that filter, nor any of this number, which the kernel says.
+#[cfg(target_os = "freebsd")]
+const EXCEPT: (i16, u32) = (i16::MIN, 0);
+#[cfg(target_os = "netbsd")]
+const EXCEPT: (u32, u32) = (u32::MAX, 0);
 
 /// The waker's `EVFILT_USER` event.
-const WAKER: libc::uintptr_t = 0;
+const WAKER: os::uintptr_t = 0;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -57,7 +67,7 @@ impl Backend for Selector {
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing.
-        let kqueue = check(unsafe { libc::kqueue() })?;
+        let kqueue = check(unsafe { os::kqueue() })?;
         // SAFETY: the descriptor is new, and nobody else's.
         let kqueue = unsafe { OwnedFd::from_raw_fd(kqueue) };
         // SAFETY: takes no pointer.
@@ -82,7 +92,7 @@ impl Backend for Selector {
         loop {
             self.wait(buffer, left)?;
 
-            let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as libc::uintptr_t);
+            let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as os::uintptr_t);
             let mut notified = false;
             // What is left in the buffer are the one-shots.
             buffer.retain(|kevent| {
@@ -167,7 +177,7 @@ impl Backend for Selector {
 
     fn notify(&self) -> io::Result<()> {
         if HAS_USER_EVENTS {
-            return self.change_waker(0, libc::NOTE_TRIGGER);
+            return self.change_waker(0, os::NOTE_TRIGGER);
         }
         self.notifier.get().ok_or_else(not_registered)?.notify()
     }
@@ -190,14 +200,13 @@ impl Selector {
 
     /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
     fn change(&self, fd: RawFd, token: Token, changes: PerFilter<u16>) -> io::Result<PerFilter<i32>> {
-        let mut list = [libc::kevent { ident: fd as libc::uintptr_t, udata: udata(token), ..no_event() }; 3];
+        let mut list = [os::kevent { ident: fd as os::uintptr_t, udata: udata(token), ..no_event() }; 3];
         let mut count = 0;
         for Change { filter, flags } in change_list(changes) {
             (list[count].filter, list[count].fflags) = match filter {
-                Filter::Read => (libc::EVFILT_READ, 0),
-                #[cfg(any(target_os = "dragonfly", target_os = "openbsd", target_vendor = "apple"))]
-                Filter::Except => (EVFILT_EXCEPT, NOTE_OOB),
-                _ => (libc::EVFILT_WRITE, 0),
+                Filter::Read => (os::EVFILT_READ, 0),
+                Filter::Except => EXCEPT,
+                _ => (os::EVFILT_WRITE, 0),
             };
             list[count].flags = flags.into();
             count += 1;
@@ -209,9 +218,8 @@ impl Selector {
         let kqueue = self.kqueue.as_raw_fd();
         let receipts = list.as_mut_ptr();
         // SAFETY: `list` has that many changes, and room for as many receipts; the manual allows it to be both.
-        let written = check(unsafe {
-            libc::kevent(kqueue, receipts, count as _, receipts, count as _, &timespec(Duration::ZERO))
-        });
+        let written =
+            check(unsafe { os::kevent(kqueue, receipts, count as _, receipts, count as _, &timespec(Duration::ZERO)) });
         let receipts = match written {
             Ok(written) => &list[..written as usize],
             // Interrupted after all changes were made.
@@ -225,21 +233,20 @@ impl Selector {
     /// Changes the waker's user event. Its token is not in the kernel, where a change of another thread's could be read
     /// half-way: the poller knows it.
     fn change_waker(&self, flags: u16, fflags: u32) -> io::Result<()> {
-        let change =
-            libc::kevent { ident: WAKER, filter: libc::EVFILT_USER, flags: flags.into(), fflags, ..no_event() };
+        let change = os::kevent { ident: WAKER, filter: os::EVFILT_USER, flags: flags.into(), fflags, ..no_event() };
         // SAFETY: one change is read, and nothing written.
-        check(unsafe { libc::kevent(self.kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) }).map(drop)
+        check(unsafe { os::kevent(self.kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) }).map(drop)
     }
 
     /// Waits for events, which replace what is in `buffer`.
-    fn wait(&self, buffer: &mut Vec<libc::kevent>, timeout: Option<Duration>) -> io::Result<()> {
+    fn wait(&self, buffer: &mut Vec<os::kevent>, timeout: Option<Duration>) -> io::Result<()> {
         buffer.clear();
         let room = buffer.capacity().min(i32::MAX as usize);
         let timeout = timeout.map(timespec);
         let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
         let kqueue = self.kqueue.as_raw_fd();
         // SAFETY: there are no changes, and `buffer` has room for that many events; the time is read.
-        let count = check(unsafe { libc::kevent(kqueue, ptr::null(), 0, buffer.as_mut_ptr(), room as _, timeout) })?;
+        let count = check(unsafe { os::kevent(kqueue, ptr::null(), 0, buffer.as_mut_ptr(), room as _, timeout) })?;
         // SAFETY: the kernel has filled that many.
         unsafe { buffer.set_len(count as usize) };
         Ok(())
@@ -247,7 +254,7 @@ impl Selector {
 
     /// Gives one event for each one-shot that has fired, and disables its other filter.
     #[cold]
-    fn fire_one_shots(&self, fired: &mut [libc::kevent], events: &mut Vec<Event>) {
+    fn fire_one_shots(&self, fired: &mut [os::kevent], events: &mut Vec<Event>) {
         // The filters of a registration side by side, in their order.
         fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent)));
         let mut notes = lock(&self.notes);
@@ -270,14 +277,14 @@ impl AsRawFd for Selector {
 }
 
 /// What the kernel writes into.
-pub(crate) struct Buffer(Vec<libc::kevent>);
+pub(crate) struct Buffer(Vec<os::kevent>);
 
 // SAFETY: the pointers in it are tokens, or what else a program put into the queue; nothing here follows them.
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}
 
-fn no_event() -> libc::kevent {
+fn no_event() -> os::kevent {
     // SAFETY: numbers and a pointer: all zeros is a value.
     unsafe { std::mem::zeroed() }
 }
@@ -287,42 +294,41 @@ fn udata(token: Token) -> *mut libc::c_void {
     ptr::without_provenance_mut(token.0)
 }
 
-fn token(kevent: &libc::kevent) -> Token {
+fn token(kevent: &os::kevent) -> Token {
     Token(kevent.udata.addr())
 }
 
-fn flags(kevent: &libc::kevent) -> KqueueFlags {
+fn flags(kevent: &os::kevent) -> KqueueFlags {
     KqueueFlags::new(filter(kevent), kevent.flags as u16, kevent.fflags)
 }
 
-fn filter(kevent: &libc::kevent) -> Filter {
+fn filter(kevent: &os::kevent) -> Filter {
     match kevent.filter {
-        libc::EVFILT_READ => Filter::Read,
-        libc::EVFILT_WRITE => Filter::Write,
-        #[cfg(any(target_os = "dragonfly", target_os = "openbsd", target_vendor = "apple"))]
-        EVFILT_EXCEPT => Filter::Except,
-        libc::EVFILT_AIO => Filter::Aio,
+        os::EVFILT_READ => Filter::Read,
+        os::EVFILT_WRITE => Filter::Write,
+        filter if filter == EXCEPT.0 => Filter::Except,
+        os::EVFILT_AIO => Filter::Aio,
         #[cfg(target_os = "freebsd")]
-        libc::EVFILT_LIO => Filter::Lio,
-        libc::EVFILT_USER => Filter::User,
-        libc::EVFILT_VNODE => Filter::Vnode,
-        libc::EVFILT_PROC => Filter::Proc,
-        libc::EVFILT_SIGNAL => Filter::Signal,
-        libc::EVFILT_TIMER => Filter::Timer,
+        os::EVFILT_LIO => Filter::Lio,
+        os::EVFILT_USER => Filter::User,
+        os::EVFILT_VNODE => Filter::Vnode,
+        os::EVFILT_PROC => Filter::Proc,
+        os::EVFILT_SIGNAL => Filter::Signal,
+        os::EVFILT_TIMER => Filter::Timer,
         _ => Filter::Other,
     }
 }
 
 // The numbers in `filters` are this system's. (All flags fit into 16 bits, whatever type they have here.)
 const _: () = assert!(
-    filters::EV_ADD as u32 == libc::EV_ADD as u32
-        && filters::EV_DELETE as u32 == libc::EV_DELETE as u32
-        && filters::EV_ENABLE as u32 == libc::EV_ENABLE as u32
-        && filters::EV_DISABLE as u32 == libc::EV_DISABLE as u32
-        && filters::EV_ONESHOT as u32 == libc::EV_ONESHOT as u32
-        && filters::EV_CLEAR as u32 == libc::EV_CLEAR as u32
-        && filters::EV_RECEIPT as u32 == libc::EV_RECEIPT as u32
-        && filters::EV_DISPATCH as u32 == libc::EV_DISPATCH as u32
-        && filters::EV_ERROR as u32 == libc::EV_ERROR as u32
-        && filters::EV_EOF as u32 == libc::EV_EOF as u32
+    filters::EV_ADD as u32 == os::EV_ADD as u32
+        && filters::EV_DELETE as u32 == os::EV_DELETE as u32
+        && filters::EV_ENABLE as u32 == os::EV_ENABLE as u32
+        && filters::EV_DISABLE as u32 == os::EV_DISABLE as u32
+        && filters::EV_ONESHOT as u32 == os::EV_ONESHOT as u32
+        && filters::EV_CLEAR as u32 == os::EV_CLEAR as u32
+        && filters::EV_RECEIPT as u32 == os::EV_RECEIPT as u32
+        && filters::EV_DISPATCH as u32 == os::EV_DISPATCH as u32
+        && filters::EV_ERROR as u32 == os::EV_ERROR as u32
+        && filters::EV_EOF as u32 == os::EV_EOF as u32
 );
