@@ -251,7 +251,7 @@ static bool socket_is_ready(struct knote *kn, int revents, uint16_t *flags, uint
     if (end) {
         *flags |= EV_EOF;
         // The error itself cannot be had without taking it.
-        if (revents & POLLERR) *fflags = ECONNRESET;
+        if (revents & POLLERR) *fflags = 54; // ECONNRESET there, in which the bit of NOTE_OOB is set
         return true;
     }
     if (revents & POLLERR) return true; // one of a datagram, which is passing
