@@ -3,27 +3,40 @@
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use std::error::Error;
+use std::io::{Read, Write};
 
 const SERVER: Token = Token(0);
 const CLIENT: Token = Token(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // The event queue, and the memory that its events arrive in.
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(128);
-    let addr = "127.0.0.1:13265".parse()?;
-    let mut server = TcpListener::bind(addr)?;
+
+    // Each source is registered under a token of our choice.
+    let mut server = TcpListener::bind("127.0.0.1:0".parse()?)?;
     poll.registry().register(&mut server, SERVER, Interest::READABLE)?;
-    let mut client = TcpStream::connect(addr)?;
-    poll.registry().register(&mut client, CLIENT, Interest::READABLE | Interest::WRITABLE)?;
+    let mut client = TcpStream::connect(server.local_addr()?)?;
+    poll.registry().register(&mut client, CLIENT, Interest::READABLE)?;
+
     loop {
         poll.poll(&mut events, None)?;
-        for event in events.iter() {
+        for event in &events {
             match event.token() {
-                SERVER => drop(server.accept()),
+                // A connection waits. (More than one may: a server accepts until that would block.)
+                SERVER => {
+                    if let Ok((mut connection, address)) = server.accept() {
+                        println!("the server greets {address}");
+                        connection.write_all(b"hello")?;
+                    }
+                }
+                // An event is a hint: it may have come for nothing, and then reading would block.
                 CLIENT => {
-                    if event.is_writable() { /* can (likely) write without blocking */ }
-                    if event.is_readable() { /* can (likely) read without blocking */ }
-                    return Ok(());
+                    let mut greeting = [0; 64];
+                    if let Ok(length) = client.read(&mut greeting) {
+                        println!("the client reads {:?}", String::from_utf8_lossy(&greeting[..length]));
+                        return Ok(());
+                    }
                 }
                 _ => unreachable!(),
             }

@@ -142,6 +142,30 @@ macro_rules! try_io_inner {
             /// called once.
             ///
             /// If `io` needs one direction only, [`try_io_for`](Self::try_io_for) is better.
+            ///
+            /// # Errors
+            ///
+            /// Returns the error that `io` returns.
+            ///
+            /// # Examples
+            ///
+            /// Ask who has sent the next datagram, which no method of [`UdpSocket`](crate::net::UdpSocket) does:
+            ///
+            /// ```
+            /// # #[cfg(not(all(any(unix, windows), feature = "net")))]
+            /// # fn main() {}
+            /// # #[cfg(all(any(unix, windows), feature = "net"))]
+            /// # fn main() -> std::io::Result<()> {
+            /// use std::io::ErrorKind;
+            /// use mio::net::UdpSocket;
+            /// use socket2::SockRef;
+            ///
+            /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+            /// let sender = socket.try_io(|| SockRef::from(&socket).peek_sender());
+            /// assert_eq!(sender.unwrap_err().kind(), ErrorKind::WouldBlock); // and the queue knows it
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn try_io<F, T>(&self, io: F) -> std::io::Result<T>
             where
                 F: FnOnce() -> std::io::Result<T>,
@@ -157,6 +181,31 @@ macro_rules! try_io_inner {
             /// though nothing changed there.
             ///
             /// This is an addition to mio's API.
+            ///
+            /// # Errors
+            ///
+            /// Returns the error that `io` returns.
+            ///
+            /// # Examples
+            ///
+            /// Ask who has sent the next datagram, which no method of [`UdpSocket`](crate::net::UdpSocket) does:
+            ///
+            /// ```
+            /// # #[cfg(not(all(any(unix, windows), feature = "net")))]
+            /// # fn main() {}
+            /// # #[cfg(all(any(unix, windows), feature = "net"))]
+            /// # fn main() -> std::io::Result<()> {
+            /// use std::io::ErrorKind;
+            /// use mio::Interest;
+            /// use mio::net::UdpSocket;
+            /// use socket2::SockRef;
+            ///
+            /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+            /// let sender = socket.try_io_for(Interest::READABLE, || SockRef::from(&socket).peek_sender());
+            /// assert_eq!(sender.unwrap_err().kind(), ErrorKind::WouldBlock); // and the queue knows it
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn try_io_for<F, T>(&self, interest: crate::Interest, io: F) -> std::io::Result<T>
             where
                 F: FnOnce() -> std::io::Result<T>,

@@ -10,12 +10,12 @@ const AIO: u8 = 1 << 2;
 const LIO: u8 = 1 << 3;
 const PRIORITY: u8 = 1 << 4;
 
-/// What kinds of readiness a registration asks for: one or more of them, never none.
+/// The kinds of readiness that a registration asks for: one or more of them, never none.
 ///
-/// Interests are joined with `|` (or [`add`](Interest::add), which works in constants) and taken apart with
+/// You join interests with `|` (or [`add`](Interest::add), which works in constants), and take them apart with
 /// [`remove`](Interest::remove).
 ///
-/// Whatever is asked for, the operating system may also report errors and hang-ups.
+/// Whatever you ask for, the operating system may also report errors and hang-ups.
 ///
 /// # Examples
 ///
@@ -38,21 +38,22 @@ impl Interest {
     /// Writing may be possible: there is room in the send buffer, or a connection attempt has ended.
     pub const WRITABLE: Interest = Interest::of(WRITABLE);
 
-    /// An asynchronous I/O request (`aio(7)`) completed.
+    /// An asynchronous I/O request (`aio(7)`) has completed.
     ///
     /// The request itself names the queue (`SIGEV_KEVENT`), so sources with this interest are implementations of
     /// [`Source`](crate::event::Source) outside this crate.
     #[cfg(any(target_os = "dragonfly", target_os = "freebsd", target_vendor = "apple"))]
     pub const AIO: Interest = Interest::of(AIO);
 
-    /// All requests of one `lio_listio(2)` call completed.
+    /// All requests of one `lio_listio(2)` call have completed.
     #[cfg(target_os = "freebsd")]
     pub const LIO: Interest = Interest::of(LIO);
 
-    /// Urgent (out-of-band) data of a socket. On Linux and Android also another exceptional condition that the source's
-    /// manual calls `POLLPRI`.
+    /// Urgent (out-of-band) data of a socket has arrived. On Linux and Android this also covers any other exceptional
+    /// condition that the source's manual calls `POLLPRI`.
     ///
-    /// On kqueue this is `EVFILT_EXCEPT` with `NOTE_OOB`; registering other sources than sockets for it may fail there.
+    /// On kqueue this is `EVFILT_EXCEPT` with `NOTE_OOB`; there, registering sources other than sockets for it may
+    /// fail.
     #[cfg(any(
         target_os = "android",
         target_os = "dragonfly",
@@ -75,44 +76,112 @@ impl Interest {
         }
     }
 
-    /// Joins two interests; the `const` form of `|`.
+    /// Joins two interests. This is the `const` form of `|`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Interest;
+    ///
+    /// const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+    /// assert!(BOTH.is_readable() && BOTH.is_writable());
+    /// ```
     #[must_use]
     #[allow(clippy::should_implement_trait)] // the name is part of the API of mio 1.x
     pub const fn add(self, other: Interest) -> Interest {
         Interest(self.0.saturating_add(other.0.get() & !self.0.get()))
     }
 
-    /// Takes `other` out. Returns `None` when nothing is left.
+    /// Takes `other` out. Returns `None` if nothing is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Interest;
+    ///
+    /// let both = Interest::READABLE | Interest::WRITABLE;
+    /// assert_eq!(both.remove(Interest::WRITABLE), Some(Interest::READABLE));
+    /// assert_eq!(Interest::READABLE.remove(Interest::READABLE), None);
+    /// ```
     #[must_use]
     pub fn remove(self, other: Interest) -> Option<Interest> {
         NonZeroU8::new(self.0.get() & !other.0.get()).map(Interest)
     }
 
-    /// Whether readable readiness is asked for.
+    /// Returns whether this asks for readable readiness.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Interest;
+    ///
+    /// assert!(Interest::READABLE.is_readable());
+    /// assert!(!Interest::WRITABLE.is_readable());
+    /// ```
     #[must_use]
     pub const fn is_readable(self) -> bool {
         self.0.get() & READABLE != 0
     }
 
-    /// Whether writable readiness is asked for.
+    /// Returns whether this asks for writable readiness.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Interest;
+    ///
+    /// assert!(Interest::WRITABLE.is_writable());
+    /// assert!(!Interest::READABLE.is_writable());
+    /// ```
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.0.get() & WRITABLE != 0
     }
 
-    /// Whether completion of asynchronous I/O is asked for. Always `false` where there is no `Interest::AIO`.
+    /// Returns whether this asks for completion of asynchronous I/O. It never does where there is no `Interest::AIO`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Interest;
+    ///
+    /// assert!(!Interest::READABLE.is_aio());
+    /// #[cfg(target_os = "freebsd")]
+    /// assert!((Interest::READABLE | Interest::AIO).is_aio());
+    /// ```
     #[must_use]
     pub const fn is_aio(self) -> bool {
         self.0.get() & AIO != 0
     }
 
-    /// Whether completion of listed asynchronous I/O is asked for. Always `false` where there is no `Interest::LIO`.
+    /// Returns whether this asks for completion of listed asynchronous I/O. It never does where there is no
+    /// `Interest::LIO`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Interest;
+    ///
+    /// assert!(!Interest::READABLE.is_lio());
+    /// #[cfg(target_os = "freebsd")]
+    /// assert!((Interest::READABLE | Interest::LIO).is_lio());
+    /// ```
     #[must_use]
     pub const fn is_lio(self) -> bool {
         self.0.get() & LIO != 0
     }
 
-    /// Whether priority readiness is asked for. Always `false` where there is no `Interest::PRIORITY`.
+    /// Returns whether this asks for priority readiness. It never does where there is no `Interest::PRIORITY`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Interest;
+    ///
+    /// assert!(!Interest::READABLE.is_priority());
+    /// #[cfg(target_os = "linux")]
+    /// assert!((Interest::READABLE | Interest::PRIORITY).is_priority());
+    /// ```
     #[must_use]
     pub const fn is_priority(self) -> bool {
         self.0.get() & PRIORITY != 0

@@ -3,17 +3,9 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-#[cfg(debug_assertions)]
-use std::{
-    ptr,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
 
-#[cfg(debug_assertions)]
-use crate::queue::Queue;
+use crate::registered_with::RegisteredWith;
 use crate::sys::{AsRawSource, Backend, RawSource, Selector, Spent, Watch, raw_source};
-#[cfg(debug_assertions)]
-use crate::sys::{already_registered, not_registered};
 use crate::{Interest, Registry, Token, Trigger, event};
 
 /// Something of the operating system's that does I/O, and what its registration needs to remember.
@@ -22,7 +14,7 @@ use crate::{Interest, Registry, Token, Trigger, event};
 pub(crate) struct IoSource<T> {
     /// Stands before `io`, so that it is dropped before the descriptor is closed and its number used again.
     registration: <Selector as Backend>::Registration,
-    owner: Owner,
+    registered_with: RegisteredWith,
     io: T,
 }
 
@@ -35,7 +27,7 @@ const _: () = {
 
 impl<T> IoSource<T> {
     pub(crate) fn new(io: T) -> IoSource<T> {
-        IoSource { registration: Default::default(), owner: Owner::default(), io }
+        IoSource { registration: Default::default(), registered_with: RegisteredWith::default(), io }
     }
 
     pub(crate) fn into_inner(self) -> T {
@@ -78,10 +70,10 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
 
     #[inline]
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.owner.expect(registry)?;
+        self.registered_with.check_deregister(registry)?;
         let source = self.raw();
         registry.queue().backend.deregister(source, &mut self.registration)?;
-        self.owner.clear();
+        self.registered_with.clear();
         Ok(())
     }
 
@@ -93,11 +85,11 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
         interest: Interest,
         trigger: Trigger,
     ) -> io::Result<()> {
-        self.owner.expect_none()?;
+        self.registered_with.check_register()?;
         let watch = Watch { token, interest, trigger };
         let source = self.raw();
         registry.queue().backend.register(source, &mut self.registration, watch)?;
-        self.owner.set(registry);
+        self.registered_with.set(registry);
         Ok(())
     }
 
@@ -109,7 +101,7 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
         interest: Interest,
         trigger: Trigger,
     ) -> io::Result<()> {
-        self.owner.expect(registry)?;
+        self.registered_with.check_reregister(registry)?;
         let watch = Watch { token, interest, trigger };
         let source = self.raw();
         registry.queue().backend.reregister(source, &mut self.registration, watch)
@@ -129,63 +121,4 @@ impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.io.fmt(f)
     }
-}
-
-/// In debug builds, the queue that a source is registered with, for the misuse that the OS cannot tell: kqueue takes a
-/// second registration for a change of the first, and no OS knows of the other queue of a source. Nothing in release
-/// builds.
-#[cfg(debug_assertions)]
-#[derive(Default)]
-struct Owner(Mutex<Weak<Queue>>);
-
-#[cfg(debug_assertions)]
-impl Owner {
-    /// The source is not registered with any queue that still exists.
-    fn expect_none(&mut self) -> io::Result<()> {
-        match self.queue().strong_count() {
-            0 => Ok(()),
-            _ => Err(already_registered()),
-        }
-    }
-
-    /// The source is registered with this queue, or was taken over with its registration from another owner.
-    fn expect(&mut self, registry: &Registry) -> io::Result<()> {
-        let queue = self.queue();
-        if ptr::eq(queue.as_ptr(), Arc::as_ptr(registry.queue())) { Ok(()) } else { Err(not_registered()) }
-    }
-
-    fn set(&mut self, registry: &Registry) {
-        *self.queue() = Arc::downgrade(registry.queue());
-    }
-
-    fn clear(&mut self) {
-        *self.queue() = Weak::new();
-    }
-
-    fn queue(&mut self) -> &mut Weak<Queue> {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(not(debug_assertions))]
-#[derive(Default)]
-struct Owner {}
-
-#[cfg(not(debug_assertions))]
-impl Owner {
-    #[inline]
-    fn expect_none(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    #[inline]
-    fn expect(&mut self, _registry: &Registry) -> io::Result<()> {
-        Ok(())
-    }
-
-    #[inline]
-    fn set(&mut self, _registry: &Registry) {}
-
-    #[inline]
-    fn clear(&mut self) {}
 }

@@ -58,6 +58,8 @@ mod poll;
 mod queue;
 #[cfg(all(any(unix, windows), feature = "os-ext"))]
 mod raw_source;
+#[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
+mod registered_with;
 mod registry;
 mod sys;
 mod token;
@@ -74,6 +76,8 @@ pub use self::interest::Interest;
 #[cfg(feature = "os-poll")]
 pub use self::poll::Poll;
 pub use self::registry::Registry;
+#[cfg(all(feature = "os-ext", target_os = "linux"))]
+pub use self::sys::child_exit::ChildExit;
 pub use self::token::Token;
 pub use self::trigger::Trigger;
 #[cfg(feature = "os-poll")]

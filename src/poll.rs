@@ -13,7 +13,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 
 /// Waits for events of the sources that are registered with its [`Registry`].
 ///
-/// One thread waits; any number of threads may register sources meanwhile, or wake it through a [`Waker`].
+/// One thread waits. Meanwhile any number of threads may register sources, or wake it through a [`Waker`].
 ///
 /// [`Waker`]: crate::Waker
 ///
@@ -22,21 +22,28 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 /// | platforms | queue |
 /// |---|---|
 /// | Android, illumos, Linux, Redox | `epoll(7)` |
-/// | DragonFly BSD, FreeBSD, NetBSD, OpenBSD, Apple's | `kqueue(2)` |
+/// | DragonFly BSD, FreeBSD, NetBSD, OpenBSD, Apple platforms | `kqueue(2)` |
 /// | Solaris | event ports, `port_create(3C)` |
 /// | Windows | an I/O completion port, fed by the socket driver AFD |
 /// | others | `poll(2)` |
 ///
-/// On Unix, `Poll` and [`Registry`] give the queue's file descriptor (not with `poll(2)`, which has none): it can be
-/// watched by another queue, and becomes readable when an event waits. From the time it was taken out, every
+/// On Unix, `Poll` and [`Registry`] give you the queue's file descriptor (not with `poll(2)`, which has none). Another
+/// queue can watch it: it becomes readable when an event is waiting. Once you have taken it out, every
 /// [`Waker::wake`](crate::Waker::wake) makes a system call.
 ///
 /// # Portability
 ///
-/// A program runs alike everywhere if it
-/// - does I/O after an event until that says `WouldBlock`, through the methods of the source (or its `try_io`);
+/// Your program behaves the same everywhere if it
+/// - does I/O after an event until that returns `WouldBlock`, through the methods of the source (or its `try_io`);
 /// - takes events for hints: they may be spurious, and only the I/O call tells;
 /// - keeps a source registered with one `Poll` at a time.
+///
+/// # After `fork(2)`
+///
+/// A child makes a `Poll` of its own, and sources of its own for what it goes on to use (of duplicates of the descriptors).
+/// It must not poll, register, deregister or wake with its parent's: on epoll and with wakers the kernel's part is shared, so
+/// that the child would end the parent's registrations and take its events; a kqueue is not inherited at all; and on `poll(2)`
+/// the child has a copy of the table, of which the parent knows nothing.
 ///
 /// # Examples
 ///
@@ -120,16 +127,43 @@ impl Poll {
     /// ```
     pub const SHORT_IO_DRAINS: bool = <Selector as Backend>::SHORT_IO_DRAINS;
 
-    /// Opens a queue: `epoll_create1(2)`, `kqueue(2)`, `port_create(3C)` or `CreateIoCompletionPort`.
+    /// Opens a queue. Calls `epoll_create1(2)`, `kqueue(2)`, `port_create(3C)` or `CreateIoCompletionPort`.
     ///
     /// # Errors
     ///
-    /// Those of that call: the limit of open files, or no memory.
+    /// Returns the errors of that call, such as `EMFILE` at the limit of open files, or `ENOMEM`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::Poll;
+    ///
+    /// let poll = Poll::new()?;
+    /// println!("a queue: {poll:?}");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new() -> io::Result<Poll> {
         Ok(Poll { registry: Registry::new(Queue::new()?) })
     }
 
-    /// Where sources are registered.
+    /// Returns the [`Registry`], with which you register sources.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "net"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "net")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::net::UdpSocket;
+    /// use mio::{Interest, Poll, Token};
+    ///
+    /// let poll = Poll::new()?;
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::READABLE)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -137,12 +171,12 @@ impl Poll {
 
     /// Clears `events`, waits until there is at least one event or `timeout` has passed, and fills `events`.
     ///
-    /// `None` waits for as long as it takes; `Some(Duration::ZERO)` never blocks. A wait is never cut short: the time
-    /// is rounded up to the unit that the OS takes, nanoseconds on most, milliseconds on Windows, macOS's poll(2)
-    /// and Linux before 5.11. Without an event when the time is up, `events` is empty and the result is `Ok`.
+    /// With `None` it waits for as long as it takes; with `Some(Duration::ZERO)` it never blocks. It never returns
+    /// early: the time is rounded up to the unit that the OS takes, which is nanoseconds on most, milliseconds on
+    /// Windows, macOS's poll(2) and Linux before 5.11. If the time is up and no event has arrived, `events` is empty
+    /// and the result is `Ok`.
     ///
-    /// No more than [`events.capacity()`](Events::capacity) events of sources come at once; others come with the next
-    /// call.
+    /// A poll gives at most [`events.capacity()`](Events::capacity) events of sources; the next call gives the others.
     ///
     /// Calls `epoll_pwait2(2)` or `epoll_wait(2)`, `kevent(2)`, `port_getn(3C)`, `GetQueuedCompletionStatusEx`, or
     /// `poll(2)` or `ppoll(2)`.
@@ -151,8 +185,27 @@ impl Poll {
     ///
     /// - [`Interrupted`](io::ErrorKind::Interrupted): a signal handler ran. Nothing is lost; call again.
     ///   [`poll_deadline`](Poll::poll_deadline) does so by itself.
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): `events` has no capacity.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): `events` has a capacity of zero.
     /// - The OS's own error otherwise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use std::time::Duration;
+    /// use mio::{Events, Poll};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(128);
+    ///
+    /// match poll.poll(&mut events, Some(Duration::from_millis(5))) {
+    ///     Ok(()) if events.is_empty() => println!("nothing has happened within 5 ms"),
+    ///     Ok(()) => events.iter().for_each(|event| println!("{event:?}")),
+    ///     Err(error) if error.kind() == ErrorKind::Interrupted => println!("a signal; poll again"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline(always)] // a program polls in one place; there, an idle poll is 30 instructions instead of 70
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match timeout {
@@ -163,12 +216,12 @@ impl Poll {
         }
     }
 
-    /// As [`poll`](Poll::poll), but waits until `deadline`, and goes on waiting after a signal; `None` waits for as long
-    /// as it takes. A deadline that has passed does not block.
+    /// Does what [`poll`](Poll::poll) does, but waits until `deadline`, and resumes after a signal. With `None` it
+    /// waits for as long as it takes; with a deadline that has passed it does not block.
     ///
     /// # Errors
     ///
-    /// As those of `poll`, without `Interrupted`.
+    /// Returns the errors that `poll` lists, except `Interrupted`.
     ///
     /// # Examples
     ///

@@ -58,7 +58,7 @@ impl Queue {
     /// Sets up the one waker.
     pub(crate) fn claim_waker(&self, token: Token) -> io::Result<()> {
         let taken = self.has_waker.swap(true, Ordering::AcqRel);
-        debug_assert!(!taken, "a `Poll` has one `Waker` at a time: this one has a live one already");
+        debug_assert!(!taken, "a `Poll` has one `Waker` at a time: drop the first one before you make another");
         // Before the OS may report it.
         self.waker_token.set(token);
         self.backend.set_waker(token).inspect_err(|_| self.release_waker())?;
@@ -94,7 +94,7 @@ impl Queue {
 #[cfg(feature = "os-poll")]
 #[cold]
 fn no_room() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "polling needs room for at least one event")
+    io::Error::new(io::ErrorKind::InvalidInput, "`events` has a capacity of zero: polling needs at least one")
 }
 
 /// A token that one thread may change while another looks.

@@ -9,10 +9,31 @@ use crate::log::trace;
 use crate::queue::Queue;
 use crate::{Interest, Token, Trigger};
 
-/// Registers sources with the queue of a [`Poll`](crate::Poll); got from `Poll::registry`.
+/// Registers sources with the queue of a [`Poll`](crate::Poll). You get it from `Poll::registry`.
 ///
-/// Works from any thread, also while another one is inside `Poll::poll`, and takes effect at once. To move one into
-/// another thread, [`try_clone`](Registry::try_clone) it.
+/// It works from any thread, also while another thread is inside `Poll::poll`, and takes effect at once. To move one
+/// into another thread, [`try_clone`](Registry::try_clone) it.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+/// # fn main() {}
+/// # #[cfg(all(feature = "os-poll", feature = "net"))]
+/// # fn main() -> std::io::Result<()> {
+/// use mio::net::UdpSocket;
+/// use mio::{Interest, Poll, Token};
+///
+/// let poll = Poll::new()?;
+/// let registry = poll.registry();
+///
+/// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+/// registry.register(&mut socket, Token(0), Interest::READABLE)?;
+/// registry.reregister(&mut socket, Token(0), Interest::READABLE | Interest::WRITABLE)?;
+/// registry.deregister(&mut socket)?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Registry {
     queue: Arc<Queue>,
 }
@@ -29,27 +50,29 @@ impl Registry {
         &self.queue
     }
 
-    /// Begins to watch `source`: polls report, with `token`, when it becomes ready in the ways that `interests` names.
+    /// Starts to watch `source`: polls report, with `token`, when it becomes ready in the ways that `interests` names.
     ///
-    /// The registration is edge-triggered: an event says that readiness arrived. After it, do I/O until that says
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock); only then is the next event certain. A source that is ready at the
-    /// time of the call gives an event. [`register_with`](Registry::register_with) offers other triggers.
+    /// The registration is edge-triggered: an event says that readiness arrived. After it, do I/O until that returns
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock); only then is the next event certain. A source that is ready when you
+    /// call this gives an event. [`register_with`](Registry::register_with) offers other triggers.
     ///
-    /// The source must be in non-blocking mode, and must not be moved to another queue: register it with one `Poll` at
-    /// a time.
+    /// The source must be in non-blocking mode. Register it with one `Poll` at a time.
     ///
     /// # Errors
     ///
-    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists): the source is registered already. epoll, poll(2), event ports
-    ///   and AFD always tell; kqueue, and a source that is registered with another `Poll`, in debug builds.
+    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): the source is registered already, with this
+    ///   `Poll` or another. poll(2), event ports and AFD always report this, and so does epoll for a source that is
+    ///   registered with this `Poll`. Debug builds report the rest.
     /// - The OS's own error, such as `EPERM` for a regular file in epoll, `EBADF` for a closed descriptor, `ENOSPC` at
     ///   the limit of watches, `ENOMEM`.
     ///
-    /// The queue goes on to work after each of them, and the source stays unregistered.
+    /// After each of them the queue still works, and the source is not registered.
     ///
     /// # Examples
     ///
     /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
     /// # #[cfg(all(feature = "os-poll", feature = "net"))]
     /// # fn main() -> std::io::Result<()> {
     /// use mio::net::TcpListener;
@@ -60,8 +83,6 @@ impl Registry {
     /// poll.registry().register(&mut listener, Token(0), Interest::READABLE)?;
     /// # Ok(())
     /// # }
-    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
-    /// # fn main() {}
     /// ```
     pub fn register<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
     where
@@ -71,16 +92,18 @@ impl Registry {
         source.register(self, token, interests)
     }
 
-    /// As [`register`](Registry::register), with a choice of [`Trigger`].
+    /// Does what [`register`](Registry::register) does, with a choice of [`Trigger`].
     ///
     /// # Errors
     ///
-    /// As those of `register`; and [`Unsupported`](io::ErrorKind::Unsupported) if this kind of source does not take
-    /// that trigger, which a [`Source`] implemented outside this crate may do.
+    /// Returns the errors that `register` lists, and [`Unsupported`](io::ErrorKind::Unsupported) if this kind of source
+    /// does not take that trigger. Only a [`Source`] that is implemented outside this crate does so.
     ///
     /// # Examples
     ///
     /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
     /// # #[cfg(all(feature = "os-poll", feature = "net"))]
     /// # fn main() -> std::io::Result<()> {
     /// use std::time::Duration;
@@ -99,8 +122,6 @@ impl Registry {
     /// }
     /// # Ok(())
     /// # }
-    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
-    /// # fn main() {}
     /// ```
     pub fn register_with<S>(
         &self,
@@ -116,16 +137,44 @@ impl Registry {
         source.register_with(self, token, interests, trigger)
     }
 
-    /// Replaces token and interests of a registered source, and re-arms it: if it is ready at that time, an event
-    /// comes.
+    /// Replaces the token and the interests of a registered source, and re-arms it: if it is ready at that time, it
+    /// gives an event.
     ///
     /// The registration is edge-triggered from now on, whatever it was before.
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](io::ErrorKind::NotFound): the source is not registered (told where
-    ///   [`register`](Registry::register) tells `AlreadyExists`).
+    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered. kqueue reports this in
+    ///   debug builds.
+    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): the source is registered with another `Poll`.
+    ///   poll(2), event ports and AFD always report this, epoll and kqueue in debug builds; in release builds epoll
+    ///   reports `NotFound`.
     /// - The OS's own error, as for `register`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::net::UdpSocket;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::READABLE)?;
+    ///
+    /// // From now on, also report when there is room to send.
+    /// poll.registry().reregister(&mut socket, Token(1), Interest::READABLE | Interest::WRITABLE)?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// let event = events.iter().next().unwrap();
+    /// assert!(event.token() == Token(1) && event.is_writable());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reregister<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
     where
         S: Source + ?Sized,
@@ -134,13 +183,41 @@ impl Registry {
         source.reregister(self, token, interests)
     }
 
-    /// As [`reregister`](Registry::reregister), with a choice of [`Trigger`]: the way to arm a
+    /// Does what [`reregister`](Registry::reregister) does, with a choice of [`Trigger`]. Use it to arm a
     /// [`Trigger::OneShot`] again, or to change the trigger.
     ///
     /// # Errors
     ///
-    /// As those of `reregister`, and [`Unsupported`](io::ErrorKind::Unsupported) as for
-    /// [`register_with`](Registry::register_with).
+    /// Returns the errors that `reregister` lists, and [`Unsupported`](io::ErrorKind::Unsupported) as
+    /// [`register_with`](Registry::register_with) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use mio::net::UdpSocket;
+    /// use mio::{Events, Interest, Poll, Token, Trigger};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register_with(&mut socket, Token(0), Interest::WRITABLE, Trigger::OneShot)?;
+    /// poll.poll(&mut events, None)?;
+    /// assert!(!events.is_empty());
+    ///
+    /// // It has fired, so it is silent until you arm it again.
+    /// poll.poll(&mut events, Some(Duration::ZERO))?;
+    /// assert!(events.is_empty());
+    /// poll.registry().reregister_with(&mut socket, Token(0), Interest::WRITABLE, Trigger::OneShot)?;
+    /// poll.poll(&mut events, None)?;
+    /// assert!(!events.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reregister_with<S>(
         &self,
         source: &mut S,
@@ -155,16 +232,39 @@ impl Registry {
         source.reregister_with(self, token, interests, trigger)
     }
 
-    /// Ends the watching: a poll that starts after this returned gives no event of `source`. It may be registered
-    /// again, with this or another `Poll`.
+    /// Stops watching `source`: a poll that starts after this function has returned gives no event for it. You may
+    /// register it again, with this or another `Poll`.
     ///
-    /// Events that are in an [`Events`](crate::Events) already stay there.
+    /// Events that are already in an [`Events`](crate::Events) stay there.
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](io::ErrorKind::NotFound): the source is not registered (told where
-    ///   [`register`](Registry::register) tells `AlreadyExists`).
+    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered, or is registered with
+    ///   another `Poll`.
     /// - The OS's own error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use mio::net::UdpSocket;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::WRITABLE)?;
+    ///
+    /// poll.registry().deregister(&mut socket)?;
+    /// poll.poll(&mut events, Some(Duration::ZERO))?;
+    /// assert!(events.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
     where
         S: Source + ?Sized,
@@ -173,12 +273,40 @@ impl Registry {
         source.deregister(self)
     }
 
-    /// Another handle to the same queue, to register sources from another thread. The queue lives as long as one of its
-    /// handles.
+    /// Returns another handle to the same queue, with which another thread can register sources. The queue lives as
+    /// long as one of its handles.
     ///
     /// # Errors
     ///
-    /// None at present: the handle is a reference count, and takes no file descriptor.
+    /// Returns none at present: the handle is a reference count, and takes no file descriptor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::thread;
+    /// use mio::net::UdpSocket;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    ///
+    /// let registry = poll.registry().try_clone()?;
+    /// let thread = thread::spawn(move || -> std::io::Result<UdpSocket> {
+    ///     let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     registry.register(&mut socket, Token(0), Interest::WRITABLE)?;
+    ///     Ok(socket)
+    /// });
+    ///
+    /// poll.poll(&mut events, None)?; // returns when the other thread has registered the socket
+    /// assert!(!events.is_empty());
+    /// # thread.join().unwrap()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_clone(&self) -> io::Result<Registry> {
         Ok(Registry { queue: Arc::clone(&self.queue) })
     }

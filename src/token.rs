@@ -1,10 +1,10 @@
 //! The name that a user gives to a registration, and finds again in its events.
 
-/// Names a registration: given to [`Registry::register`], handed back in every [`Event`] of that source.
+/// Names a registration: you pass it to [`Registry::register`], and every [`Event`] of that source carries it.
 ///
-/// The number means nothing to this crate: an index into a slab, a small constant, a file descriptor; every
-/// `usize` is valid, `usize::MAX` included, and two sources may share one. Nothing checks uniqueness: what tells
-/// sources apart is up to the program.
+/// The number means nothing to this crate. It can be an index into a slab, a small constant, a file descriptor. Every
+/// `usize` is valid, `usize::MAX` included, and two sources may share one: nothing checks that tokens are unique,
+/// because only your program knows what tells its sources apart.
 ///
 /// [`Registry::register`]: crate::Registry::register
 /// [`Event`]: crate::event::Event

@@ -69,6 +69,18 @@ impl Waker {
     ///
     /// In debug builds, when the `Poll` has a live waker already. (In release builds the new waker's token replaces the
     /// older one's.)
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::{Poll, Token, Waker};
+    ///
+    /// let poll = Poll::new()?;
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    /// drop(waker);
+    /// let waker = Waker::new(poll.registry(), Token(1))?; // the first one is gone
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         let queue = Arc::clone(registry.queue());
         queue.claim_waker(token)?;
@@ -82,6 +94,22 @@ impl Waker {
     /// # Errors
     ///
     /// Those of the system call, if one is made; any number of pending wakes is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    ///
+    /// waker.wake()?;
+    /// waker.wake()?;
+    /// poll.poll(&mut events, None)?;
+    /// assert_eq!(events.iter().count(), 1); // one event may stand for several wakes
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
         self.queue.wake()

@@ -383,7 +383,7 @@ fn misuse_is_an_error() {
     registry.register(&mut socket, Token(0), BOTH).unwrap();
     assert_eq!(kind(registry.register(&mut socket, Token(0), BOTH)), ErrorKind::AlreadyExists);
     assert_eq!(kind(other_queue.registry().register(&mut socket, Token(0), BOTH)), ErrorKind::AlreadyExists);
-    assert_eq!(kind(other_queue.registry().reregister(&mut socket, Token(0), BOTH)), ErrorKind::NotFound);
+    assert_eq!(kind(other_queue.registry().reregister(&mut socket, Token(0), BOTH)), ErrorKind::AlreadyExists);
     assert_eq!(kind(other_queue.registry().deregister(&mut socket)), ErrorKind::NotFound);
     registry.deregister(&mut socket).unwrap();
     assert_eq!(kind(registry.deregister(&mut socket)), ErrorKind::NotFound);

@@ -425,7 +425,8 @@ fn misuse_is_an_error() {
     let kind = |result: io::Result<()>| result.unwrap_err().kind();
     assert_eq!(kind(queue.registry().register(&mut server, SERVER, BOTH)), ErrorKind::AlreadyExists);
     assert_eq!(kind(other.registry().register(&mut server, SERVER, BOTH)), ErrorKind::AlreadyExists);
-    assert_eq!(kind(other.registry().deregister(&mut server)), ErrorKind::NotFound);
+    assert_eq!(kind(other.registry().reregister(&mut server, SERVER, BOTH)), ErrorKind::AlreadyExists);
+    assert_eq!(kind(other.registry().deregister(&mut server)), ErrorKind::AlreadyExists);
     let level = queue.registry().reregister_with(&mut server, SERVER, BOTH, Trigger::Level);
     assert_eq!(kind(level), ErrorKind::Unsupported);
     assert_eq!(NamedPipe::new("\\\\.\\pipe\\a\0b").unwrap_err().kind(), ErrorKind::InvalidInput);

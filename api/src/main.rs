@@ -1,12 +1,16 @@
-//! Checks that a list of public items is contained in what rustdoc has written (as JSON) about the crate.
+//! Checks what rustdoc has written (as JSON) about the crate: that it contains a list of public items, or that the
+//! documentation has what a reader needs.
 //!
 //! ```sh
 //! cargo run -p mio-api -- api/linux.txt target/doc/mio.json
+//! cargo run -p mio-api -- --docs target/doc/mio.json
 //! ```
 //!
 //! The lists are the API of mio 1.2.5 on each platform, one item a line, trait implementations and auto traits included, in
 //! the words of the `public-api` crate. More than is listed may be there. That a type lacks an auto trait is listed, too
 //! (`impl !Trait for Type`), but nobody can rely on that, so it may have it.
+
+mod docs;
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -15,7 +19,10 @@ use std::{env, fs};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [list, documentation] = &arguments[..] else { return Err("usage: mio-api LIST RUSTDOC-JSON".into()) };
+    let [list, documentation] = &arguments[..] else { return Err("usage: mio-api LIST|--docs RUSTDOC-JSON".into()) };
+    if list == "--docs" {
+        return Ok(if docs::check(documentation)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
 
     let api = public_api::Builder::from_rustdoc_json(documentation).omit_blanket_impls(true).build()?;
     let present: HashSet<String> = api.items().map(|item| what_is_public(&item.to_string())).collect();

@@ -4,10 +4,13 @@
 //! cargo run --release -p mio-bench                   everything; writes docs/performance.{md,csv} and docs/img
 //! cargo run --release -p mio-bench -- --quick        proves that it works, in seconds; writes under target/bench alone
 //! cargo run --release -p mio-bench -- --only wake    the rows whose name contains "wake"; writes nothing
+//! cargo run --release -p mio-bench -- --instructions           counts instructions; fails if bench/budget.csv has fewer
+//! cargo run --release -p mio-bench -- --instructions --write   makes a new bench/budget.csv of them
 //! ```
 
 mod allocations;
 mod costs;
+mod instructions;
 mod measure;
 mod peers;
 mod plot;
@@ -25,7 +28,7 @@ use std::process::Command;
 use crate::measure::Result as Measured;
 use crate::peers::Peer;
 use crate::queue::POLL_BACKENDS;
-use crate::rows::{Effort, ROWS};
+use crate::rows::{COUNTED, Effort, ROWS};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -49,10 +52,14 @@ fn main() -> Outcome {
             }
             Ok(())
         }
-        ["--run", row, peer, operations] => {
-            let row = ROWS.iter().find(|candidate| candidate.id == row).ok_or("no such row")?;
+        ["--instructions"] => instructions::check(),
+        ["--instructions", "--write"] => instructions::write(),
+        ["--run", name, peer, operations] => {
+            let rows = ROWS.iter().map(|row| (row.id, row.work));
+            let found = rows.chain(COUNTED.iter().copied()).find(|(row, _)| *row == name);
+            let (_, work) = found.ok_or("no such row")?;
             let peer = Peer::named(peer).ok_or("no such peer")?;
-            Ok(peer.start(row.work)?(operations.parse()?)?)
+            Ok(peer.start(work)?(operations.parse()?)?)
         }
         ["--memory", peer] => {
             let (heap, resident) = costs::registered_memory(Peer::named(peer).ok_or("no such peer")?)?;
@@ -77,8 +84,9 @@ fn everything(effort: Effort, quick: bool) -> Outcome {
     results.extend(measure_poll_backends(root, quick)?);
     let costs = costs::measure(root, &scratch, quick)?;
     let system_calls = costs::system_calls(root)?;
+    let instructions = instructions::table(&instructions::count()?);
 
-    let text = report::text(&results, &costs, &system_calls);
+    let text = report::text(&results, &costs, &system_calls, &instructions);
     println!("{text}");
     let docs = if quick { scratch } else { root.join("docs") };
     report::write_csv(&docs.join("performance.csv"), &results)?;

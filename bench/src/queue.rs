@@ -37,6 +37,9 @@ pub trait Queue: Sized {
 
     fn waker(&self, token: usize) -> io::Result<Arc<Self::Waker>>;
 
+    /// Takes the queue's descriptor out, where that makes a difference to later wakes.
+    fn export(&self) {}
+
     /// What the peer asks to be done after an event of `fd`.
     #[inline]
     fn rearm(&self, fd: RawFd, token: usize) -> io::Result<()> {

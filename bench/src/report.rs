@@ -18,7 +18,7 @@ pub fn write_csv(path: &Path, results: &[Result]) -> io::Result<()> {
 }
 
 /// Everything that was measured, and on what.
-pub fn text(results: &[Result], costs: &[Cost], system_calls: &str) -> String {
+pub fn text(results: &[Result], costs: &[Cost], system_calls: &str, instructions: &str) -> String {
     let allocations = |peer| {
         let of_peer = results.iter().filter(|result| result.queue == "epoll" && result.peer == peer);
         of_peer.map(|result| result.allocations).sum::<u64>()
@@ -28,7 +28,10 @@ pub fn text(results: &[Result], costs: &[Cost], system_calls: &str) -> String {
         "{}\n### epoll\n\n{}\n\
         Allocations and frees in all these rounds together: this crate {}, mio 1.2.5 {}, polling {} (those of the C \
         libraries are not counted). The shortest waits with a time-out, this crate: {}.\n\n\
-        ### poll(2)\n\n{}\n### Memory, building\n\n{}\n### System calls\n\n{system_calls}",
+        ### poll(2)\n\n{}\n### Memory, building\n\n{}\n### System calls\n\n{system_calls}\n\
+        ### Instructions\n\n\
+        Outside of the kernel, counted by callgrind, which depends on no weather. What moves the other end of a connection, \
+        or makes a source ready, is counted for all of them alike.\n\n{instructions}",
         machine(),
         table(&of("epoll"), true),
         allocations(Peer::Ours),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::work::Work;
+use crate::work::{Change, Work};
 
 pub struct Row {
     /// How the command line and the plots name it.
@@ -42,6 +42,20 @@ pub const ROWS: &[Row] = &[
     row("tcp-echo-1000", "TCP echo with 1,000 connections", Work::TcpEcho { connections: 1_000 }, None, EQUAL),
     row("udp-echo", "UDP echo", Work::UdpEcho, None, EQUAL),
     row("connect", "connect + accept + close", Work::ConnectAcceptClose, None, EQUAL),
+];
+
+/// What is counted in instructions: the name in the budget, and the work.
+pub const COUNTED: &[(&str, Work)] = &[
+    ("idle poll", Work::IdlePoll),
+    ("poll with one event", active(1, 1)),
+    ("register", Work::Change(Change::Register)),
+    ("reregister", Work::Change(Change::Reregister)),
+    ("deregister", Work::Change(Change::Deregister)),
+    ("wake, asked for already", Work::RedundantWake),
+    ("wake while nobody sleeps, then poll", Work::WakeThenPoll),
+    ("wake through the OS, then poll", Work::WakeExported),
+    ("TCP read", Work::TcpRead),
+    ("TCP write", Work::TcpWrite),
 ];
 
 const fn active(registered: usize, active: usize) -> Work {

@@ -41,6 +41,21 @@ pub enum Work {
     ConnectAcceptClose,
     /// So many sources are registered, and stay so.
     Register(usize),
+    /// One of many sources is registered, re-registered or deregistered, each of them once.
+    Change(Change),
+    /// A wake that has to tell the OS, since the queue's descriptor is out, and the poll that gives its event.
+    WakeExported,
+    /// 64 bytes are written by the standard library, and read.
+    TcpRead,
+    /// 64 bytes are written, and read by the standard library.
+    TcpWrite,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub enum Change {
+    Register,
+    Reregister,
+    Deregister,
 }
 
 /// Runs so many operations.
@@ -48,6 +63,8 @@ pub type Program = Box<dyn FnMut(u64) -> io::Result<()>>;
 
 const WAKER: usize = usize::MAX - 1;
 const CAPACITY: usize = 1024;
+/// How many operations a program of [`Work::Change`] can do.
+pub const CHANGES: usize = 2_000;
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 pub fn start<Q: Sockets + 'static>(work: Work) -> io::Result<Program> {
@@ -69,6 +86,10 @@ pub fn start<Q: Sockets + 'static>(work: Work) -> io::Result<Program> {
         Work::UdpEcho => udp_echo::<Q>(),
         Work::ConnectAcceptClose => connect_accept_close::<Q>(),
         Work::Register(count) => register::<Q>(count),
+        Work::Change(what) => change::<Q>(what),
+        Work::WakeExported => wake_exported::<Q>(),
+        Work::TcpRead => tcp_transfer::<Q>(true),
+        Work::TcpWrite => tcp_transfer::<Q>(false),
     }
 }
 
@@ -441,6 +462,69 @@ fn register<Q: Queue + 'static>(count: usize) -> io::Result<Program> {
             queue.register(source.as_raw_fd(), token, Direction::Read)?;
         }
         queue.poll(Some(Duration::ZERO))
+    }))
+}
+
+/// Each operation has a source of its own, of which there are as many as [`CHANGES`] says, whatever is done with them.
+fn change<Q: Queue + 'static>(what: Change) -> io::Result<Program> {
+    let sources = (0..CHANGES).map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
+    let queue = Q::new(CAPACITY)?;
+    if what != Change::Register {
+        for (token, source) in sources.iter().enumerate() {
+            queue.register(source.as_raw_fd(), token, Direction::Read)?;
+        }
+    }
+    Ok(program((queue, sources), move |(queue, sources), operations| {
+        for (token, source) in sources.iter().enumerate().take(operations as usize) {
+            let fd = source.as_raw_fd();
+            match what {
+                Change::Register => queue.register(fd, token, Direction::Read)?,
+                Change::Reregister => queue.reregister(fd, token, Direction::Write)?,
+                Change::Deregister => queue.deregister(fd)?,
+            }
+        }
+        Ok(())
+    }))
+}
+
+fn wake_exported<Q: Queue + 'static>() -> io::Result<Program> {
+    let queue = Q::new(CAPACITY)?;
+    let waker = queue.waker(WAKER)?;
+    queue.export();
+    Ok(program((waker, queue), |(waker, queue), operations| {
+        for _ in 0..operations {
+            waker.wake()?;
+            queue.poll(None)?;
+        }
+        Ok(())
+    }))
+}
+
+/// Of the two ends one is the peer's, which reads or writes.
+fn tcp_transfer<Q: Sockets + 'static>(reads: bool) -> io::Result<Program> {
+    let listener = std::net::TcpListener::bind(ANY_PORT)?;
+    let mut stream = Q::connect(listener.local_addr()?)?;
+    let (mut other, _) = listener.accept()?;
+    for fd in [stream.as_raw_fd(), other.as_raw_fd()] {
+        no_delay(fd)?;
+    }
+    // `Q::connect` returns before the connection stands; from here on nothing blocks.
+    other.write_all(&[7])?;
+    until_ready(|| stream.read_exact(&mut [0]))?;
+    let queue = Q::new(CAPACITY)?;
+    queue.register_stream(&mut stream, 0, Direction::Read)?;
+    Ok(program((queue, stream, other), move |(_queue, stream, other), operations| {
+        let mut message = [7; 64];
+        for _ in 0..operations {
+            if reads {
+                other.write_all(&message)?;
+                stream.read_exact(&mut message)?;
+            } else {
+                stream.write_all(&message)?;
+                other.read_exact(&mut message)?;
+            }
+        }
+        Ok(())
     }))
 }
 

@@ -32,19 +32,19 @@ fn a_program_sees_every_key_and_the_size_of_its_terminal() {
     says("ready");
 
     for (typed, said) in [
-        ("a", " Char('a')"),
-        ("\u{e9}", " Char('\u{e9}')"),
-        ("\x1b[A", " Up"),
+        ("a", "Char('a')"),
+        ("\u{e9}", "Char('\u{e9}')"),
+        ("\x1b[A", "Up"),
         ("\x1b[1;5C", "Control Right"),
-        ("\x1bOQ", " F(2)"),
-        ("\r", " Enter"),
+        ("\x1bOQ", "F(2)"),
+        ("\r", "Enter"),
     ] {
         keyboard.write_all(typed.as_bytes()).unwrap();
         says(said);
     }
     for digit in "0123456789".repeat(50).chars() {
         keyboard.write_all(digit.to_string().as_bytes()).unwrap();
-        says(&format!(" Char('{digit}')"));
+        says(&format!("Char('{digit}')"));
     }
 
     tcsetwinsize(&terminal, Winsize { ws_row: 33, ws_col: 99, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();

@@ -65,7 +65,10 @@ fn tcp_half_closed_by_the_peer_can_still_be_written() {
 #[test]
 fn tcp_to_a_port_where_nobody_listens_is_refused() {
     on_both_runtimes(|| async {
-        let address = std::net::TcpListener::bind(LOCALHOST).unwrap().local_addr().unwrap();
+        // Bound, so that no other test gets the port.
+        let nobody = TcpSocket::new_v4().unwrap();
+        nobody.bind(LOCALHOST.into()).unwrap();
+        let address = nobody.local_addr().unwrap();
         assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     });
 }

@@ -8,11 +8,39 @@ use crate::sys::{Backend, EventFlags, Flags, RawEvent, Selector};
 
 /// What a queue says about one registration: its [`Token`], and hints at what has become ready.
 ///
-/// An event is a hint. It may be spurious: the I/O that it suggests may still say `WouldBlock`. A missing hint means
-/// that the operating system did not give it, not that the contrary holds. The tables below say which of the operating
+/// An event is a hint. It may be spurious: the I/O that it suggests may still return `WouldBlock`. A missing hint means
+/// that the operating system did not give it, not that the opposite holds. The tables below say which of the operating
 /// system's flags make each hint true.
 ///
 /// `Debug` names every hint; the alternate form (`{:#?}`) adds the operating system's own flags.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+/// # fn main() {}
+/// # #[cfg(all(feature = "os-poll", feature = "net"))]
+/// # fn main() -> std::io::Result<()> {
+/// use mio::net::UdpSocket;
+/// use mio::{Events, Interest, Poll, Token};
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+/// poll.registry().register(&mut socket, Token(0), Interest::READABLE | Interest::WRITABLE)?;
+///
+/// poll.poll(&mut events, None)?;
+/// for event in &events {
+///     if event.is_readable() {
+///         println!("{:?} has something to read", event.token());
+///     }
+///     if event.is_writable() {
+///         println!("{:?} has room to send", event.token());
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[repr(transparent)] // a queue that writes such events writes these
 pub struct Event(<Selector as Backend>::Event);
@@ -24,30 +52,95 @@ impl Event {
         Event(RawEvent::new(token, flags))
     }
 
-    /// The token that the source was registered with, or that a [`Waker`] was made with.
+    /// Returns the token that you registered the source with, or made the [`Waker`] with.
     ///
     /// [`Waker`]: crate::Waker
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::net::UdpSocket;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(7), Interest::WRITABLE)?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// assert_eq!(events.iter().next().unwrap().token(), Token(7));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn token(&self) -> Token {
         self.0.token()
     }
 
-    /// Reading may make progress: data, a connection to accept, or the end of the stream.
+    /// Returns whether reading may make progress: there is data, a connection to accept, or the end of the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::net::UdpSocket;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::READABLE)?;
+    /// socket.send_to(b"to myself", socket.local_addr()?)?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().next().unwrap().is_readable());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.has(Readiness::READABLE)
     }
 
-    /// Writing may make progress; for a connecting stream: the attempt has ended, one way or the other.
+    /// Returns whether writing may make progress. For a stream that was connecting, it means that the attempt has
+    /// ended, one way or the other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::net::UdpSocket;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(7), Interest::WRITABLE)?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().next().unwrap().is_writable());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.has(Readiness::WRITABLE)
     }
 
-    /// The source has an error pending; `take_error` of the socket tells which.
+    /// Returns whether the source has an error pending. `take_error` of the socket tells you which.
     ///
     /// | queue | flags |
     /// |---|---|
@@ -55,17 +148,43 @@ impl Event {
     /// | kqueue | `EV_ERROR`; `EV_EOF` with `fflags` other than zero |
     /// | event ports, poll(2) | `POLLERR`, `POLLNVAL` |
     /// | AFD | `AFD_POLL_CONNECT_FAIL` |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::net::TcpStream;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let mut stream = TcpStream::connect(server.local_addr()?)?;
+    /// poll.registry().register(&mut stream, Token(0), Interest::READABLE)?;
+    ///
+    /// # let _peer = server.accept()?;
+    /// # stream.shutdown(std::net::Shutdown::Both)?;
+    /// poll.poll(&mut events, None)?;
+    /// for event in events.iter().filter(|event| event.is_error()) {
+    ///     println!("{:?} has failed: {:?}", event.token(), stream.take_error()?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.has(Readiness::ERROR)
     }
 
-    /// The peer has shut its writing side, or the connection is gone: after what is still buffered, reads give the end
-    /// of the stream. [`is_readable`](Event::is_readable) holds as well.
+    /// Returns whether the peer has shut its writing side, or the connection is gone: after what is still buffered,
+    /// reads return the end of the stream. [`is_readable`](Event::is_readable) holds as well.
     ///
-    /// An end of stream can also be found by reading, with no such event before; this hint alone is no reason to skip
-    /// what may still be buffered.
+    /// You can also find the end of a stream by reading, without such an event before. This hint alone is no reason to
+    /// skip what may still be buffered.
     ///
     /// | queue | flags |
     /// |---|---|
@@ -73,13 +192,42 @@ impl Event {
     /// | kqueue | `EV_EOF` on `EVFILT_READ` |
     /// | event ports, poll(2) | `POLLHUP`, `POLLRDHUP` where it exists |
     /// | AFD | `AFD_POLL_DISCONNECT`, `AFD_POLL_ABORT`, `AFD_POLL_CONNECT_FAIL` |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::net::TcpStream;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let mut stream = TcpStream::connect(server.local_addr()?)?;
+    /// poll.registry().register(&mut stream, Token(0), Interest::READABLE)?;
+    ///
+    /// drop(server.accept()?); // the peer closes the connection
+    ///
+    /// loop {
+    ///     poll.poll(&mut events, None)?;
+    ///     if events.iter().any(|event| event.is_read_closed()) {
+    ///         break; // read what is left, then close
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_read_closed(&self) -> bool {
         self.has(Readiness::READ_CLOSED)
     }
 
-    /// Nothing that is written will be read any more: the connection is gone, or nobody holds the other end of a pipe.
+    /// Returns whether nobody will read what you write any more: the connection is gone, or nobody holds the other end
+    /// of a pipe.
     ///
     /// | queue | flags |
     /// |---|---|
@@ -87,13 +235,40 @@ impl Event {
     /// | kqueue | `EV_EOF` on `EVFILT_WRITE` |
     /// | event ports, poll(2) | `POLLHUP`; `POLLERR` alone or with `POLLOUT` |
     /// | AFD | `AFD_POLL_ABORT`, `AFD_POLL_CONNECT_FAIL` |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(unix, feature = "os-ext")))]
+    /// # fn main() {}
+    /// # #[cfg(all(unix, feature = "os-ext"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::unix::pipe;
+    /// use mio::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let (mut sender, receiver) = pipe::new()?;
+    /// poll.registry().register(&mut sender, Token(0), Interest::WRITABLE)?;
+    ///
+    /// drop(receiver);
+    ///
+    /// loop {
+    ///     poll.poll(&mut events, None)?;
+    ///     if events.iter().any(|event| event.is_write_closed()) {
+    ///         break; // a write would return `BrokenPipe`
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_write_closed(&self) -> bool {
         self.has(Readiness::WRITE_CLOSED)
     }
 
-    /// Urgent data, or another condition that the source's manual calls `POLLPRI`.
+    /// Returns whether there is urgent data, or another condition that the source's manual calls `POLLPRI`.
     ///
     /// | queue | flags |
     /// |---|---|
@@ -101,20 +276,91 @@ impl Event {
     /// | kqueue | `EVFILT_EXCEPT`, where there is an [`Interest::PRIORITY`](crate::Interest#associatedconstant.PRIORITY) |
     /// | event ports, poll(2) | `POLLPRI` |
     /// | AFD | always `false` |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(target_os = "linux", feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(target_os = "linux", feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::net::TcpStream;
+    /// use mio::{Events, Interest, Poll, Token};
+    /// use socket2::SockRef;
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let mut stream = TcpStream::connect(server.local_addr()?)?;
+    /// poll.registry().register(&mut stream, Token(0), Interest::READABLE | Interest::PRIORITY)?;
+    ///
+    /// let (peer, _address) = server.accept()?;
+    /// SockRef::from(&peer).send_out_of_band(b"!")?;
+    ///
+    /// loop {
+    ///     poll.poll(&mut events, None)?;
+    ///     if events.iter().any(|event| event.is_priority()) {
+    ///         break; // receive it with `recv_out_of_band`
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_priority(&self) -> bool {
         self.has(Readiness::PRIORITY)
     }
 
-    /// An asynchronous I/O request completed: `EVFILT_AIO`. Without kqueue always `false`.
+    /// Returns whether an asynchronous I/O request has completed (`EVFILT_AIO`). It is always `false` without kqueue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    /// waker.wake()?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// assert!(!events.iter().any(|event| event.is_aio())); // a wake is something else
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_aio(&self) -> bool {
         self.has(Readiness::AIO)
     }
 
-    /// All requests of one `lio_listio(2)` completed: `EVFILT_LIO`. Always `false` except on FreeBSD.
+    /// Returns whether all requests of one `lio_listio(2)` have completed (`EVFILT_LIO`). It is always `false` except
+    /// on FreeBSD.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use mio::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    /// waker.wake()?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// assert!(!events.iter().any(|event| event.is_lio())); // a wake is something else
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_lio(&self) -> bool {

@@ -6,12 +6,13 @@ use crate::{Interest, Registry, Token, Trigger};
 
 /// Something that a queue can watch. Users of a source call [`Registry::register`], not these methods.
 ///
-/// The sockets and pipes of this crate are sources. A type made of one implements this trait by handing the calls on; a
-/// type that holds something of the operating system's does it with `unix::SourceFd` or `windows::SourceSocket`.
+/// The sockets and pipes of this crate are sources. A type that contains one of them implements this trait by
+/// forwarding the calls; a type that holds a descriptor or socket of the operating system uses `unix::SourceFd` or
+/// `windows::SourceSocket`.
 ///
 /// # Dropping
 ///
-/// A source need not be deregistered before it is dropped as long as that closes the file descriptor or socket.
+/// You need not deregister a source before you drop it, as long as dropping it closes the file descriptor or socket.
 ///
 /// # Examples
 ///
@@ -50,21 +51,183 @@ use crate::{Interest, Registry, Token, Trigger};
 /// # fn main() {}
 /// ```
 pub trait Source {
-    /// Begins to watch this source. Called by [`Registry::register`], which says what it means and how it can fail.
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()>;
-
-    /// Replaces token and interests of a watched source. Called by [`Registry::reregister`].
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()>;
-
-    /// Ends the watching. Called by [`Registry::deregister`].
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()>;
-
-    /// As [`register`](Source::register), with a choice of [`Trigger`].
+    /// Starts to watch this source. [`Registry::register`] calls it, and says what it means.
     ///
     /// # Errors
     ///
-    /// A source that does not implement this method takes [`Trigger::Edge`] only, and gives
+    /// Return an error if that fails. [`Registry::register`] hands it to its caller, and lists the errors of this
+    /// crate's sources.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io;
+    /// use mio::event::Source;
+    /// use mio::net::UdpSocket;
+    /// use mio::{Interest, Registry, Token};
+    ///
+    /// struct Resolver {
+    ///     socket: UdpSocket,
+    /// }
+    ///
+    /// impl Source for Resolver {
+    ///     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    ///         self.socket.register(registry, token, interests)
+    ///     }
+    /// #   fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    /// #       self.socket.reregister(registry, token, interests)
+    /// #   }
+    /// #   fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+    /// #       self.socket.deregister(registry)
+    /// #   }
+    /// }
+    /// # let poll = mio::Poll::new()?;
+    /// # let mut resolver = Resolver { socket: UdpSocket::bind("127.0.0.1:0".parse().unwrap())? };
+    /// # poll.registry().register(&mut resolver, Token(0), Interest::READABLE)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()>;
+
+    /// Replaces the token and the interests of a watched source. [`Registry::reregister`] calls it.
+    ///
+    /// # Errors
+    ///
+    /// Return an error if that fails. [`Registry::reregister`] hands it to its caller, and lists the errors of this
+    /// crate's sources.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io;
+    /// use mio::event::Source;
+    /// use mio::net::UdpSocket;
+    /// use mio::{Interest, Registry, Token};
+    ///
+    /// struct Resolver {
+    ///     socket: UdpSocket,
+    /// }
+    ///
+    /// impl Source for Resolver {
+    ///     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    ///         self.socket.reregister(registry, token, interests)
+    ///     }
+    /// #   fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    /// #       self.socket.register(registry, token, interests)
+    /// #   }
+    /// #   fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+    /// #       self.socket.deregister(registry)
+    /// #   }
+    /// }
+    /// # let poll = mio::Poll::new()?;
+    /// # let mut resolver = Resolver { socket: UdpSocket::bind("127.0.0.1:0".parse().unwrap())? };
+    /// # poll.registry().register(&mut resolver, Token(0), Interest::READABLE)?;
+    /// # poll.registry().reregister(&mut resolver, Token(0), Interest::READABLE)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()>;
+
+    /// Stops watching this source. [`Registry::deregister`] calls it.
+    ///
+    /// # Errors
+    ///
+    /// Return an error if that fails. [`Registry::deregister`] hands it to its caller, and lists the errors of this
+    /// crate's sources.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io;
+    /// use mio::event::Source;
+    /// use mio::net::UdpSocket;
+    /// use mio::{Interest, Registry, Token};
+    ///
+    /// struct Resolver {
+    ///     socket: UdpSocket,
+    /// }
+    ///
+    /// impl Source for Resolver {
+    ///     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+    ///         self.socket.deregister(registry)
+    ///     }
+    /// #   fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    /// #       self.socket.register(registry, token, interests)
+    /// #   }
+    /// #   fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    /// #       self.socket.reregister(registry, token, interests)
+    /// #   }
+    /// }
+    /// # let poll = mio::Poll::new()?;
+    /// # let mut resolver = Resolver { socket: UdpSocket::bind("127.0.0.1:0".parse().unwrap())? };
+    /// # poll.registry().register(&mut resolver, Token(0), Interest::READABLE)?;
+    /// # poll.registry().deregister(&mut resolver)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()>;
+
+    /// Does what [`register`](Source::register) does, with a choice of [`Trigger`].
+    ///
+    /// # Errors
+    ///
+    /// A source that does not implement this method takes [`Trigger::Edge`] only, and returns
     /// [`Unsupported`](io::ErrorKind::Unsupported) for the others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io;
+    /// use mio::event::Source;
+    /// use mio::net::UdpSocket;
+    /// use mio::{Interest, Registry, Token, Trigger};
+    ///
+    /// struct Resolver {
+    ///     socket: UdpSocket,
+    /// }
+    ///
+    /// impl Source for Resolver {
+    ///     fn register_with(
+    ///         &mut self,
+    ///         registry: &Registry,
+    ///         token: Token,
+    ///         interests: Interest,
+    ///         trigger: Trigger,
+    ///     ) -> io::Result<()> {
+    ///         self.socket.register_with(registry, token, interests, trigger)
+    ///     }
+    /// #   fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    /// #       self.socket.register(registry, token, interests)
+    /// #   }
+    /// #   fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    /// #       self.socket.reregister(registry, token, interests)
+    /// #   }
+    /// #   fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+    /// #       self.socket.deregister(registry)
+    /// #   }
+    /// }
+    /// # let poll = mio::Poll::new()?;
+    /// # let mut resolver = Resolver { socket: UdpSocket::bind("127.0.0.1:0".parse().unwrap())? };
+    /// # poll.registry().register_with(&mut resolver, Token(0), Interest::READABLE, Trigger::Level)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn register_with(
         &mut self,
         registry: &Registry,
@@ -76,11 +239,55 @@ pub trait Source {
         self.register(registry, token, interests)
     }
 
-    /// As [`reregister`](Source::reregister), with a choice of [`Trigger`].
+    /// Does what [`reregister`](Source::reregister) does, with a choice of [`Trigger`].
     ///
     /// # Errors
     ///
-    /// As those of [`register_with`](Source::register_with).
+    /// Returns the errors that [`register_with`](Source::register_with) lists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+    /// # fn main() {}
+    /// # #[cfg(all(feature = "os-poll", feature = "net"))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io;
+    /// use mio::event::Source;
+    /// use mio::net::UdpSocket;
+    /// use mio::{Interest, Registry, Token, Trigger};
+    ///
+    /// struct Resolver {
+    ///     socket: UdpSocket,
+    /// }
+    ///
+    /// impl Source for Resolver {
+    ///     fn reregister_with(
+    ///         &mut self,
+    ///         registry: &Registry,
+    ///         token: Token,
+    ///         interests: Interest,
+    ///         trigger: Trigger,
+    ///     ) -> io::Result<()> {
+    ///         self.socket.reregister_with(registry, token, interests, trigger)
+    ///     }
+    /// #   fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    /// #       self.socket.register(registry, token, interests)
+    /// #   }
+    /// #   fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+    /// #       self.socket.reregister(registry, token, interests)
+    /// #   }
+    /// #   fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+    /// #       self.socket.deregister(registry)
+    /// #   }
+    /// }
+    /// # let poll = mio::Poll::new()?;
+    /// # let mut resolver = Resolver { socket: UdpSocket::bind("127.0.0.1:0".parse().unwrap())? };
+    /// # poll.registry().register(&mut resolver, Token(0), Interest::READABLE)?;
+    /// # poll.registry().reregister_with(&mut resolver, Token(0), Interest::READABLE, Trigger::Level)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn reregister_with(
         &mut self,
         registry: &Registry,
@@ -96,7 +303,7 @@ pub trait Source {
 fn edge_only(trigger: Trigger) -> io::Result<()> {
     match trigger {
         Trigger::Edge => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this event source can be registered edge-triggered only")),
+        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this event source supports `Trigger::Edge` only")),
     }
 }
 

@@ -1,16 +1,17 @@
 //! Non-blocking TCP, UDP and Unix sockets.
 //!
-//! The types are the standard library's of the same name, with two differences: they never block, and they can be
-//! registered with a [`Poll`](crate::Poll). An operation that cannot be done at once gives
-//! [`WouldBlock`](std::io::ErrorKind::WouldBlock); after it, wait for an event of that direction.
+//! The types are those of the standard library that have the same name, with two differences: they never block, and you
+//! can register them with a [`Poll`](crate::Poll). An operation that cannot be done at once returns
+//! [`WouldBlock`](std::io::ErrorKind::WouldBlock); after that, wait for an event in that direction.
 //!
-//! Sockets made here are non-blocking and are not inherited by child processes (close-on-exec; not inheritable on
-//! Windows). Writing to one whose peer is gone gives an error, not a `SIGPIPE`: by a flag of the call, or on
-//! Apple's systems an option of the socket. Sockets made elsewhere are converted with `from_std`
-//! or `From<OwnedFd>` (`From<OwnedSocket>`); they must be in non-blocking mode, which is not checked or changed.
+//! Sockets made here are non-blocking, and child processes do not inherit them (close-on-exec; not inheritable on
+//! Windows). Writing to a socket whose peer is gone returns an error and does not raise `SIGPIPE`: a flag of the call
+//! sees to that, or on Apple platforms an option of the socket. You convert sockets that were made elsewhere with
+//! `from_std` or `From<OwnedFd>` (`From<OwnedSocket>`). Set them to non-blocking mode first: the conversion neither
+//! checks nor changes the mode.
 //!
-//! I/O that these types have no method for goes through `try_io` or `try_io_for`, which tell the queue if it would have
-//! blocked:
+//! If these types have no method for the I/O that you want to do, use `try_io` or `try_io_for`, which tell the queue
+//! that it would have blocked:
 //!
 //! ```
 //! # #[cfg(unix)]

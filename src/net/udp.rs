@@ -14,14 +14,15 @@ use crate::net::socket;
 
 /// A UDP socket.
 ///
-/// A datagram that does not fit the buffer is cut off to it; on Windows that is an error, `WSAEMSGSIZE`.
+/// A datagram that does not fit the buffer is truncated; on Windows that is an error, `WSAEMSGSIZE`.
 ///
 /// # Errors of earlier sends
 ///
-/// When a datagram met a closed port, a later call on a connected socket may say so: with `ConnectionRefused`, on
-/// Windows with `ConnectionReset`. It is told once, and the socket is as good as before. On a socket that is not
-/// connected it would not say which datagram it was, and [`recv_from`](UdpSocket::recv_from) never tells: where the OS
-/// does (Windows), it passes over that, so that one receiver which is gone does not end a loop that serves all of them.
+/// If a datagram met a closed port, a later call on a connected socket may return `ConnectionRefused` (on Windows
+/// `ConnectionReset`). It does so once, and you can go on using the socket. On a socket that is not connected, the
+/// error would not say which datagram it is about, so [`recv_from`](UdpSocket::recv_from) never returns it: where the
+/// OS reports it (Windows), `recv_from` skips it. So a receiver that has gone away does not end the loop that serves
+/// all the others.
 ///
 /// # Examples
 ///
@@ -53,13 +54,27 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// Binds a new socket to `address`. Port 0 lets the OS choose one; see [`local_addr`](UdpSocket::local_addr).
+    /// Binds a new socket to `address`. Port 0 lets the OS choose one, which [`local_addr`](UdpSocket::local_addr)
+    /// returns.
     ///
     /// Calls `socket(2)` and `bind(2)`.
     ///
     /// # Errors
     ///
-    /// Those of the calls, such as `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`.
+    /// Returns the errors of these calls, such as `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    ///
+    /// let second = UdpSocket::bind(socket.local_addr()?);
+    /// assert_eq!(second.unwrap_err().kind(), ErrorKind::AddrInUse);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(any(unix, windows))]
     pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
         let socket = socket::open(Domain::for_address(address), Type::DGRAM)?;
@@ -67,44 +82,113 @@ impl UdpSocket {
         Ok(UdpSocket::from_std(socket.into()))
     }
 
-    /// Converts a socket of the standard library, which must be in non-blocking mode: this is not checked or changed.
+    /// Converts a socket of the standard library. Set it to non-blocking mode first: this function neither checks nor
+    /// changes the mode.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// socket.set_nonblocking(true)?;
+    ///
+    /// let socket = UdpSocket::from_std(socket);
+    /// assert_eq!(socket.recv_from(&mut [0; 64]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn from_std(socket: net::UdpSocket) -> UdpSocket {
         UdpSocket { inner: IoSource::new(socket) }
     }
 
-    /// The address that the socket is bound to. Calls `getsockname(2)`.
+    /// Returns the address that the socket is bound to. Calls `getsockname(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// assert_ne!(socket.local_addr()?.port(), 0); // the OS has chosen one
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
     }
 
-    /// The address that the socket is connected to. Calls `getpeername(2)`.
+    /// Returns the address that the socket is connected to. Calls `getpeername(2)`.
     ///
     /// # Errors
     ///
-    /// [`NotConnected`](io::ErrorKind::NotConnected) if it is not connected.
+    /// Returns [`NotConnected`](io::ErrorKind::NotConnected) if the socket is not connected.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// sender.connect(receiver.local_addr()?)?;
+    /// assert_eq!(sender.peer_addr()?, receiver.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.peer_addr()
     }
 
-    /// Sends a datagram to `target`. Returns how many bytes were sent: all of them.
+    /// Sends a datagram to `target`. Returns how many bytes were sent, which is all of them.
     ///
     /// Calls `sendto(2)`.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer; others of `sendto(2)`, such as
-    /// `EMSGSIZE`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer; others of `sendto(2)`,
+    /// such as `EMSGSIZE`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// assert_eq!(sender.send_to(b"hello", receiver.local_addr()?)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send_to(&self, buffer: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.inner.try_io(Interest::WRITABLE, |socket| socket.send_to(buffer, target))
     }
 
-    /// Receives a datagram: its length, and where it came from.
+    /// Receives a datagram. Returns its length and the address that it came from.
     ///
     /// Calls `recvfrom(2)`.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none; others of `recvfrom(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recvfrom(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// sender.send_to(b"hello", receiver.local_addr()?)?;
+    ///
+    /// let mut buffer = [0; 64];
+    /// # while receiver.peek_from(&mut [0; 64]).is_err() {}
+    /// let (length, from) = receiver.recv_from(&mut buffer)?;
+    /// assert_eq!(&buffer[..length], b"hello");
+    /// assert_eq!(from, sender.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inner.try_io(Interest::READABLE, |socket| {
             loop {
@@ -117,18 +201,51 @@ impl UdpSocket {
         })
     }
 
-    /// As [`recv_from`](UdpSocket::recv_from), and leaves the datagram to be received again.
+    /// Does what [`recv_from`](UdpSocket::recv_from) does, but leaves the datagram in place to be received again.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recvfrom(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// sender.send_to(b"hello", receiver.local_addr()?)?;
+    ///
+    /// let mut buffer = [0; 64];
+    /// # while receiver.peek_from(&mut [0; 64]).is_err() {}
+    /// assert_eq!(receiver.peek_from(&mut buffer)?, (5, sender.local_addr()?));
+    /// assert_eq!(receiver.recv_from(&mut buffer)?, (5, sender.local_addr()?)); // the same one
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inner.try_io(Interest::READABLE, |socket| socket.peek_from(buffer))
     }
 
-    /// Sends a datagram to the address that the socket is connected to. Returns how many bytes were sent: all of them.
+    /// Sends a datagram to the address that the socket is connected to. Returns how many bytes were sent, which is all
+    /// of them.
     ///
     /// Calls `send(2)`.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer; others of `send(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer; others of `send(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// sender.connect(receiver.local_addr()?)?;
+    /// assert_eq!(sender.send(b"hello")?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         self.inner.try_io(Interest::WRITABLE, |socket| socket.send(buffer))
     }
@@ -139,103 +256,418 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none; others of `recv(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recv(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// receiver.connect(sender.local_addr()?)?; // receives from nobody else
+    /// sender.send_to(b"hello", receiver.local_addr()?)?;
+    ///
+    /// let mut buffer = [0; 64];
+    /// # while receiver.peek_from(&mut [0; 64]).is_err() {}
+    /// let length = receiver.recv(&mut buffer)?;
+    /// assert_eq!(&buffer[..length], b"hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.try_io(Interest::READABLE, |socket| socket.recv(buffer))
     }
 
-    /// As [`recv`](UdpSocket::recv), and leaves the datagram to be received again.
+    /// Does what [`recv`](UdpSocket::recv) does, but leaves the datagram in place to be received again.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recv(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// receiver.connect(sender.local_addr()?)?;
+    /// sender.send_to(b"hello", receiver.local_addr()?)?;
+    ///
+    /// let mut buffer = [0; 64];
+    /// # while receiver.peek_from(&mut [0; 64]).is_err() {}
+    /// assert_eq!(receiver.peek(&mut buffer)?, 5);
+    /// assert_eq!(receiver.recv(&mut buffer)?, 5); // the same one
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.try_io(Interest::READABLE, |socket| socket.peek(buffer))
     }
 
-    /// Connects the socket to `address`: where [`send`](UdpSocket::send) sends to, and the only one that it receives
-    /// from.
+    /// Connects the socket to `address`: [`send`](UdpSocket::send) sends there, and the socket receives from there
+    /// alone.
     ///
     /// Calls `connect(2)`, which does not wait for anything.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call, such as `ENETUNREACH`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// sender.connect(receiver.local_addr()?)?;
+    /// sender.send(b"hello")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect(&self, address: SocketAddr) -> io::Result<()> {
         self.inner.connect(address)
     }
 
-    /// Sets the `SO_BROADCAST` option: whether datagrams may be sent to a broadcast address.
+    /// Sets the `SO_BROADCAST` option: whether the socket may send datagrams to a broadcast address.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// socket.set_broadcast(true)?;
+    /// assert!(socket.broadcast()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
         self.inner.set_broadcast(broadcast)
     }
 
-    /// Reads the `SO_BROADCAST` option.
+    /// Returns the `SO_BROADCAST` option: whether the socket may send datagrams to a broadcast address.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// socket.set_broadcast(true)?;
+    /// assert!(socket.broadcast()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn broadcast(&self) -> io::Result<bool> {
         self.inner.broadcast()
     }
 
-    /// Sets the `IP_MULTICAST_LOOP` option: whether multicast datagrams come back to this host.
+    /// Sets the `IP_MULTICAST_LOOP` option: whether multicast datagrams that the socket sends come back to this host.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// socket.set_multicast_loop_v4(false)?;
+    /// assert!(!socket.multicast_loop_v4()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_multicast_loop_v4(&self, multicast_loop_v4: bool) -> io::Result<()> {
         self.inner.set_multicast_loop_v4(multicast_loop_v4)
     }
 
-    /// Reads the `IP_MULTICAST_LOOP` option.
+    /// Returns the `IP_MULTICAST_LOOP` option: whether multicast datagrams that the socket sends come back to this
+    /// host.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// socket.set_multicast_loop_v4(false)?;
+    /// assert!(!socket.multicast_loop_v4()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn multicast_loop_v4(&self) -> io::Result<bool> {
         self.inner.multicast_loop_v4()
     }
 
     /// Sets the `IP_MULTICAST_TTL` option: how many hops a multicast datagram may make.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// socket.set_multicast_ttl_v4(4)?;
+    /// assert_eq!(socket.multicast_ttl_v4()?, 4);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_multicast_ttl_v4(&self, multicast_ttl_v4: u32) -> io::Result<()> {
         self.inner.set_multicast_ttl_v4(multicast_ttl_v4)
     }
 
-    /// Reads the `IP_MULTICAST_TTL` option.
+    /// Returns the `IP_MULTICAST_TTL` option: how many hops a multicast datagram may make.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// socket.set_multicast_ttl_v4(4)?;
+    /// assert_eq!(socket.multicast_ttl_v4()?, 4);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
         self.inner.multicast_ttl_v4()
     }
 
-    /// Sets the `IPV6_MULTICAST_LOOP` option: whether multicast datagrams come back to this host.
+    /// Sets the `IPV6_MULTICAST_LOOP` option: whether multicast datagrams that the socket sends come back to this host.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// # if std::net::UdpSocket::bind("[::1]:0").is_err() { return Ok(()) } // a host without IPv6
+    /// let socket = UdpSocket::bind("[::1]:0".parse().unwrap())?;
+    /// socket.set_multicast_loop_v6(false)?;
+    /// assert!(!socket.multicast_loop_v6()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_multicast_loop_v6(&self, multicast_loop_v6: bool) -> io::Result<()> {
         self.inner.set_multicast_loop_v6(multicast_loop_v6)
     }
 
-    /// Reads the `IPV6_MULTICAST_LOOP` option.
+    /// Returns the `IPV6_MULTICAST_LOOP` option: whether multicast datagrams that the socket sends come back to this
+    /// host.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// # if std::net::UdpSocket::bind("[::1]:0").is_err() { return Ok(()) } // a host without IPv6
+    /// let socket = UdpSocket::bind("[::1]:0".parse().unwrap())?;
+    /// socket.set_multicast_loop_v6(false)?;
+    /// assert!(!socket.multicast_loop_v6()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn multicast_loop_v6(&self) -> io::Result<bool> {
         self.inner.multicast_loop_v6()
     }
 
     /// Sets the `IP_TTL` option: how many hops a packet may make.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// socket.set_ttl(64)?;
+    /// assert_eq!(socket.ttl()?, 64);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.set_ttl(ttl)
     }
 
-    /// Reads the `IP_TTL` option.
+    /// Returns the `IP_TTL` option: how many hops a packet may make.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// socket.set_ttl(64)?;
+    /// assert_eq!(socket.ttl()?, 64);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.ttl()
     }
 
-    /// Reads the `IPV6_V6ONLY` option: whether an IPv6 socket is closed to IPv4.
+    /// Returns the `IPV6_V6ONLY` option: whether an IPv6 socket refuses IPv4.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// # if std::net::UdpSocket::bind("[::]:0").is_err() { return Ok(()) } // a host without IPv6
+    /// let socket = UdpSocket::bind("[::]:0".parse().unwrap())?;
+    /// if !socket.only_v6()? {
+    ///     println!("also receives IPv4, from addresses such as ::ffff:192.0.2.1");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(any(unix, windows))]
     pub fn only_v6(&self) -> io::Result<bool> {
         SockRef::from(&*self.inner).only_v6()
     }
 
-    /// Joins a multicast group (`IP_ADD_MEMBERSHIP`). `interface` is the address of a local interface, or `UNSPECIFIED`
-    /// for the OS to choose.
+    /// Joins a multicast group (`IP_ADD_MEMBERSHIP`). `interface` is the address of a local interface; with
+    /// `UNSPECIFIED` the OS chooses one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`, such as `ENODEV` if there is no such interface.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use mio::net::UdpSocket;
+    ///
+    /// let group = Ipv4Addr::new(239, 255, 0, 1);
+    /// let socket = UdpSocket::bind("0.0.0.0:0".parse().unwrap())?;
+    /// # if socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_err() { return Ok(()) } // no multicast here
+    /// # socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn join_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.inner.join_multicast_v4(group, interface)
     }
 
-    /// Leaves a multicast group (`IP_DROP_MEMBERSHIP`), joined with the same `interface`.
+    /// Leaves a multicast group (`IP_DROP_MEMBERSHIP`) that you have joined with the same `interface`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`, such as `EADDRNOTAVAIL` if the socket is not in the group.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use mio::net::UdpSocket;
+    ///
+    /// let group = Ipv4Addr::new(239, 255, 0, 1);
+    /// let socket = UdpSocket::bind("0.0.0.0:0".parse().unwrap())?;
+    /// # if socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_err() { return Ok(()) } // no multicast here
+    /// # socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn leave_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.inner.leave_multicast_v4(group, interface)
     }
 
-    /// Joins a multicast group (`IPV6_ADD_MEMBERSHIP`). `interface` is the index of a local interface, or 0 for the OS
-    /// to choose.
+    /// Joins a multicast group (`IPV6_ADD_MEMBERSHIP`). `interface` is the index of a local interface; with 0 the OS
+    /// chooses one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`, such as `ENODEV` if there is no such interface.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::Ipv6Addr;
+    /// use mio::net::UdpSocket;
+    ///
+    /// let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x114);
+    /// # let tried = std::net::UdpSocket::bind("[::]:0").and_then(|socket| socket.join_multicast_v6(&group, 0));
+    /// # if tried.is_err() { return Ok(()) } // a host without IPv6 multicast
+    /// let socket = UdpSocket::bind("[::]:0".parse().unwrap())?;
+    /// socket.join_multicast_v6(&group, 0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.inner.join_multicast_v6(group, interface)
     }
 
-    /// Leaves a multicast group (`IPV6_DROP_MEMBERSHIP`), joined with the same `interface`.
+    /// Leaves a multicast group (`IPV6_DROP_MEMBERSHIP`) that you have joined with the same `interface`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`, such as `EADDRNOTAVAIL` if the socket is not in the group.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::Ipv6Addr;
+    /// use mio::net::UdpSocket;
+    ///
+    /// let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x114);
+    /// # let tried = std::net::UdpSocket::bind("[::]:0").and_then(|socket| socket.join_multicast_v6(&group, 0));
+    /// # if tried.is_err() { return Ok(()) } // a host without IPv6 multicast
+    /// let socket = UdpSocket::bind("[::]:0".parse().unwrap())?;
+    /// socket.join_multicast_v6(&group, 0)?;
+    /// socket.leave_multicast_v6(&group, 0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn leave_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.inner.leave_multicast_v6(group, interface)
     }
 
     /// Takes the pending error of the socket, `SO_ERROR`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// if let Some(error) = socket.take_error()? {
+    ///     eprintln!("the socket has failed: {error}");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error()
     }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::os::fd::RawFd;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 #[cfg(not(target_os = "espidf"))]
 pub(super) use libc::POLLNVAL;
@@ -90,6 +90,11 @@ pub(crate) struct Registration<R: Registrations> {
 }
 
 impl<R: Registrations> Registration<R> {
+    /// Whether the source is registered with a queue other than this.
+    pub(super) fn is_with_another(&self, queue: &Arc<R>) -> bool {
+        self.queue.strong_count() > 0 && self.queue.as_ptr() != Arc::as_ptr(queue)
+    }
+
     /// Makes dropping it do nothing.
     pub(super) fn forget(mut self) {
         self.queue = Weak::new();

@@ -176,13 +176,30 @@ pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
     io.as_raw_socket()
 }
 
-/// The error of registering a source twice.
+// The errors of misuse: on Unix those that epoll has for it, so that they are the same whoever notices, the kernel, a backend,
+// or the check in debug builds.
+
+/// The error of registering a source twice, or of changing a registration with another queue.
+#[cfg(not(windows))]
 #[cfg_attr(not(debug_assertions), allow(dead_code))] // epoll and kqueue have their own, or none
+pub(crate) fn already_registered() -> io::Error {
+    io::Error::from_raw_os_error(libc::EEXIST)
+}
+
+/// The error of registering a source twice, or of changing a registration with another queue.
+#[cfg(windows)]
 pub(crate) fn already_registered() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
 }
 
 /// The error of changing or ending a registration that is not there.
+#[cfg(not(windows))]
+pub(crate) fn not_registered() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOENT)
+}
+
+/// The error of changing or ending a registration that is not there.
+#[cfg(windows)]
 pub(crate) fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
 }
@@ -249,6 +266,10 @@ cfg_if! {
 }
 
 pub(crate) use self::backend::Selector;
+
+/// Whose exit can be watched for depends on the system, on Linux whatever the backend is.
+#[cfg(all(feature = "os-ext", target_os = "linux"))]
+pub(crate) mod child_exit;
 
 // What several of them use.
 

@@ -105,5 +105,5 @@ fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
 
 #[cfg(target_os = "wasi")]
 fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
-    Err(io::Error::new(ErrorKind::Unsupported, "WASI has neither pipes nor eventfd, so there can be no waker"))
+    Err(io::Error::new(ErrorKind::Unsupported, "WASI has neither pipes nor `eventfd`, so it does not support `Waker`"))
 }

@@ -97,11 +97,17 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn reregister(&self, fd: RawFd, _registration: &mut Registration<Shared>, watch: Watch) -> io::Result<()> {
+    fn reregister(&self, fd: RawFd, registration: &mut Registration<Shared>, watch: Watch) -> io::Result<()> {
+        if registration.is_with_another(&self.shared) {
+            return Err(already_registered());
+        }
         self.shared.change(|table| table.replace(fd, watch))
     }
 
     fn deregister(&self, fd: RawFd, registration: &mut Registration<Shared>) -> io::Result<()> {
+        if registration.is_with_another(&self.shared) {
+            return Err(not_registered());
+        }
         self.shared.change(|table| table.remove(fd, None))?;
         mem::take(registration).forget();
         Ok(())

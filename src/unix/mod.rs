@@ -1,4 +1,4 @@
-//! What only Unix-like systems have: any file descriptor as a source, and pipes.
+//! Items that only Unix-like systems have: any file descriptor as a source, and pipes.
 
 pub mod pipe;
 mod source_fd;

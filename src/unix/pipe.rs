@@ -9,14 +9,15 @@ use crate::convert::{convert_raw, delegate_to_inner, read_inner, try_io_inner, w
 use crate::io_source::IoSource;
 use crate::sys::unix::{pipe, set_nonblocking};
 
-/// Makes a pipe: what is written to the [`Sender`] is read from the [`Receiver`]. Both are non-blocking and
+/// Makes a pipe: you read from the [`Receiver`] what you write to the [`Sender`]. Both ends are non-blocking and
 /// close-on-exec.
 ///
-/// Calls `pipe2(2)`, or `pipe(2)` and `fcntl(2)` where there is no such call.
+/// Calls `pipe2(2)`; where that does not exist, `pipe(2)` and `fcntl(2)`.
 ///
 /// # Errors
 ///
-/// Those of the calls: too many open files. [`Unsupported`](io::ErrorKind::Unsupported) on ESP-IDF, which has no pipes.
+/// Returns the errors of these calls, such as `EMFILE`, and [`Unsupported`](io::ErrorKind::Unsupported) on ESP-IDF,
+/// which has no pipes.
 ///
 /// # Examples
 ///
@@ -49,18 +50,50 @@ pub fn new() -> io::Result<(Sender, Receiver)> {
 /// The writing end of a pipe.
 ///
 /// When nobody holds the other end any more, an event says [`is_write_closed`](crate::event::Event::is_write_closed),
-/// and a write gives [`BrokenPipe`](io::ErrorKind::BrokenPipe) (with `SIGPIPE` ignored, as Rust programs start).
+/// and a write returns [`BrokenPipe`](io::ErrorKind::BrokenPipe). (That holds while `SIGPIPE` is ignored, as it is when
+/// a Rust program starts.)
 ///
-/// Ends made elsewhere convert with `From`, the standard library's `PipeWriter` by way of [`OwnedFd`]; see
-/// [`set_nonblocking`](Sender::set_nonblocking).
+/// You convert ends that were made elsewhere with `From`, the standard library's `PipeWriter` by way of [`OwnedFd`].
+/// Set them to non-blocking mode with [`set_nonblocking`](Sender::set_nonblocking).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{ErrorKind, Write};
+/// use mio::unix::pipe;
+///
+/// let (mut sender, receiver) = pipe::new()?;
+/// drop(receiver);
+/// assert_eq!(sender.write(b"hello").unwrap_err().kind(), ErrorKind::BrokenPipe);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Sender {
     inner: IoSource<File>,
 }
 
 impl Sender {
-    /// Switches between non-blocking and blocking mode, for ends that were made elsewhere, such as a child process's.
+    /// Switches between non-blocking and blocking mode. You need this for ends that were made elsewhere, such as those
+    /// of a child process.
     ///
     /// Calls `fcntl(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::{Command, Stdio};
+    /// use mio::unix::pipe::Sender;
+    ///
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// let sender = Sender::from(child.stdin.take().unwrap());
+    /// sender.set_nonblocking(true)?;
+    /// # drop(sender);
+    /// # child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         set_nonblocking(&*self.inner, nonblocking)
     }
@@ -81,18 +114,49 @@ impl From<ChildStdin> for Sender {
 /// The reading end of a pipe.
 ///
 /// When nobody holds the other end any more, an event says [`is_read_closed`](crate::event::Event::is_read_closed), and
-/// a read gives the end of the stream after what is still in the pipe.
+/// a read returns the end of the stream once you have read what is still in the pipe.
 ///
-/// Ends made elsewhere convert with `From`, the standard library's `PipeReader` by way of [`OwnedFd`]; see
-/// [`set_nonblocking`](Receiver::set_nonblocking).
+/// You convert ends that were made elsewhere with `From`, the standard library's `PipeReader` by way of [`OwnedFd`].
+/// Set them to non-blocking mode with [`set_nonblocking`](Receiver::set_nonblocking).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{ErrorKind, Read};
+/// use mio::unix::pipe;
+///
+/// let (sender, mut receiver) = pipe::new()?;
+/// assert_eq!(receiver.read(&mut [0; 16]).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// drop(sender);
+/// assert_eq!(receiver.read(&mut [0; 16])?, 0); // the end of the stream
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Receiver {
     inner: IoSource<File>,
 }
 
 impl Receiver {
-    /// Switches between non-blocking and blocking mode, for ends that were made elsewhere, such as a child process's.
+    /// Switches between non-blocking and blocking mode. You need this for ends that were made elsewhere, such as those
+    /// of a child process.
     ///
     /// Calls `fcntl(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::{Command, Stdio};
+    /// use mio::unix::pipe::Receiver;
+    ///
+    /// let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// let receiver = Receiver::from(child.stdout.take().unwrap());
+    /// receiver.set_nonblocking(true)?;
+    /// # child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         set_nonblocking(&*self.inner, nonblocking)
     }

@@ -4,15 +4,15 @@ use std::os::fd::RawFd;
 
 /// Any file descriptor that the queue can watch, as a [`Source`](crate::event::Source).
 ///
-/// It borrows the descriptor's number and owns nothing: it neither sets non-blocking mode nor closes. Deregister the
-/// descriptor before it is closed: a duplicate of it that is still open would go on to make events, and with `poll(2)`
-/// a new file of the same number would.
+/// It borrows the number of the descriptor and owns nothing: it neither sets non-blocking mode nor closes. Deregister
+/// the descriptor before you close it. Otherwise a duplicate that is still open keeps giving events, and with `poll(2)`
+/// so does a new file that gets the same number.
 ///
 /// # Edge-triggering where the OS has none
 ///
-/// With epoll and kqueue the kernel re-arms the descriptor. Event ports and `poll(2)` are told by I/O that would block,
-/// which goes through the types of [`net`](crate::net) and [`pipe`](super::pipe) and past this one: there, after
-/// `WouldBlock`, call [`Registry::reregister`](crate::Registry::reregister), or register with
+/// With epoll and kqueue the kernel re-arms the descriptor. On event ports and `poll(2)` this crate does it when I/O
+/// would block. It sees the I/O of the types of [`net`](crate::net) and [`pipe`](super::pipe), but not yours on a bare
+/// descriptor: there, after `WouldBlock`, call [`Registry::reregister`](crate::Registry::reregister), or register with
 /// [`Trigger::Level`](crate::Trigger::Level).
 ///
 /// # Examples

@@ -53,7 +53,8 @@ const LARGEST_READ: usize = 1024 * 1024;
 /// - I/O works from the time the pipe was registered; before that, it says `WouldBlock`.
 /// - What `write` has taken may still be on its way; a failure of it is told by the next `write`. Dropping the pipe lets a
 ///   write that is under way come to its end, as long as the `Poll` goes on; dropping the `Poll` ends it.
-/// - A pipe stays with the first `Poll` that it was registered with.
+/// - A pipe stays with the first `Poll` that it was registered with; each call of another one's gives
+///   [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
 /// - It is edge-triggered only.
 /// - In message mode a message that is longer than what one read asked for comes in several reads; two messages never come
 ///   in one.
@@ -642,8 +643,11 @@ impl Inner {
 
     fn expect_registered(&self, registry: &Registry) -> io::Result<()> {
         let port = Arc::as_ptr(registry.queue().backend.port());
-        let here = self.port.as_ref().is_some_and(|first| Weak::as_ptr(first) == port);
-        if here && self.watch.is_some() { Ok(()) } else { Err(not_registered()) }
+        match &self.port {
+            Some(first) if Weak::as_ptr(first) != port => Err(already_registered()),
+            Some(_) if self.watch.is_some() => Ok(()),
+            _ => Err(not_registered()),
+        }
     }
 
     fn read_failed(&mut self, error: io::Error) {

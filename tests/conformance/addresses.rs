@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use mio::net::{SocketAddr, TcpListener, UnixDatagram, UnixListener, UnixStream};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 /// How long a path may be, without the NUL that ends it: `sizeof(sun_path) - 1`.
 const LONGEST: usize = if cfg!(any(target_os = "android", target_os = "linux")) { 107 } else { 103 };
@@ -23,7 +23,7 @@ fn path_of_length(directory: &Path, length: usize) -> PathBuf {
 fn client_named(own: &SockAddr, listener: &UnixListener) -> io::Result<Socket> {
     let client = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     client.bind(own)?;
-    client.connect(&socket2::SockRef::from(listener).local_addr()?)?;
+    client.connect(&SockRef::from(listener).local_addr()?)?;
     Ok(client)
 }
 
@@ -91,7 +91,8 @@ fn socket_addresses_do_as_well_as_paths() -> io::Result<()> {
 fn path_with_nul_or_too_long_is_invalid_input() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
     let too_long = path_of_length(directory.path(), LONGEST + 1);
-    for path in [Path::new("with\0nul"), Path::new("\0nul"), &*too_long, Path::new(&"x".repeat(4096))] {
+    let too_long_a_name = PathBuf::from(format!("\0{}", "x".repeat(LONGEST + 1)));
+    for path in [Path::new("with\0nul"), &*too_long_a_name, &*too_long, Path::new(&"x".repeat(4096))] {
         let errors = [
             UnixListener::bind(path).map(drop).unwrap_err(),
             UnixStream::connect(path).map(drop).unwrap_err(),
@@ -138,6 +139,32 @@ fn peer_whose_path_fills_the_address_is_accepted() -> io::Result<()> {
     let _client = client_named(&address, &listener)?;
     let (_server, peer) = listener.accept()?;
     assert_eq!(peer.as_pathname(), Some(Path::new(&OsString::from_vec(own))));
+    Ok(())
+}
+
+/// As in mio 0.8.
+#[test]
+fn path_that_begins_with_nul_is_an_abstract_name_where_there_are_such() -> io::Result<()> {
+    let name = |rest: &[u8]| [format!("mio path {} ", std::process::id()).as_bytes(), rest].concat();
+    let longest = vec![0xff; LONGEST - name(b"").len()];
+    for rest in [&b"plain"[..], b"", b"nul \0 inside", b"nul at the end \0", &longest] {
+        let path = OsString::from_vec([b"\0", &*name(rest)].concat());
+        if !cfg!(any(target_os = "android", target_os = "linux")) {
+            assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::InvalidInput);
+            continue;
+        }
+        let listener = UnixListener::bind(&path)?;
+        assert_eq!(SockRef::from(&listener).local_addr()?.as_abstract_namespace(), Some(&*name(rest)));
+        let client = UnixStream::connect(&path)?;
+        assert_eq!(SockRef::from(&client).peer_addr()?.as_abstract_namespace(), Some(&*name(rest)));
+        assert!(listener.accept()?.1.is_unnamed());
+        assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+
+        drop(listener);
+        assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        let datagram = UnixDatagram::bind(&path)?;
+        assert_eq!(SockRef::from(&datagram).local_addr()?.as_abstract_namespace(), Some(&*name(rest)));
+    }
     Ok(())
 }
 

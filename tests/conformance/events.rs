@@ -178,14 +178,63 @@ fn events_are_data_that_outlives_what_they_tell_of() {
 fn events_can_be_walked_over_many_times() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
+    assert_eq!((events.len(), events.iter().len()), (0, 0));
     let (mut a, mut b) = udp_pair();
-    poll.registry().register(&mut a, TOKEN, Interest::WRITABLE).unwrap();
-    poll.registry().register(&mut b, TOKEN, Interest::WRITABLE).unwrap();
-    poll.poll(&mut events, Some(HANG)).unwrap();
+    poll.registry().register(&mut a, Token(1), Interest::WRITABLE).unwrap();
+    poll.registry().register(&mut b, Token(2), Interest::WRITABLE).unwrap();
+    // One poll may give the one, and the next the other.
+    while events.len() < 2 {
+        poll.registry().reregister(&mut a, Token(1), Interest::WRITABLE).unwrap();
+        poll.registry().reregister(&mut b, Token(2), Interest::WRITABLE).unwrap();
+        poll.poll(&mut events, Some(HANG)).unwrap();
+        assert!(!events.is_empty());
+    }
     let mut iter = events.iter();
-    assert_eq!(iter.size_hint(), (2, Some(2)));
-    iter.next();
-    assert_eq!(iter.clone().count(), 1);
-    assert_eq!(iter.count(), 1);
-    assert_eq!((&events).into_iter().count(), 2);
+    assert_eq!((iter.size_hint(), iter.len()), ((2, Some(2)), 2));
+    let first = iter.next().unwrap().token();
+    assert_eq!((iter.size_hint(), iter.clone().count()), ((1, Some(1)), 1));
+    let last = iter.next_back().unwrap().token();
+    assert!(iter.next().is_none() && iter.next().is_none() && iter.next_back().is_none());
+    assert_eq!(format!("{:?}", events.iter()).matches("Event {").count(), 2);
+
+    assert_ne!(first, last);
+    assert_eq!((events[0].token(), events[1].token()), (first, last));
+    let backwards: Vec<Token> = (&events).into_iter().rev().map(Event::token).collect();
+    assert_eq!(backwards, [last, first]);
+}
+
+#[test]
+#[should_panic(expected = "index out of bounds")]
+fn there_is_no_event_past_the_last() {
+    let _ = &Events::with_capacity(8)[0];
+}
+
+/// The smallest capacity of which one Linux says `EINVAL` (x86-64), if there is memory for it; no page of it is touched.
+#[test]
+fn any_capacity_that_can_be_allocated_works() {
+    let capacity = if cfg!(all(target_pointer_width = "64", unix)) { 178_956_971 } else { 1_000_000 };
+    let mut events = Events::with_capacity(capacity);
+    assert_eq!(events.capacity(), capacity);
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, _theirs) = udp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::WRITABLE).unwrap();
+    poll.poll(&mut events, Some(HANG)).unwrap();
+    assert_eq!(events[0].token(), TOKEN);
+}
+
+#[test]
+fn a_capacity_that_no_memory_can_have_is_the_usual_panic() {
+    for capacity in [usize::MAX, usize::MAX - 1, isize::MAX as usize] {
+        let panic = std::panic::catch_unwind(|| Events::with_capacity(capacity)).unwrap_err();
+        let message = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+        assert_eq!(message.as_deref(), Some("capacity overflow"), "{capacity}");
+    }
+}
+
+#[test]
+fn room_for_more_events_than_memory_holds_is_a_panic_in_every_build() {
+    for capacity in [usize::MAX, usize::MAX - 1] {
+        assert!(std::panic::catch_unwind(|| Events::with_capacity(capacity)).is_err());
+    }
 }

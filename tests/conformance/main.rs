@@ -20,6 +20,8 @@ mod waker;
 
 #[cfg(unix)]
 mod addresses;
+#[cfg(target_os = "linux")]
+mod child_exit;
 #[cfg(unix)]
 mod fds;
 #[cfg(unix)]

@@ -30,15 +30,16 @@ impl Interruptions {
             action.sa_sigaction = handler as usize;
             assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
         }
+        // A number here and a pointer, which is not `Send`, there.
         // SAFETY: no preconditions.
-        let target = unsafe { libc::pthread_self() };
+        let target = unsafe { libc::pthread_self() } as usize;
         let stop = Arc::new(AtomicBool::new(false));
         let sender = thread::spawn({
             let stop = Arc::clone(&stop);
             move || {
                 while !stop.load(Ordering::Relaxed) {
                     // SAFETY: the target thread lives: it joins this one first.
-                    unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                    unsafe { libc::pthread_kill(target as libc::pthread_t, libc::SIGUSR1) };
                     thread::sleep(Duration::from_millis(1));
                 }
             }

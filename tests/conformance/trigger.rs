@@ -195,7 +195,7 @@ mod exclusive {
         registry.register_with(&mut listener, TOKEN, Interest::READABLE, Trigger::Exclusive).unwrap();
         for trigger in [Trigger::Exclusive, Trigger::Edge] {
             let error = registry.reregister_with(&mut listener, TOKEN, Interest::READABLE, trigger).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert_eq!((error.raw_os_error(), error.kind()), (Some(libc::EINVAL), ErrorKind::InvalidInput));
         }
         registry.deregister(&mut listener).unwrap();
         registry.register(&mut listener, TOKEN, Interest::READABLE).unwrap();

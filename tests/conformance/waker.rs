@@ -248,7 +248,7 @@ fn a_waker_that_nobody_polls_for_does_no_harm() {
 
 #[test]
 #[cfg(debug_assertions)]
-#[should_panic(expected = "one `Waker` at a time")]
+#[should_panic(expected = "drop the first one before you make another")]
 fn a_second_waker_is_a_clear_panic_in_debug_builds() {
     let poll = Poll::new().unwrap();
     let _first = Waker::new(poll.registry(), Token(0)).unwrap();

@@ -60,6 +60,11 @@ impl Queue for Mio {
     fn waker(&self, token: usize) -> io::Result<Arc<Waker>> {
         Ok(Arc::new(Waker::new(self.poll.registry(), Token(token))?))
     }
+
+    #[cfg(not(mio_backend = "poll"))]
+    fn export(&self) {
+        std::os::fd::AsRawFd::as_raw_fd(&self.poll);
+    }
 }
 
 impl Wake for Waker {

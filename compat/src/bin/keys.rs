@@ -3,7 +3,7 @@
 
 #[cfg(unix)]
 fn main() -> std::io::Result<()> {
-    use crossterm::event::{Event, KeyCode, poll, read};
+    use crossterm::event::{Event, KeyCode, KeyModifiers, poll, read};
     use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
     use std::time::Duration;
 
@@ -19,7 +19,8 @@ fn main() -> std::io::Result<()> {
         }
         match read()? {
             Event::Key(key) if key.code == KeyCode::Char('q') => break,
-            Event::Key(key) => println!("{} {:?}", key.modifiers, key.code),
+            Event::Key(key) if key.modifiers == KeyModifiers::CONTROL => println!("Control {:?}", key.code),
+            Event::Key(key) => println!("{:?}", key.code),
             Event::Resize(columns, rows) => println!("{columns} by {rows}"),
             event => println!("{event:?}"),
         }

@@ -50,17 +50,31 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Binds a new socket to `address` and listens. Port 0 lets the OS choose one; see
-    /// [`local_addr`](TcpListener::local_addr).
+    /// Binds a new socket to `address` and listens. Port 0 lets the OS choose one, which
+    /// [`local_addr`](TcpListener::local_addr) returns.
     ///
-    /// As the standard library does: on Unix with `SO_REUSEADDR`, so that a server can be started again at once; on
-    /// Windows without, where that option would let others take the port. The backlog is the standard library's.
+    /// This function does what the standard library does: on Unix it sets `SO_REUSEADDR`, so that you can restart a
+    /// server at once; on Windows it does not, because that option would let other programs take the port. The backlog
+    /// is the standard library's, too.
     ///
     /// Calls `socket(2)`, `setsockopt(2)`, `bind(2)`, `listen(2)`.
     ///
     /// # Errors
     ///
-    /// Those of the calls, such as `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`.
+    /// Returns the errors of these calls, such as `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use mio::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    ///
+    /// let second = TcpListener::bind(listener.local_addr()?);
+    /// assert_eq!(second.unwrap_err().kind(), ErrorKind::AddrInUse);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(any(unix, windows))]
     pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         /// The standard library's.
@@ -75,22 +89,62 @@ impl TcpListener {
         Ok(TcpListener::from_std(socket.into()))
     }
 
-    /// Converts a listener of the standard library, which must be in non-blocking mode: this is not checked or changed.
+    /// Converts a listener of the standard library. Set it to non-blocking mode first: this function neither checks nor
+    /// changes the mode.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use mio::net::TcpListener;
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_nonblocking(true)?;
+    ///
+    /// let listener = TcpListener::from_std(listener);
+    /// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn from_std(listener: net::TcpListener) -> TcpListener {
         TcpListener { inner: IoSource::new(listener) }
     }
 
-    /// Accepts a connection: the new stream, non-blocking, and the peer's address.
+    /// Accepts a connection. Returns the new stream, which is non-blocking, and the peer's address.
     ///
-    /// Calls `accept4(2)`, or `accept(2)` and what makes the new socket non-blocking where there is no such call.
+    /// Calls `accept4(2)`; where that does not exist, `accept(2)` and the calls that make the new socket non-blocking.
     ///
     /// # Errors
     ///
-    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): no connection waits.
-    /// - [`ConnectionAborted`](io::ErrorKind::ConnectionAborted): one did, and was gone. Accept the next.
-    /// - `EMFILE`, `ENFILE`: too many open files. The connection goes on to wait and, with an edge-triggered
-    ///   registration, makes no new event: accept again when a file was closed.
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): no connection is waiting.
+    /// - [`ConnectionAborted`](io::ErrorKind::ConnectionAborted): the connection was gone before you accepted it.
+    ///   Accept the next one.
+    /// - `EMFILE`, `ENFILE`: too many files are open. The connection keeps waiting, but an edge-triggered registration
+    ///   gives no further event for it: accept again after you have closed a file.
     /// - Others of `accept(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{self, ErrorKind};
+    /// use mio::net::{TcpListener, TcpStream};
+    ///
+    /// /// Accepts every connection that is waiting. Call this after each readable event.
+    /// fn accept_all(listener: &TcpListener, streams: &mut Vec<TcpStream>) -> io::Result<()> {
+    ///     loop {
+    ///         match listener.accept() {
+    ///             Ok((stream, _address)) => streams.push(stream),
+    ///             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+    ///             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+    ///             Err(error) => return Err(error), // such as `EMFILE`: try again later
+    ///         }
+    ///     }
+    /// }
+    /// # let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// # let _client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// # let mut streams = Vec::new();
+    /// # while streams.is_empty() { accept_all(&listener, &mut streams)? }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(any(unix, windows))]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         self.inner.try_io(Interest::READABLE, |listener| {
@@ -101,11 +155,11 @@ impl TcpListener {
         })
     }
 
-    /// Accepts a connection: the new stream, non-blocking, and the peer's address.
+    /// Accepts a connection. Returns the new stream, which is non-blocking, and the peer's address.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if no connection waits; others of `accept`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no connection is waiting; others of `accept`.
     #[cfg(not(any(unix, windows)))]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         self.inner.try_io(Interest::READABLE, |listener| {
@@ -115,22 +169,82 @@ impl TcpListener {
         })
     }
 
-    /// The address that the listener is bound to. Calls `getsockname(2)`.
+    /// Returns the address that the listener is bound to. Calls `getsockname(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// assert_ne!(listener.local_addr()?.port(), 0); // the OS has chosen one
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
     }
 
     /// Sets the `IP_TTL` option: how many hops a packet may make.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// listener.set_ttl(64)?;
+    /// assert_eq!(listener.ttl()?, 64);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.set_ttl(ttl)
     }
 
-    /// Reads the `IP_TTL` option.
+    /// Returns the `IP_TTL` option: how many hops a packet may make.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// listener.set_ttl(64)?;
+    /// assert_eq!(listener.ttl()?, 64);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.ttl()
     }
 
     /// Takes the pending error of the socket, `SO_ERROR`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// if let Some(error) = listener.take_error()? {
+    ///     eprintln!("the listener has failed: {error}");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error()
     }

@@ -17,7 +17,7 @@ use crate::net::socket;
 ///
 /// # Examples
 ///
-/// The whole of connecting: begin, wait for the first writable event, ask how it went.
+/// Connecting takes three steps: begin, wait for the first writable event, ask for the outcome.
 ///
 /// ```
 /// # #[cfg(feature = "os-poll")]
@@ -61,16 +61,33 @@ pub struct TcpStream {
 impl TcpStream {
     /// Begins to connect a new socket to `address`, and returns at once.
     ///
-    /// How the attempt ends is told by the first event that is writable (or an error): then
-    /// [`take_error`](TcpStream::take_error) gives the cause of a failure, and [`peer_addr`](TcpStream::peer_addr)
-    /// works once the stream is connected; `NotConnected` means that it still connects, and the event was spurious.
+    /// The first event that is writable (or an error) tells you that the attempt has ended. After a failure,
+    /// [`take_error`](TcpStream::take_error) returns the cause; once the stream is connected,
+    /// [`peer_addr`](TcpStream::peer_addr) works. If `peer_addr` returns `NotConnected`, the event was spurious and the
+    /// stream is still connecting. [`TcpStream`] has an example of all three.
     ///
     /// Calls `socket(2)` and `connect(2)`.
     ///
     /// # Errors
     ///
-    /// Those of the calls. Some failures are known at once (`ENETUNREACH`, `EADDRNOTAVAIL`, or a refused connection on
-    /// some platforms), most come with the event.
+    /// Returns the errors of these calls. Some failures are known at once (`ENETUNREACH`, `EADDRNOTAVAIL`, or a refused
+    /// connection on some platforms); most arrive with the event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use mio::net::TcpStream;
+    ///
+    /// let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect(server.local_addr()?)?;
+    /// match stream.peer_addr() {
+    ///     Ok(address) => println!("already connected to {address}"),
+    ///     Err(error) if error.kind() == ErrorKind::NotConnected => println!("connecting in the background"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(any(unix, windows))]
     pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
         let socket = socket::open(Domain::for_address(address), Type::STREAM)?;
@@ -78,34 +95,98 @@ impl TcpStream {
         Ok(TcpStream::from_std(socket.into()))
     }
 
-    /// Converts a stream of the standard library, which must be in non-blocking mode: this is not checked or changed.
+    /// Converts a stream of the standard library. Set it to non-blocking mode first: this function neither checks nor
+    /// changes the mode.
     ///
-    /// With a stream made elsewhere this allows what [`connect`](TcpStream::connect) has no option for: make a socket,
-    /// bind it to a local address or set options, set it non-blocking, call its `connect`, and convert it.
+    /// It lets you do what [`connect`](TcpStream::connect) has no parameter for: make a socket, bind it to a local
+    /// address or set options, make it non-blocking, call its `connect`, and convert it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{ErrorKind, Read};
+    /// use mio::net::TcpStream;
+    ///
+    /// let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// stream.set_nonblocking(true)?;
+    ///
+    /// let mut stream = TcpStream::from_std(stream);
+    /// assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn from_std(stream: net::TcpStream) -> TcpStream {
         TcpStream { inner: IoSource::new(stream) }
     }
 
-    /// The address of the other end. Calls `getpeername(2)`.
+    /// Returns the address of the other end. Calls `getpeername(2)`.
     ///
     /// # Errors
     ///
-    /// [`NotConnected`](io::ErrorKind::NotConnected) while the stream still connects, or when the connection is gone.
+    /// Returns [`NotConnected`](io::ErrorKind::NotConnected) while the stream is still connecting, or when the
+    /// connection is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let stream = mio::net::TcpStream::from_std(stream);
+    /// # let mut peer = server.accept()?.0;
+    /// assert_eq!(stream.peer_addr()?, server.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.peer_addr()
     }
 
-    /// The address of this end. Calls `getsockname(2)`.
+    /// Returns the address of this end. Calls `getsockname(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let stream = mio::net::TcpStream::from_std(stream);
+    /// # let peer = server.accept()?.0;
+    /// assert_eq!(stream.local_addr()?, peer.peer_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
     }
 
     /// Shuts down reading, writing or both. Calls `shutdown(2)`.
     ///
+    /// `Shutdown::Write` tells the peer that nothing more will come: the peer reads the end of the stream, and can
+    /// still answer.
+    ///
     /// # Errors
     ///
-    /// [`NotConnected`](io::ErrorKind::NotConnected) if the stream is not connected, or on some platforms when called
-    /// twice.
+    /// Returns [`NotConnected`](io::ErrorKind::NotConnected) if the stream is not connected, or on some platforms if
+    /// you call this twice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::io::Read;
+    /// use std::net::Shutdown;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let stream = mio::net::TcpStream::from_std(stream);
+    /// # let mut peer = server.accept()?.0;
+    /// stream.shutdown(Shutdown::Write)?;
+    /// assert_eq!(peer.read(&mut [0; 16])?, 0); // the end of the stream
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.shutdown(how)
     }
@@ -113,38 +194,144 @@ impl TcpStream {
     /// Sets the `TCP_NODELAY` option: `true` sends small segments at once, without waiting to fill them (Nagle's
     /// algorithm).
     ///
-    /// On Windows, set it only once the stream is connected.
+    /// On Windows, set it once the stream is connected, not before.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let stream = mio::net::TcpStream::from_std(stream);
+    /// # let mut peer = server.accept()?.0;
+    /// stream.set_nodelay(true)?;
+    /// assert!(stream.nodelay()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.inner.set_nodelay(nodelay)
     }
 
-    /// Reads the `TCP_NODELAY` option.
+    /// Returns the `TCP_NODELAY` option: `true` sends small segments at once, without waiting to fill them (Nagle's
+    /// algorithm).
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let stream = mio::net::TcpStream::from_std(stream);
+    /// # let mut peer = server.accept()?.0;
+    /// stream.set_nodelay(true)?;
+    /// assert!(stream.nodelay()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn nodelay(&self) -> io::Result<bool> {
         self.inner.nodelay()
     }
 
     /// Sets the `IP_TTL` option: how many hops a packet may make.
     ///
-    /// On Windows, set it only once the stream is connected.
+    /// On Windows, set it once the stream is connected, not before.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `setsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let stream = mio::net::TcpStream::from_std(stream);
+    /// # let mut peer = server.accept()?.0;
+    /// stream.set_ttl(64)?;
+    /// assert_eq!(stream.ttl()?, 64);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.set_ttl(ttl)
     }
 
-    /// Reads the `IP_TTL` option.
+    /// Returns the `IP_TTL` option: how many hops a packet may make.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let stream = mio::net::TcpStream::from_std(stream);
+    /// # let mut peer = server.accept()?.0;
+    /// stream.set_ttl(64)?;
+    /// assert_eq!(stream.ttl()?, 64);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.ttl()
     }
 
-    /// Takes the pending error of the socket, `SO_ERROR`, if there is one: after a failed connect, its cause.
+    /// Takes the pending error of the socket, `SO_ERROR`, if there is one. After a failed attempt to connect, this is
+    /// its cause.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let stream = mio::net::TcpStream::from_std(stream);
+    /// # let mut peer = server.accept()?.0;
+    /// if let Some(error) = stream.take_error()? {
+    ///     eprintln!("the connection has failed: {error}");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error()
     }
 
-    /// Reads without taking the data out: the next read gives it again. Calls `recv(2)` with `MSG_PEEK`.
+    /// Reads without removing the data: the next read returns it again. Calls `recv(2)` with `MSG_PEEK`.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) without data; others of `recv(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no data; others of `recv(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::io::{Read, Write};
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// # stream.set_nonblocking(true)?;
+    /// # let mut stream = mio::net::TcpStream::from_std(stream);
+    /// # let mut peer = server.accept()?.0;
+    /// peer.write_all(b"GET /")?;
+    ///
+    /// let mut buffer = [0; 16];
+    /// # while stream.peek(&mut buffer).is_err() {}
+    /// assert_eq!(stream.peek(&mut buffer[..3])?, 3);
+    /// assert_eq!(stream.read(&mut buffer)?, 5); // all of it is still there
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.try_io(Interest::READABLE, |stream| stream.peek(buffer))
     }

@@ -14,7 +14,7 @@ use crate::net::socket;
 
 /// A Unix socket that accepts connections.
 ///
-/// Its path stays in the file system when the listener is dropped.
+/// Dropping the listener leaves its path in the file system.
 ///
 /// # Examples
 ///
@@ -23,14 +23,15 @@ use crate::net::socket;
 /// use std::io::ErrorKind;
 /// use mio::net::{UnixListener, UnixStream};
 ///
-/// let path = std::env::temp_dir().join(format!("mio-example-{}", std::process::id()));
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("socket");
 /// let listener = UnixListener::bind(&path)?;
 /// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 ///
 /// let _client = UnixStream::connect(&path)?;
 /// let (_connection, address) = listener.accept()?;
 /// assert!(address.is_unnamed());
-/// std::fs::remove_file(&path)
+/// # Ok(())
 /// # }
 /// ```
 pub struct UnixListener {
@@ -38,19 +39,44 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Binds a new socket to `path`, which must not exist, and listens. The backlog is the standard library's.
+    /// Binds a new socket to `path`, which must not exist, and listens. The backlog is that of the standard library.
+    ///
+    /// On Linux and Android, a path that begins with a NUL is an abstract name: the bytes after it.
     ///
     /// Calls `socket(2)`, `bind(2)`, `listen(2)`.
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path has a NUL in it or is too long for the OS.
-    /// - Those of the calls, such as `AddrInUse`, `PermissionDenied`, `NotFound`.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL that is not its first byte, or is too long for
+    ///   the OS.
+    /// - The errors of these calls, such as `AddrInUse`, `PermissionDenied`, `NotFound`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use mio::net::UnixListener;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// drop(listener);
+    ///
+    /// // The path is still there: remove it before you bind again.
+    /// assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+    /// std::fs::remove_file(&path)?;
+    /// let listener = UnixListener::bind(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
         UnixListener::bind_addr(&path_address(path.as_ref())?)
     }
 
-    /// As [`bind`](UnixListener::bind), to an address: a path or, on Linux and Android, an abstract name.
+    /// Does what [`bind`](UnixListener::bind) does, with an address: a path or, on Linux and Android, an abstract name.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `socket(2)`, `bind(2)` and `listen(2)`.
     ///
     /// # Examples
     ///
@@ -80,18 +106,53 @@ impl UnixListener {
         Ok(UnixListener::from_std(socket.into()))
     }
 
-    /// Converts a listener of the standard library, which must be in non-blocking mode: this is not checked or changed.
+    /// Converts a listener of the standard library. Set it to non-blocking mode first: this function neither checks nor
+    /// changes the mode.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use mio::net::UnixListener;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    /// let listener = std::os::unix::net::UnixListener::bind(&path)?;
+    /// listener.set_nonblocking(true)?;
+    ///
+    /// let listener = UnixListener::from_std(listener);
+    /// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn from_std(listener: net::UnixListener) -> UnixListener {
         UnixListener { inner: IoSource::new(listener) }
     }
 
-    /// Accepts a connection: the new stream, non-blocking, and the peer's address, which is mostly unnamed.
+    /// Accepts a connection. Returns the new stream, which is non-blocking, and the peer's address, which is mostly
+    /// unnamed.
     ///
-    /// Calls `accept4(2)`, or `accept(2)` and what makes the new socket non-blocking where there is no such call.
+    /// Calls `accept4(2)`; where that does not exist, `accept(2)` and the calls that make the new socket non-blocking.
     ///
     /// # Errors
     ///
-    /// As those of [`TcpListener::accept`](crate::net::TcpListener::accept).
+    /// Returns the errors that [`TcpListener::accept`](crate::net::TcpListener::accept) lists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use mio::net::{UnixListener, UnixStream};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// let client = UnixStream::connect(&path)?;
+    ///
+    /// let (mut stream, _address) = listener.accept()?;
+    /// drop(client);
+    /// assert_eq!(stream.read(&mut [0; 16])?, 0); // the end of the stream
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         self.inner.try_io(Interest::READABLE, |listener| {
             let (socket, address) = socket::accept(SockRef::from(listener))?;
@@ -103,12 +164,46 @@ impl UnixListener {
         })
     }
 
-    /// The address that the listener is bound to. Calls `getsockname(2)`.
+    /// Returns the address that the listener is bound to. Calls `getsockname(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UnixListener;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// assert_eq!(listener.local_addr()?.as_pathname(), Some(path.as_path()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
     }
 
     /// Takes the pending error of the socket, `SO_ERROR`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UnixListener;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// if let Some(error) = listener.take_error()? {
+    ///     eprintln!("the listener has failed: {error}");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error()
     }

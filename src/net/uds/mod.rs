@@ -24,9 +24,13 @@ pub fn uds_round_trip(address: &SocketAddr) -> io::Result<SocketAddr> {
     from_os(&to_os(address)?)
 }
 
-/// The standard library's address of a path: it refuses those with a NUL, or too long for the OS.
+/// The address that a path stands for. Where there are abstract names, one that begins with a NUL is such a name, of any
+/// bytes, as it was in mio 0.8. Otherwise the standard library refuses a path with a NUL, and any too long for the OS.
 fn path_address(path: &Path) -> io::Result<SocketAddr> {
-    SocketAddr::from_pathname(path)
+    match path.as_os_str().as_bytes() {
+        [0, name @ ..] if HAS_ABSTRACT_NAMES => from_abstract_name(name),
+        _ => SocketAddr::from_pathname(path),
+    }
 }
 
 /// The standard library's address as the OS takes it.
@@ -46,6 +50,8 @@ fn from_os(address: &SockAddr) -> io::Result<SocketAddr> {
     // An empty path makes an unnamed address.
     SocketAddr::from_pathname(address.as_pathname().unwrap_or(Path::new("")))
 }
+
+const HAS_ABSTRACT_NAMES: bool = cfg!(any(target_os = "android", target_os = "linux"));
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 fn abstract_name(address: &SocketAddr) -> Option<&[u8]> {

@@ -34,57 +34,193 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects a new socket to the listener at `path`, and returns at once.
+    /// Connects a new socket to the listener at `path`, and returns at once. On Linux and Android, a path that begins with a
+    /// NUL is an abstract name: the bytes after it.
     ///
-    /// Where the OS connects in the background, the outcome comes with the first writable event, as for
+    /// Where the OS connects in the background, the outcome arrives with the first writable event, as for
     /// [`TcpStream::connect`](crate::net::TcpStream::connect).
     ///
     /// Calls `socket(2)` and `connect(2)`.
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path has a NUL in it or is too long for the OS.
-    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the listener's backlog is full (Linux). Nothing goes on in the
-    ///   background: try again later.
-    /// - Others of the calls, such as `NotFound`, `ConnectionRefused`.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL that is not its first byte, or is too long for
+    ///   the OS.
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the backlog of the listener is full (Linux). The OS does not go on
+    ///   trying: try again later.
+    /// - The other errors of these calls, such as `NotFound`, `ConnectionRefused`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::{UnixListener, UnixStream};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// let stream = UnixStream::connect(&path)?;
+    /// assert_eq!(stream.peer_addr()?.as_pathname(), Some(path.as_path()));
+    /// # let _ = listener;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
         UnixStream::connect_addr(&path_address(path.as_ref())?)
     }
 
-    /// As [`connect`](UnixStream::connect), to an address: a path or, on Linux and Android, an abstract name.
+    /// Does what [`connect`](UnixStream::connect) does, with an address: a path or, on Linux and Android, an abstract
+    /// name.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors that [`connect`](UnixStream::connect) lists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::{UnixListener, UnixStream};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// let stream = UnixStream::connect_addr(&listener.local_addr()?)?;
+    /// assert_eq!(stream.peer_addr()?.as_pathname(), Some(path.as_path()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
         let socket = socket::open(Domain::UNIX, Type::STREAM)?;
         socket::connect(&socket, &to_os(address)?)?;
         Ok(UnixStream::from_std(socket.into()))
     }
 
-    /// Converts a stream of the standard library, which must be in non-blocking mode: this is not checked or changed.
+    /// Converts a stream of the standard library. Set it to non-blocking mode first: this function neither checks nor
+    /// changes the mode.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{ErrorKind, Read};
+    /// use mio::net::UnixStream;
+    ///
+    /// let (stream, _other) = std::os::unix::net::UnixStream::pair()?;
+    /// stream.set_nonblocking(true)?;
+    ///
+    /// let mut stream = UnixStream::from_std(stream);
+    /// assert_eq!(stream.read(&mut [0; 16]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn from_std(stream: net::UnixStream) -> UnixStream {
         UnixStream { inner: IoSource::new(stream) }
     }
 
-    /// Two sockets that are connected to each other. Calls `socketpair(2)`.
+    /// Makes two sockets that are connected to each other. Calls `socketpair(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use mio::net::UnixStream;
+    ///
+    /// let (mut one, mut other) = UnixStream::pair()?;
+    /// one.write_all(b"hello")?;
+    /// drop(one);
+    ///
+    /// let mut text = String::new();
+    /// other.read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let (one, other) = socket::pair(Type::STREAM)?;
         Ok((UnixStream::from_std(one.into()), UnixStream::from_std(other.into())))
     }
 
-    /// The address of this end. Calls `getsockname(2)`.
+    /// Returns the address of this end. Calls `getsockname(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UnixStream;
+    ///
+    /// let (one, _other) = UnixStream::pair()?;
+    /// assert!(one.local_addr()?.is_unnamed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
     }
 
-    /// The address of the other end. Calls `getpeername(2)`.
+    /// Returns the address of the other end. Calls `getpeername(2)`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of this call, such as [`NotConnected`](io::ErrorKind::NotConnected).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::{UnixListener, UnixStream};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// let stream = UnixStream::connect(&path)?;
+    /// assert_eq!(stream.peer_addr()?.as_pathname(), listener.local_addr()?.as_pathname());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.peer_addr()
     }
 
     /// Takes the pending error of the socket, `SO_ERROR`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mio::net::UnixStream;
+    ///
+    /// let (one, _other) = UnixStream::pair()?;
+    /// if let Some(error) = one.take_error()? {
+    ///     eprintln!("the connection has failed: {error}");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error()
     }
 
     /// Shuts down reading, writing or both. Calls `shutdown(2)`.
+    ///
+    /// `Shutdown::Write` tells the peer that nothing more will come: the peer reads the end of the stream, and can
+    /// still answer.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NotConnected`](io::ErrorKind::NotConnected) if the stream is not connected.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::net::Shutdown;
+    /// use mio::net::UnixStream;
+    ///
+    /// let (one, mut other) = UnixStream::pair()?;
+    /// one.shutdown(Shutdown::Write)?;
+    /// assert_eq!(other.read(&mut [0; 16])?, 0); // the end of the stream
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.shutdown(how)
     }

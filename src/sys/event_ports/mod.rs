@@ -17,10 +17,13 @@ use std::time::Duration;
 use self::associations::{Association, Table, dissociated, retrieved};
 use super::emulated::{PollFlags, Registration, Registrations};
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Flags, Plain, Spent, Watch, already_registered};
+use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 use crate::queue::AtomicToken;
+
+/// Of how many events one call may give the kernel the room (`PORT_MAX_LIST`).
+const MOST_EVENTS: usize = 8192;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -108,13 +111,19 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn reregister(&self, fd: RawFd, _registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
+    fn reregister(&self, fd: RawFd, registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
+        if registration.is_with_another(&self.port) {
+            return Err(already_registered());
+        }
         let mut table = lock(&self.port.table);
         let association = table.replace(fd, watch)?;
         self.port.associate(association)
     }
 
     fn deregister(&self, fd: RawFd, registration: &mut Registration<Port>) -> io::Result<()> {
+        if registration.is_with_another(&self.port) {
+            return Err(not_registered());
+        }
         let mut table = lock(&self.port.table);
         table.remove(fd, None)?;
         mem::take(registration).forget();
@@ -177,7 +186,7 @@ impl Port {
     /// Waits for events, which replace what is in `buffer`.
     fn wait(&self, buffer: &mut Vec<libc::port_event>, timeout: Option<Duration>) -> io::Result<()> {
         buffer.clear();
-        let room = buffer.capacity().min(libc::c_uint::MAX as usize) as libc::c_uint;
+        let room = buffer.capacity().min(MOST_EVENTS) as libc::c_uint;
         let mut timeout = timeout.map(timespec);
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         // Wait for one event, and take what there is.

@@ -206,7 +206,8 @@ impl Selector {
     /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
     fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, Notes>> {
         if additions(watch) == [None; 3] {
-            let reason = "a descriptor is watched for reading or writing; an AIO request names its queue itself";
+            let reason =
+                "`Interest::AIO` and `Interest::LIO` cannot watch a descriptor: an AIO request names its queue itself";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         let notes = lock(&self.notes);

@@ -115,7 +115,8 @@ impl Port {
     ) -> io::Result<impl Iterator<Item = Packet> + 'b> {
         let packets = &mut buffer.0;
         packets.clear();
-        let room = u32::try_from(packets.capacity()).unwrap_or(u32::MAX);
+        // What is too large for 32 bits as a number of bytes is not offered.
+        let room = packets.capacity().min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
         let mut count = 0;
         // SAFETY: the port is open, and there is room for `room` packets.
         let dequeued = unsafe {

@@ -107,6 +107,7 @@ impl Backend for Selector {
     fn reregister(&self, socket: RawSocket, registration: &mut Registration, watch: Watch) -> io::Result<()> {
         match &registration.state {
             Some(state) if registration.belongs_to(&self.shared) => state.replace(watch),
+            Some(_) if registration.queue.strong_count() > 0 => Err(already_registered()),
             Some(_) => Err(not_registered()),
             None => self.shared.detached(socket)?.replace(watch),
         }

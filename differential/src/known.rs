@@ -1,0 +1,200 @@
+//! The differences that are meant, each with its reason, which CHANGELOG.md gives as well.
+
+use std::io::ErrorKind;
+
+use crate::compare::{BACKEND, Backend, Difference, History};
+use crate::steps::{ERROR, Kind, Outcome, READ_CLOSED, READABLE, Side, Step, WRITABLE, WRITE_CLOSED};
+
+/// A difference that is meant.
+pub struct Known {
+    pub name: &'static str,
+    pub reason: &'static str,
+    /// Where it is.
+    pub backends: &'static [Backend],
+    pub debug_builds_only: bool,
+    /// A program that shows it.
+    pub example: &'static [Step],
+    pub explains: fn(&Difference) -> bool,
+    /// The two may be in different states from then on: the program ends.
+    pub ends: bool,
+}
+
+/// What the programs open.
+pub const KINDS: &[Kind] = &[
+    Kind::Tcp,
+    Kind::Tcp,
+    Kind::Tcp,
+    Kind::Refused,
+    Kind::Listener,
+    Kind::Udp,
+    Kind::Unix,
+    Kind::Datagram,
+    Kind::UnixListener,
+    Kind::Sender,
+    Kind::Receiver,
+    Kind::Descriptor,
+];
+
+const BOTH: &[Backend] = &[Backend::Epoll, Backend::Poll];
+
+/// The hints that one said for the token and the other did not: ours alone, theirs alone.
+fn hints(difference: &Difference) -> Option<(u8, u8)> {
+    let of = |outcome: &Outcome| match outcome {
+        Outcome::Events(told) => Some(told.iter().fold(0, |hints, told| hints | told.hints)),
+        _ => None,
+    };
+    let (ours, theirs) = (of(&difference.ours)?, of(&difference.theirs)?);
+    Some((ours & !theirs, theirs & !ours))
+}
+
+/// Those of `MEANT`, and of `NOT_YET`.
+pub fn known() -> impl Iterator<Item = &'static Known> {
+    MEANT
+        .iter()
+        .chain(NOT_YET)
+        .filter(|known| known.backends.contains(&BACKEND) && (cfg!(debug_assertions) || !known.debug_builds_only))
+}
+
+const MEANT: &[Known] = &[
+    Known {
+        name: "a hang-up is readable",
+        reason: "a reader sees the end of the stream, on every platform",
+        backends: BOTH,
+        debug_builds_only: false,
+        example: &[Step::Open(0, Kind::Receiver), Step::Register(0, 0, 1), Step::PeerClose(0), Step::Poll(0)],
+        explains: |difference| {
+            let read_closed = |outcome: &Outcome| matches!(outcome, Outcome::Events(told) if told.iter().all(|told| told.hints & READ_CLOSED != 0));
+            hints(difference).is_some_and(|(ours, theirs)| ours == READABLE && theirs & !WRITABLE == 0)
+                && read_closed(&difference.ours)
+                && read_closed(&difference.theirs)
+        },
+        ends: false,
+    },
+    Known {
+        name: "misuse leaves the registration as it is",
+        reason: "in debug builds, mio takes a source for unregistered when its deregistration with another queue has failed",
+        backends: BOTH,
+        debug_builds_only: true,
+        example: &[Step::Open(0, Kind::Udp), Step::Register(0, 0, 1), Step::Deregister(0, 1), Step::Deregister(0, 0)],
+        explains: |difference| {
+            // On poll(2) its I/O does not arm it again, either.
+            difference.history.misused && (BACKEND == Backend::Poll || !matches!(difference.step, Step::Poll(_)))
+        },
+        ends: true,
+    },
+    Known {
+        name: "a wake is never lost to a change of registrations",
+        reason: "nor is an event of a source; on poll(2), mio's wakes and its changes of registrations end a wait by the same means",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[Step::Open(0, Kind::Udp), Step::MakeWaker(0), Step::Wake(0), Step::Register(0, 0, 1), Step::Poll(0)],
+        explains: |difference| {
+            let nothing =
+                |outcome: &Outcome| matches!(outcome, Outcome::Events(told) if told.iter().all(|told| told.hints == 0));
+            difference.woken && nothing(&difference.theirs)
+        },
+        ends: true,
+    },
+    Known {
+        name: "a wake outlives its waker",
+        reason: "it was asked for while the waker lived, and what came before it is to be seen",
+        backends: &[Backend::Epoll],
+        debug_builds_only: false,
+        example: &[Step::MakeWaker(0), Step::Wake(0), Step::DropWaker(0), Step::Poll(0)],
+        explains: |difference| {
+            difference.waker_dropped && difference.token == Some(usize::MAX) && hints(difference) == Some((READABLE, 0))
+        },
+        ends: true,
+    },
+    Known {
+        name: "only the direction that blocked is armed again",
+        reason: "a read's `WouldBlock` says nothing of writing",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[Step::Open(0, Kind::Tcp), Step::Register(0, 0, 3), Step::Poll(0), Step::ReadAll(0), Step::Poll(0)],
+        explains: |difference| {
+            let History { blocked, told, .. } = difference.history;
+            // An error or a hang-up that was told of is told of again as well.
+            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
+            ours == 0 && blocked != 0 && theirs & !told == 0 && theirs & blocked & (READABLE | WRITABLE) == 0
+        },
+        ends: false,
+    },
+    Known {
+        name: "a registration outlives a hang-up",
+        reason: "as on every other queue, the program ends it; what it calls meanwhile does not fail",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Unix),
+            Step::Register(0, 0, 3),
+            Step::PeerClose(0),
+            Step::Poll(0),
+            Step::Reregister(0, 0, 3),
+        ],
+        explains: |difference| {
+            difference.history.told & (ERROR | READ_CLOSED | WRITE_CLOSED) != 0
+                && (matches!(difference.theirs, Outcome::Failed(ErrorKind::NotFound, _))
+                    || matches!(difference.ours, Outcome::Failed(ErrorKind::AlreadyExists, _)))
+        },
+        ends: true,
+    },
+    Known {
+        name: "a descriptor that was closed while registered is silent",
+        reason: "as on epoll; mio gives an event that says nothing",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[Step::Open(0, Kind::Descriptor), Step::Register(0, 0, 3), Step::Close(0), Step::Poll(0)],
+        explains: |difference| {
+            matches!(&difference.ours, Outcome::Events(told) if told.is_empty())
+                && matches!(&difference.theirs, Outcome::Events(told) if told.iter().all(|told| told.hints == 0))
+        },
+        ends: true,
+    },
+];
+
+/// What is to be as in mio, and is not yet.
+const NOT_YET: &[Known] = &[
+    Known {
+        name: "a vectored write of nothing",
+        reason: "takes the pending error of the socket",
+        backends: BOTH,
+        debug_builds_only: false,
+        example: &[Step::Open(0, Kind::Tcp), Step::PeerReset(0), Step::WriteVectored(0, 0, 0)],
+        explains: |difference| matches!(difference.step, Step::WriteVectored(_, count, length) if count * length == 0),
+        ends: true,
+    },
+    Known {
+        name: "urgent data alone",
+        reason: "is not readable",
+        backends: BOTH,
+        debug_builds_only: false,
+        example: &[Step::Open(0, Kind::Tcp), Step::Register(0, 0, 4), Step::PeerUrgent(0), Step::Poll(0)],
+        explains: |difference| {
+            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
+            // With what was armed again, on poll(2).
+            difference.history.urgent && ours == 0 && theirs & !WRITABLE == READABLE
+        },
+        ends: false,
+    },
+    Known {
+        name: "a condition that comes after an event",
+        reason: "is not told behind readable data that was not read: a half-close, a hang-up, more urgent data",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 3),
+            Step::PeerWrite(0, 2),
+            Step::Poll(0),
+            Step::PeerShutdown(0, Side::Write),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let History { told, closed, urgent, .. } = difference.history;
+            let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
+            ours == 0 && told != 0 && (closed || urgent) && theirs & !(READABLE | WRITABLE) != 0
+        },
+        ends: true,
+    },
+];

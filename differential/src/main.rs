@@ -1,0 +1,71 @@
+//! The same random steps on this crate and on mio 1.2.5, compared step by step.
+//!
+//! ```text
+//! cargo run -p mio-differential                      for ten seconds
+//! cargo run -p mio-differential -- 60                for a minute
+//! cargo run -p mio-differential -- 60 12345          as that time: the seed is printed
+//! ```
+//!
+//! Known differences are in `known.rs`, each with its reason and a program that shows it. Any other is shown in the shortest
+//! program that has it, and the run fails.
+
+#![allow(clippy::duplicate_mod)] // world.rs, on two crates
+
+mod compare;
+mod known;
+mod ours;
+mod released;
+mod steps;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::compare::{BACKEND, Run, run, shortest};
+use crate::known::{KINDS, known};
+use crate::steps::Lot;
+
+const LENGTH: usize = 60;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().expect("a number"));
+    let time = Duration::from_secs(arguments.next().unwrap_or(10));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let seed = arguments.next().unwrap_or(now.as_nanos() as u64);
+    println!("on {BACKEND:?}, for {time:?}, seed {seed}");
+
+    for known in known() {
+        let Run { found, seen, .. } = run(known.example);
+        if found.is_some() || !seen.contains(&known.name) {
+            println!("{}: THERE IS NO SUCH DIFFERENCE, OR ANOTHER: {found:#?}, {seen:?}", known.name);
+            return ExitCode::FAILURE;
+        }
+    }
+
+    let (mut lot, mut programs, mut steps) = (Lot(seed), 0, 0);
+    let mut seen = vec![0; known().count()];
+    let start = Instant::now();
+    while start.elapsed() < time {
+        let program = lot.program(LENGTH, KINDS);
+        let run = run(&program);
+        programs += 1;
+        steps += run.steps;
+        for (count, known) in seen.iter_mut().zip(known()) {
+            *count += run.seen.iter().filter(|name| **name == known.name).count();
+        }
+        if run.found.is_none() {
+            continue;
+        }
+        // What was a matter of luck does not come again.
+        if let Some((program, difference)) = shortest(&program) {
+            println!("A DIFFERENCE, after {programs} programs. The shortest program that shows it:");
+            program.iter().enumerate().for_each(|(index, step)| println!("{index:4} {step:?}"));
+            println!("{difference:#?}");
+            return ExitCode::FAILURE;
+        }
+    }
+    println!("{programs} programs, {steps} steps, each alike but for what is known:");
+    for (known, count) in known().zip(seen) {
+        println!("{count:8} × {}: {}", known.name, known.reason);
+    }
+    ExitCode::SUCCESS
+}

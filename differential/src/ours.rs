@@ -1,0 +1,8 @@
+//! This crate.
+
+use ::mio;
+
+#[path = "world.rs"]
+mod world;
+
+pub use self::world::World;

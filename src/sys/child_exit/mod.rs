@@ -1,0 +1,118 @@
+//! The exit of a child process as a source, on the platforms whose queue can watch for it.
+
+#[cfg(target_os = "linux")]
+mod pidfd;
+
+use std::fmt;
+use std::io;
+use std::process::Child;
+
+#[cfg(target_os = "linux")]
+use self::pidfd as watch;
+use crate::event::Source;
+use crate::{Interest, Registry, Token, Trigger};
+
+/// The exit of a child process, as a [`Source`].
+///
+/// A registered `ChildExit` gives one event when its child has exited, also if it had exited before. The event is readable,
+/// whatever the interests were: there is nothing else to wait for. Then call [`Child::try_wait`], which gives the exit
+/// status and removes the child from the system's table of processes; nothing here does that.
+///
+/// Use it in an event loop that starts programs, in place of a thread that waits for each of them or of a handler for
+/// `SIGCHLD`, which a process has only one of.
+///
+/// Available with the crate feature `os-ext` on Linux, on the platforms that have `kqueue(2)`, and on Windows.
+///
+/// # Platform notes
+///
+/// - **Linux** (5.3 or later): `pidfd_open(2)`. Each `ChildExit` holds a file descriptor.
+/// - **kqueue**: a filter `EVFILT_PROC` with `NOTE_EXIT`, which needs no descriptor.
+/// - **Windows**: the handle of the process, which the system's thread pool waits for.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use std::process::Command;
+/// use mio::{ChildExit, Events, Interest, Poll, Token};
+///
+/// # if cfg!(windows) { return Ok(()); }
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+///
+/// let mut child = Command::new("true").spawn()?;
+/// let mut exit = ChildExit::new(&child)?;
+/// poll.registry().register(&mut exit, Token(0), Interest::READABLE)?;
+///
+/// let status = loop {
+///     poll.poll(&mut events, None)?;
+///     if let Some(status) = child.try_wait()? {
+///         break status;
+///     }
+/// };
+/// assert!(status.success());
+/// # Ok(())
+/// # }
+/// ```
+pub struct ChildExit {
+    watch: watch::Watch,
+}
+
+impl ChildExit {
+    /// Makes a source of the exit of `child`, which must not have been waited for: its number may belong to another
+    /// process by then.
+    ///
+    /// # Errors
+    ///
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): Linux is older than 5.3.
+    /// - The OS's own error: too many open files, out of memory. On Unix `ESRCH` or `ECHILD` if `child` was waited for, and
+    ///   this could be told.
+    pub fn new(child: &Child) -> io::Result<ChildExit> {
+        Ok(ChildExit { watch: watch::open(child)? })
+    }
+}
+
+impl Source for ChildExit {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.register_with(registry, token, interests, Trigger::Edge)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.reregister_with(registry, token, interests, Trigger::Edge)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.watch.deregister(registry)
+    }
+
+    fn register_with(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        _interests: Interest,
+        trigger: Trigger,
+    ) -> io::Result<()> {
+        self.watch.register_with(registry, token, Interest::READABLE, once(trigger))
+    }
+
+    fn reregister_with(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        _interests: Interest,
+        trigger: Trigger,
+    ) -> io::Result<()> {
+        self.watch.reregister_with(registry, token, Interest::READABLE, once(trigger))
+    }
+}
+
+/// A process exits once. What may happen to it later, as when it is waited for, is no edge of its own.
+fn once(trigger: Trigger) -> Trigger {
+    if trigger == Trigger::Edge { Trigger::OneShot } else { trigger }
+}
+
+impl fmt::Debug for ChildExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ChildExit").field(&self.watch).finish()
+    }
+}

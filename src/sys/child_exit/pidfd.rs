@@ -1,0 +1,35 @@
+//! Linux: a descriptor of a process, `pidfd_open(2)`, is readable when the process has exited.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::Child;
+
+use crate::io_source::IoSource;
+use crate::sys::unix::check;
+
+pub(super) type Watch = IoSource<OwnedFd>;
+
+pub(super) fn open(child: &Child) -> io::Result<Watch> {
+    // SAFETY: takes no pointer.
+    let pidfd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, child.id() as libc::pid_t, 0) } as libc::c_int)?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    still_ours(&pidfd)?;
+    Ok(IoSource::new(pidfd))
+}
+
+/// `ECHILD` if the number is another process's by now: ours was waited for.
+fn still_ours(pidfd: &OwnedFd) -> io::Result<()> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
+    let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: the kernel writes to `info`, which nobody reads.
+    let result = check(unsafe { libc::waitid(libc::P_PIDFD, pidfd.as_raw_fd() as _, info.as_mut_ptr(), look) });
+    match result {
+        // Linux 5.3 has no `P_PIDFD`.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        result => result.map(drop),
+    }
+}

@@ -1,0 +1,153 @@
+//! `ChildExit`: one event for the exit of a child, whenever that was.
+
+use std::process::{Child, Command, Stdio};
+
+use mio::{ChildExit, Interest, Poll, Token, Trigger};
+
+use crate::util::{assert_no_event, next_event, wait_until};
+
+const EXIT: Token = Token(3);
+
+/// A child that exits, with code 7, when its standard input is closed.
+fn child() -> Child {
+    let mut command = if cfg!(windows) { Command::new("cmd") } else { Command::new("sh") };
+    command.args(if cfg!(windows) { ["/C", "set /P line= & exit 7"] } else { ["-c", "read line; exit 7"] });
+    command.stdin(Stdio::piped()).spawn().unwrap()
+}
+
+fn end(child: &mut Child) {
+    drop(child.stdin.take());
+}
+
+/// Asserts that `exit` gave its one event, and that `child` can be waited for.
+fn assert_exited(poll: &mut Poll, child: &mut Child) {
+    let event = next_event(poll);
+    assert_eq!(event.token(), EXIT);
+    assert!(event.is_readable() && !event.is_error(), "{event:?}");
+    assert_eq!(child.try_wait().unwrap().and_then(|status| status.code()), Some(7));
+}
+
+#[test]
+fn an_exit_gives_one_event_and_waiting_for_the_child_no_other() {
+    let mut poll = Poll::new().unwrap();
+    let mut child = child();
+    let mut exit = ChildExit::new(&child).unwrap();
+    poll.registry().register(&mut exit, EXIT, Interest::READABLE).unwrap();
+    assert_no_event(&mut poll);
+    end(&mut child);
+    assert_exited(&mut poll, &mut child);
+    assert_no_event(&mut poll);
+    poll.registry().deregister(&mut exit).unwrap();
+}
+
+#[test]
+fn a_child_that_exited_before_registering_gives_its_event() {
+    let mut poll = Poll::new().unwrap();
+    let mut child = child();
+    let mut exit = ChildExit::new(&child).unwrap();
+    end(&mut child);
+    // A second watcher tells that it has exited without waiting for it.
+    let mut other = Poll::new().unwrap();
+    let mut watcher = ChildExit::new(&child).unwrap();
+    other.registry().register(&mut watcher, EXIT, Interest::READABLE).unwrap();
+    next_event(&mut other);
+
+    poll.registry().register(&mut exit, EXIT, Interest::WRITABLE).unwrap();
+    assert_exited(&mut poll, &mut child);
+}
+
+#[test]
+fn a_watcher_made_after_the_exit_gives_its_event() {
+    let mut poll = Poll::new().unwrap();
+    let mut child = child();
+    let mut first = ChildExit::new(&child).unwrap();
+    poll.registry().register(&mut first, EXIT, Interest::READABLE).unwrap();
+    end(&mut child);
+    next_event(&mut poll);
+    drop(first);
+
+    let mut late = ChildExit::new(&child).unwrap();
+    poll.registry().register(&mut late, EXIT, Interest::READABLE).unwrap();
+    assert_exited(&mut poll, &mut child);
+}
+
+#[test]
+fn a_level_triggered_exit_goes_on_until_it_is_deregistered() {
+    let mut poll = Poll::new().unwrap();
+    let mut child = child();
+    let mut exit = ChildExit::new(&child).unwrap();
+    poll.registry().register_with(&mut exit, EXIT, Interest::READABLE, Trigger::Level).unwrap();
+    end(&mut child);
+    for _ in 0..3 {
+        assert_eq!(next_event(&mut poll).token(), EXIT);
+    }
+    poll.registry().deregister(&mut exit).unwrap();
+    assert_no_event(&mut poll);
+    child.wait().unwrap();
+}
+
+#[test]
+fn reregistering_after_the_exit_gives_the_event_again() {
+    let mut poll = Poll::new().unwrap();
+    let mut child = child();
+    let mut exit = ChildExit::new(&child).unwrap();
+    poll.registry().register(&mut exit, Token(99), Interest::READABLE).unwrap();
+    end(&mut child);
+    assert_eq!(next_event(&mut poll).token(), Token(99));
+    poll.registry().reregister(&mut exit, EXIT, Interest::READABLE).unwrap();
+    assert_exited(&mut poll, &mut child);
+}
+
+#[test]
+fn deregistering_or_dropping_before_the_exit_is_silence() {
+    let mut poll = Poll::new().unwrap();
+    let (mut one, mut other) = (child(), child());
+    let mut deregistered = ChildExit::new(&one).unwrap();
+    let mut dropped = ChildExit::new(&other).unwrap();
+    poll.registry().register(&mut deregistered, EXIT, Interest::READABLE).unwrap();
+    poll.registry().register(&mut dropped, EXIT, Interest::READABLE).unwrap();
+    poll.registry().deregister(&mut deregistered).unwrap();
+    drop(dropped);
+    end(&mut one);
+    end(&mut other);
+    one.wait().unwrap();
+    other.wait().unwrap();
+    assert_no_event(&mut poll);
+    // And again, for it can be registered once more.
+    let _ = poll.registry().register(&mut deregistered, EXIT, Interest::READABLE);
+}
+
+#[test]
+fn each_of_many_children_gives_its_own_event() {
+    let mut poll = Poll::new().unwrap();
+    let mut children: Vec<_> = (0..8).map(|_| child()).collect();
+    let mut exits: Vec<_> = children.iter().map(|child| ChildExit::new(child).unwrap()).collect();
+    for (number, exit) in exits.iter_mut().enumerate() {
+        poll.registry().register(exit, Token(number), Interest::READABLE).unwrap();
+    }
+    for number in [5, 0, 7] {
+        end(&mut children[number]);
+        assert_eq!(next_event(&mut poll).token(), Token(number));
+        assert_eq!(children[number].wait().unwrap().code(), Some(7));
+    }
+    assert_no_event(&mut poll);
+    for child in &mut children {
+        end(child);
+        child.wait().unwrap();
+    }
+}
+
+/// Where the OS can tell: its number is nobody's, or another process's.
+#[cfg(unix)]
+#[test]
+fn a_child_that_was_waited_for_is_an_error() {
+    let mut child = child();
+    end(&mut child);
+    child.wait().unwrap();
+    let mut code = None;
+    wait_until("its number is nobody's", || {
+        code = ChildExit::new(&child).err().and_then(|error| error.raw_os_error());
+        code.is_some()
+    });
+    assert!(matches!(code, Some(libc::ESRCH | libc::ECHILD)), "{code:?}");
+}
