@@ -5,22 +5,28 @@
 //! nc 127.0.0.1 13265    # in as many terminals as there are people
 //! ```
 //!
-//! An address to listen on may be given as the argument.
+//! You may give an address to listen on as the argument.
 //!
 //! Clients are registered level-triggered: one read an event is enough, and nobody who writes a lot keeps the others waiting.
 //! The other side of it is that a socket is writable nearly always, so write interest is asked for only while something is
 //! unsent. Who does not read what he is sent has to leave when too much has piled up.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
-use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token, Trigger};
+
+mod cli;
+
+const USAGE: &str = "\
+usage: broadcast_chat [ADDRESS]
+
+A chat room: what one client writes, all others read.
+Listens on ADDRESS, 127.0.0.1:13265 if you give none; port 0 lets the system choose one.";
 
 const LISTENER: Token = Token(0);
 
@@ -33,12 +39,16 @@ const LONGEST_LINE: usize = 4096;
 /// When to try again after a connection could not be accepted, unless something happens earlier.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let address: SocketAddr = env::args().nth(1).unwrap_or("127.0.0.1:13265".into()).parse()?;
+fn main() -> ExitCode {
+    cli::run(USAGE, run)
+}
+
+fn run(arguments: Vec<String>) -> cli::Outcome {
+    let address = cli::only_address(&arguments)?;
 
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(256);
-    let mut listener = TcpListener::bind(address)?;
+    let mut listener = cli::at("cannot listen on", address, TcpListener::bind(address))?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening on {}", listener.local_addr()?);
 

@@ -5,7 +5,7 @@
 //! nc -u 127.0.0.1 13265
 //! ```
 //!
-//! An address to listen on may be given as the argument. Ctrl-C ends the program.
+//! You may give an address to listen on as the argument. Ctrl-C ends the program.
 //!
 //! The outer loop knows nothing of sockets: it watches one descriptor, the inner queue's, and lets the server take a turn when
 //! that is readable. Beside it runs a timer of the outer loop's own. Wakes, too, come through the descriptor.
@@ -13,8 +13,18 @@
 //! This needs a queue that is a descriptor, as epoll, kqueue and event ports are.
 
 #[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    embed::main()
+mod cli;
+
+#[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+const USAGE: &str = "\
+usage: embed [ADDRESS]
+
+Sends every datagram back to where it came from, inside the event loop of another library. Ctrl-C ends it.
+Listens on ADDRESS, 127.0.0.1:13265 if you give none; port 0 lets the system choose one.";
+
+#[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+fn main() -> std::process::ExitCode {
+    cli::run(USAGE, embed::run)
 }
 
 #[cfg(not(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))))]
@@ -24,8 +34,6 @@ fn main() {
 
 #[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
 mod embed {
-    use std::env;
-    use std::error::Error;
     use std::io::{self, ErrorKind};
     use std::net::SocketAddr;
     use std::os::fd::AsFd;
@@ -37,13 +45,15 @@ mod embed {
     use mio::net::UdpSocket;
     use mio::{Events, Interest, Poll, Token, Waker};
 
+    use crate::cli;
+
     const SOCKET: Token = Token(0);
     const SHUTDOWN: Token = Token(1);
 
     const REPORT_EVERY: Duration = Duration::from_millis(500);
 
-    pub(super) fn main() -> Result<(), Box<dyn Error>> {
-        let address: SocketAddr = env::args().nth(1).unwrap_or("127.0.0.1:13265".into()).parse()?;
+    pub(super) fn run(arguments: Vec<String>) -> cli::Outcome {
+        let address = cli::only_address(&arguments)?;
 
         let mut outer: EventLoop<Server> = EventLoop::try_new()?;
         let mut server = Server::new(address, outer.get_signal())?;
@@ -74,9 +84,9 @@ mod embed {
     }
 
     impl Server {
-        fn new(address: SocketAddr, stop: LoopSignal) -> Result<Server, Box<dyn Error>> {
+        fn new(address: SocketAddr, stop: LoopSignal) -> cli::Outcome<Server> {
             let poll = Poll::new()?;
-            let mut socket = UdpSocket::bind(address)?;
+            let mut socket = cli::at("cannot listen on", address, UdpSocket::bind(address))?;
             poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
             let waker = Waker::new(poll.registry(), SHUTDOWN)?;
             ctrlc::set_handler(move || waker.wake().expect("cannot wake the event loop"))?;

@@ -8,11 +8,10 @@
 //! missing, and if, after everybody left, the process holds more descriptors than before, or more memory than it may.
 
 use std::collections::{HashSet, VecDeque};
-use std::env;
-use std::error::Error;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -20,6 +19,14 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+
+mod cli;
+
+const USAGE: &str = "\
+usage: soak [--connections COUNT] [--seconds SECONDS]
+
+Serves COUNT ill-behaved clients (5000) for SECONDS (60), and checks every byte, every descriptor
+and the memory.";
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -40,9 +47,20 @@ const FAREWELL: Duration = Duration::from_secs(60);
 /// By how much memory may have grown, from when nine tenths of the connections were there for the first time to when all have gone.
 const LEAK: usize = 64 << 20;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let connections: usize = option("--connections", 5000)?;
-    let seconds: u64 = option("--seconds", 60)?;
+fn main() -> ExitCode {
+    cli::run(USAGE, run)
+}
+
+fn run(arguments: Vec<String>) -> cli::Outcome {
+    let (mut connections, mut seconds) = (5000, 60);
+    let mut arguments = arguments.iter();
+    while let Some(name) = arguments.next() {
+        match &name[..] {
+            "--connections" => connections = number(name, arguments.next())?,
+            "--seconds" => seconds = number(name, arguments.next())?,
+            _ => return Err(format!("unexpected argument `{name}`; `--help` lists the arguments").into()),
+        }
+    }
     rlimit::increase_nofile_limit(u64::MAX)?;
 
     let before = descriptors();
@@ -78,9 +96,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn option<T: std::str::FromStr>(name: &str, default: T) -> Result<T, String> {
-    let mut arguments = env::args().skip_while(|argument| argument != name).skip(1);
-    arguments.next().map_or(Ok(default), |value| value.parse().map_err(|_| format!("{name} needs a number")))
+fn number<T: std::str::FromStr>(name: &str, value: Option<&String>) -> Result<T, String> {
+    value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("`{name}` needs a number"))
 }
 
 /// How many descriptors this process holds, where that can be told. (Wine has this folder, too; but it is not the
@@ -435,7 +452,7 @@ impl Clients {
 }
 
 impl Client {
-    fn turn(&mut self, buffer: &mut [u8]) -> Result<Next, Box<dyn Error>> {
+    fn turn(&mut self, buffer: &mut [u8]) -> cli::Outcome<Next> {
         for _ in 0..TURNS {
             let wrote = self.write(buffer)?;
             if self.manner == Manner::Resets && self.sent >= self.amount / 2 {

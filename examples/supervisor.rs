@@ -7,8 +7,17 @@
 //! ```
 
 #[cfg(target_os = "linux")]
-fn main() {
-    supervisor::main();
+mod cli;
+
+#[cfg(target_os = "linux")]
+const USAGE: &str = "\
+usage: supervisor COMMAND...
+
+Runs each COMMAND in the shell, prints what it says line by line, and starts it again if it fails.";
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    cli::run(USAGE, supervisor::run)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -18,40 +27,24 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod supervisor {
-    use std::env;
     use std::fmt::Display;
     use std::io::{self, ErrorKind, Read, Write};
-    use std::process::{Child, Command, Stdio, exit};
+    use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
     use mio::unix::pipe::Receiver;
     use mio::{ChildExit, Events, Interest, Poll, Registry, Token};
 
+    use crate::cli;
+
     /// How often a program is started again, and how long after its end.
     const RETRIES: u32 = 3;
     const PAUSE: Duration = Duration::from_millis(200);
 
-    pub(super) fn main() {
-        let commands: Vec<String> = env::args().skip(1).collect();
-        if commands.is_empty() || commands.iter().any(|command| command == "--help") {
-            eprintln!("usage: supervisor COMMAND...   each COMMAND is run by the shell");
-            exit(2);
+    pub(super) fn run(commands: Vec<String>) -> cli::Outcome {
+        if commands.is_empty() {
+            return Err("which commands? `--help` shows how".into());
         }
-        match run(commands) {
-            Ok(0) => {}
-            Ok(failed) => {
-                eprintln!("supervisor: {failed} failed for good");
-                exit(1);
-            }
-            Err(error) => {
-                eprintln!("supervisor: {error}");
-                exit(1);
-            }
-        }
-    }
-
-    /// Returns how many programs failed for good.
-    fn run(commands: Vec<String>) -> io::Result<usize> {
         let mut poll = Poll::new()?;
         let mut events = Events::with_capacity(64);
         let mut programs: Vec<Program> =
@@ -77,7 +70,10 @@ mod supervisor {
                 program.start(poll.registry())?;
             }
         }
-        Ok(programs.iter().filter(|program| program.failures > RETRIES).count())
+        match programs.iter().filter(|program| program.failures > RETRIES).count() {
+            0 => Ok(()),
+            failed => Err(format!("{failed} of {} programs failed for good", programs.len()).into()),
+        }
     }
 
     struct Program {

@@ -12,30 +12,40 @@
 //! When all clients have had all their lines, with all of them connected, it waits for a line on standard input, so that the
 //! server can be looked at.
 
-use std::env;
-use std::error::Error;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+mod cli;
+
+const USAGE: &str = "\
+usage: tcp_clients [ADDRESS [CLIENTS [LINES [PROCESS]]]]
+
+Connects CLIENTS clients (100) to the echo server at ADDRESS (127.0.0.1:13265), and has LINES lines (10)
+of each echoed. PROCESS is the number of the server's process, to see how much memory it takes (Linux).";
+
 /// How many clients may wait for their first line at a time: fewer than a listener keeps waiting. That a client has connected
 /// says no more than that it waits to be accepted, and what finds the queue full is dropped, or even reset.
 const WAITING_AT_MOST: usize = 100;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = env::args().skip(1);
-    let address: SocketAddr = arguments.next().unwrap_or("127.0.0.1:13265".into()).parse()?;
-    let count: usize = arguments.next().unwrap_or("100".into()).parse()?;
-    let lines: usize = arguments.next().unwrap_or("10".into()).parse()?;
-    let server = arguments.next();
+fn main() -> ExitCode {
+    cli::run(USAGE, run)
+}
+
+fn run(arguments: Vec<String>) -> cli::Outcome {
+    cli::at_most(4, &arguments)?;
+    let address = cli::address(arguments.first())?;
+    let count = cli::argument("a number of clients", arguments.get(1), 100)?;
+    let lines = cli::argument("a number of lines", arguments.get(2), 10)?;
+    let server = arguments.get(3);
     // Each client takes a descriptor.
     rlimit::increase_nofile_limit(u64::MAX)?;
 
-    let memory_before = server.as_deref().map(resident_memory).transpose()?;
+    let memory_before = server.map(|process| resident_memory(process)).transpose()?;
     let start = Instant::now();
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
@@ -44,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     while done < count {
         while clients.len() < count && waiting < WAITING_AT_MOST {
-            let mut stream = TcpStream::connect(address)?;
+            let mut stream = cli::at("cannot connect to", address, TcpStream::connect(address))?;
             let token = Token(clients.len());
             poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
             clients.push(Client { stream, state: State::Connecting, written: 0, read: Vec::new() });
@@ -54,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for event in &events {
             let number = event.token().0;
             let client = &mut clients[number];
-            if client.state == State::Connecting && client.has_connected()? {
+            if client.state == State::Connecting && cli::at("cannot connect to", address, client.has_connected())? {
                 client.state = State::Talking { line: 0 };
             }
             let was_waiting = client.is_waiting();
@@ -70,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("{count} clients connected, each had {lines} lines echoed, in {:.1?}", start.elapsed());
     if let (Some(server), Some(before)) = (server, memory_before) {
-        let after = resident_memory(&server)?;
+        let after = resident_memory(server)?;
         let each = (after.saturating_sub(before) * 1024) / count.max(1) as u64;
         println!("the server's memory went from {before} KiB to {after} KiB: {each} bytes a connection");
     }
@@ -142,8 +152,9 @@ impl Client {
 }
 
 /// How much memory a process has in use, in KiB, as Linux tells it.
-fn resident_memory(process: &str) -> Result<u64, Box<dyn Error>> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+fn resident_memory(process: &str) -> cli::Outcome<u64> {
+    let file = format!("/proc/{process}/status");
+    let status = fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in the status")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

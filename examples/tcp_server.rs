@@ -5,22 +5,28 @@
 //! nc 127.0.0.1 13265    # in another terminal, or in many
 //! ```
 //!
-//! An address to listen on may be given as the argument. Ctrl-C ends the server: the signal handler's thread wakes the
+//! You may give an address to listen on as the argument. Ctrl-C ends the server: the signal handler's thread wakes the
 //! event loop, which closes every connection.
 //!
 //! What to look at: data that does not fit the send buffer is kept for its client, and nothing more is read from that
 //! client until it is gone; no client can keep the others waiting; and when there are no descriptors left, connections wait
 //! until one is closed, without a busy loop.
 
-use std::env;
-use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
+
+mod cli;
+
+const USAGE: &str = "\
+usage: tcp_server [ADDRESS]
+
+Sends every client back what it sends. Ctrl-C ends it.
+Listens on ADDRESS, 127.0.0.1:13265 if you give none; port 0 lets the system choose one.";
 
 // Clients have the numbers of their slots in the slab, which grow from zero.
 const LISTENER: Token = Token(usize::MAX);
@@ -34,8 +40,12 @@ const TURN: usize = 16;
 /// When to try again after connections could not be accepted, unless something happens earlier.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let address: SocketAddr = env::args().nth(1).unwrap_or("127.0.0.1:13265".into()).parse()?;
+fn main() -> ExitCode {
+    cli::run(USAGE, run)
+}
+
+fn run(arguments: Vec<String>) -> cli::Outcome {
+    let address = cli::only_address(&arguments)?;
     // Each client takes a descriptor.
     rlimit::increase_nofile_limit(u64::MAX)?;
 
@@ -44,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let waker = Waker::new(poll.registry(), SHUTDOWN)?;
     ctrlc::set_handler(move || waker.wake().expect("cannot wake the event loop"))?;
 
-    let mut listener = TcpListener::bind(address)?;
+    let mut listener = cli::at("cannot listen on", address, TcpListener::bind(address))?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening on {}", listener.local_addr()?);
     let mut server = Server::new(listener, poll.registry().try_clone()?);

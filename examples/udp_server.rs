@@ -5,24 +5,34 @@
 //! nc -u 127.0.0.1 13265
 //! ```
 //!
-//! An address to listen on may be given as the argument.
+//! You may give an address to listen on as the argument.
 
-use std::env;
-use std::error::Error;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 
+mod cli;
+
+const USAGE: &str = "\
+usage: udp_server [ADDRESS]
+
+Sends every datagram back to where it came from.
+Listens on ADDRESS, 127.0.0.1:13265 if you give none; port 0 lets the system choose one.";
+
 const SOCKET: Token = Token(0);
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let address: SocketAddr = env::args().nth(1).unwrap_or("127.0.0.1:13265".into()).parse()?;
+fn main() -> ExitCode {
+    cli::run(USAGE, run)
+}
+
+fn run(arguments: Vec<String>) -> cli::Outcome {
+    let address = cli::only_address(&arguments)?;
 
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1);
-    let mut socket = UdpSocket::bind(address)?;
+    let mut socket = cli::at("cannot listen on", address, UdpSocket::bind(address))?;
     poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
     println!("listening on {}", socket.local_addr()?);
 

@@ -5,8 +5,18 @@
 //! ```
 
 #[cfg(unix)]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    unix::main()
+mod cli;
+
+#[cfg(unix)]
+const USAGE: &str = "\
+usage: unix_pipe_child PROGRAM [ARGUMENT...]
+
+Runs PROGRAM, prints its standard output and standard error line by line as they come,
+and exits with its status.";
+
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    cli::run(USAGE, unix::run)
 }
 
 #[cfg(not(unix))]
@@ -16,18 +26,19 @@ fn main() {
 
 #[cfg(unix)]
 mod unix {
-    use std::env;
-    use std::error::Error;
     use std::io::{self, ErrorKind, Read, Write};
     use std::process::{Command, Stdio, exit};
 
     use mio::unix::pipe::Receiver;
     use mio::{Events, Interest, Poll, Token};
 
-    pub(super) fn main() -> Result<(), Box<dyn Error>> {
-        let mut arguments = env::args_os().skip(1);
-        let program = arguments.next().ok_or("which program? see the first lines of this example")?;
-        let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    use crate::cli;
+
+    pub(super) fn run(arguments: Vec<String>) -> cli::Outcome {
+        let [program, arguments @ ..] = &arguments[..] else { return Err("which program? `--help` shows how".into()) };
+        let mut command = Command::new(program);
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| format!("cannot run `{program}`: {error}"))?;
 
         let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = child.stderr.take().expect("standard error is piped");

@@ -80,12 +80,14 @@ macro_rules! read_inner {
         impl std::io::Read for &$type {
             #[inline]
             fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                self.inner.try_io(crate::Interest::READABLE, |mut io| io.read(buffer))
+                let room = buffer.len();
+                self.inner.stream_io(crate::Interest::READABLE, || room, |mut io| io.read(buffer))
             }
 
             #[inline]
             fn read_vectored(&mut self, buffers: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
-                self.inner.try_io(crate::Interest::READABLE, |mut io| io.read_vectored(buffers))
+                let room = buffers.iter().map(|buffer| buffer.len()).sum();
+                self.inner.stream_io(crate::Interest::READABLE, || room, |mut io| io.read_vectored(buffers))
             }
         }
     };
@@ -114,12 +116,13 @@ macro_rules! write_inner {
         impl std::io::Write for &$type {
             #[inline]
             fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-                self.inner.try_io(crate::Interest::WRITABLE, |mut io| $write(&mut io, buffer))
+                self.inner.stream_io(crate::Interest::WRITABLE, || buffer.len(), |mut io| $write(&mut io, buffer))
             }
 
             #[inline]
             fn write_vectored(&mut self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-                self.inner.try_io(crate::Interest::WRITABLE, |mut io| $write_vectored(&mut io, buffers))
+                let room = || buffers.iter().map(|buffer| buffer.len()).sum();
+                self.inner.stream_io(crate::Interest::WRITABLE, room, |mut io| $write_vectored(&mut io, buffers))
             }
 
             #[inline]
@@ -248,14 +251,14 @@ macro_rules! convert_raw {
             unsafe fn from_raw_fd(fd: std::os::fd::RawFd) -> $type {
                 // SAFETY: as promised by the caller.
                 let io = unsafe { <$std>::from_raw_fd(fd) };
-                Self { inner: crate::io_source::IoSource::new(io) }
+                Self { inner: crate::io_source::IoSource::taken_over(io) }
             }
         }
 
         impl From<std::os::fd::OwnedFd> for $type {
             /// The descriptor must be of this kind and in non-blocking mode, which is not checked or changed.
             fn from(fd: std::os::fd::OwnedFd) -> Self {
-                Self { inner: crate::io_source::IoSource::new(fd.into()) }
+                Self { inner: crate::io_source::IoSource::taken_over(fd.into()) }
             }
         }
 
@@ -299,14 +302,14 @@ macro_rules! convert_raw {
             unsafe fn from_raw_socket(socket: std::os::windows::io::RawSocket) -> $type {
                 // SAFETY: as promised by the caller.
                 let io = unsafe { <$std>::from_raw_socket(socket) };
-                Self { inner: crate::io_source::IoSource::new(io) }
+                Self { inner: crate::io_source::IoSource::taken_over(io) }
             }
         }
 
         impl From<std::os::windows::io::OwnedSocket> for $type {
             /// The socket must be of this kind and in non-blocking mode, which is not checked or changed.
             fn from(socket: std::os::windows::io::OwnedSocket) -> Self {
-                Self { inner: crate::io_source::IoSource::new(socket.into()) }
+                Self { inner: crate::io_source::IoSource::taken_over(socket.into()) }
             }
         }
 

@@ -40,17 +40,23 @@ impl Interest {
 
     /// An asynchronous I/O request (`aio(7)`) has completed.
     ///
+    /// Available on DragonFly BSD, FreeBSD and Apple platforms.
+    ///
     /// The request itself names the queue (`SIGEV_KEVENT`), so sources with this interest are implementations of
     /// [`Source`](crate::event::Source) outside this crate.
     #[cfg(any(target_os = "dragonfly", target_os = "freebsd", target_vendor = "apple"))]
     pub const AIO: Interest = Interest::of(AIO);
 
     /// All requests of one `lio_listio(2)` call have completed.
+    ///
+    /// Available on FreeBSD.
     #[cfg(target_os = "freebsd")]
     pub const LIO: Interest = Interest::of(LIO);
 
     /// Urgent (out-of-band) data of a socket has arrived. On Linux and Android this also covers any other exceptional
     /// condition that the source's manual calls `POLLPRI`.
+    ///
+    /// Available on Android, DragonFly BSD, Linux, OpenBSD and Apple platforms.
     ///
     /// On kqueue this is `EVFILT_EXCEPT` with `NOTE_OOB`; there, registering sources other than sockets for it may
     /// fail.

@@ -26,27 +26,77 @@ const _: () = {
 };
 
 impl<T> IoSource<T> {
+    /// Something that was made just now.
+    #[cfg_attr(not(feature = "net"), allow(dead_code, reason = "pipes come from descriptors"))]
     pub(crate) fn new(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::default(), io }
     }
 
+    /// Something that comes from elsewhere, maybe with a registration.
+    pub(crate) fn taken_over(io: T) -> IoSource<T> {
+        IoSource { registration: Default::default(), registered_with: RegisteredWith::unknown(), io }
+    }
+
+    /// Lets it go, with its registration if it has one: as with queues that are the kernel's, closing it ends that.
     pub(crate) fn into_inner(self) -> T {
+        #[allow(clippy::unit_arg)] // with backends that remember nothing
+        Selector::detach(self.registration);
         self.io
     }
 }
+
+/// Whether I/O has to tell the queue what it has used up. What remembers nothing of a registration has nothing to arm.
+const REARMS: bool = size_of::<<Selector as Backend>::Registration>() != 0;
 
 impl<T: AsRawSource> IoSource<T> {
     /// Does I/O that needs the source to be ready in the directions of `needed`. What it has used up is armed again: those
     /// directions if it would block, the source's error if it failed with that.
     #[inline]
     pub(crate) fn try_io<R>(&self, needed: Interest, io: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
+        self.spend(io, |result| spent(result, needed))
+    }
+
+    /// As `try_io`, for a byte stream: `io` reads or writes `room` bytes at most. If it moved some but fewer than that, it
+    /// has used up the direction, too.
+    #[inline]
+    pub(crate) fn stream_io(
+        &self,
+        needed: Interest,
+        room: impl FnOnce() -> usize,
+        io: impl FnOnce(&T) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.spend(io, |result| match result {
+            Ok(0) => None,
+            Ok(count) => (*count < room()).then_some(Spent::Readiness(needed)),
+            Err(_) => spent(result, needed),
+        })
+    }
+
+    /// Takes the pending error of a socket.
+    #[cfg(feature = "net")]
+    #[inline]
+    pub(crate) fn take_error(
+        &self,
+        take: impl FnOnce(&T) -> io::Result<Option<io::Error>>,
+    ) -> io::Result<Option<io::Error>> {
+        self.spend(take, |result| matches!(result, Ok(Some(_))).then_some(Spent::Error))
+    }
+
+    /// The one place through which I/O goes, and what it has used up is armed again.
+    #[inline]
+    fn spend<R>(
+        &self,
+        io: impl FnOnce(&T) -> io::Result<R>,
+        spent: impl FnOnce(&io::Result<R>) -> Option<Spent>,
+    ) -> io::Result<R> {
         let result = io(&self.io);
-        if let Err(error) = &result {
-            let spent = match error.kind() {
-                io::ErrorKind::WouldBlock => Spent::Readiness(needed),
-                _ => Spent::Error,
-            };
-            Selector::rearm(self.raw(), &self.registration, spent)?;
+        let spent = if REARMS { spent(&result) } else { None };
+        if let Some(spent) = spent {
+            let armed = Selector::rearm(self.raw(), &self.registration, spent);
+            // Bytes that were moved, or an error that was taken, must not be lost for want of memory for a notification.
+            if result.is_err() {
+                armed?;
+            }
         }
         result
     }
@@ -120,5 +170,15 @@ impl<T> Deref for IoSource<T> {
 impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.io.fmt(f)
+    }
+}
+
+/// What I/O that failed has used up: nothing if it did not come as far as the source, or if the peer is gone for good (a
+/// pipe says so as often as it is asked).
+fn spent<R>(result: &io::Result<R>, needed: Interest) -> Option<Spent> {
+    match result.as_ref().err()?.kind() {
+        io::ErrorKind::WouldBlock => Some(Spent::Readiness(needed)),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput => None,
+        _ => Some(Spent::Error),
     }
 }

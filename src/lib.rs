@@ -1,15 +1,15 @@
 //! Metal I/O: non-blocking sockets and the operating system's event queue, with as little in between as possible.
 //!
-//! A program registers *sources* (sockets, pipes, anything that the OS's queue can watch) under a [`Token`] of its choice,
-//! waits for *events*, and does I/O that never blocks. This is the layer below asynchronous runtimes, and enough for a
-//! server of one's own.
+//! You register *sources* (sockets, pipes, anything that the operating system's queue can watch) under a [`Token`] of your
+//! choice, wait for *events*, and do I/O that never blocks. This is the layer below asynchronous runtimes, and it is enough
+//! for a server of your own.
 //!
-//! - `Poll` waits, [`Registry`] registers, `Waker` wakes from another thread.
-//! - [`Events`] holds what a poll gave; [`event::Source`] is what can be registered.
-//! - `net` has TCP, UDP and Unix sockets; `unix` and `windows` have what only these systems have.
-//! - [`guide`] says how to use them well, [`features`] which cargo features there are.
+//! - [`Poll`] waits, [`Registry`] registers, [`Waker`] wakes from another thread.
+//! - [`Events`] holds what a poll reported; [`event::Source`] is what you can register.
+//! - [`net`] has TCP, UDP and Unix sockets; [`unix`] and [`windows`] have the items of these systems alone.
+//! - The [`guide`] shows how to use them well, and [`features`] lists the cargo features that they need.
 //!
-//! The crate does not do file operations, thread pools or timers.
+//! The crate has no file operations, no thread pools and no timers.
 //!
 //! # Examples
 //!
@@ -36,7 +36,11 @@
 //! # #[cfg(not(all(feature = "os-poll", feature = "net")))]
 //! # fn main() {}
 //! ```
-
+// What is not there leads to where it is described.
+#![cfg_attr(not(feature = "os-poll"), doc = "\n[`Poll`]: features\n[`Waker`]: features")]
+#![cfg_attr(not(feature = "net"), doc = "\n[`net`]: features")]
+#![cfg_attr(not(all(unix, feature = "os-ext")), doc = "\n[`unix`]: features#platforms")]
+#![cfg_attr(not(all(windows, feature = "os-ext")), doc = "\n[`windows`]: features#platforms")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation names items of all features.
 #![cfg_attr(not(all(feature = "os-ext", feature = "net")), allow(rustdoc::broken_intra_doc_links))]
@@ -67,10 +71,13 @@ mod trigger;
 #[cfg(all(unix, feature = "os-ext"))]
 pub mod unix;
 #[cfg(feature = "os-poll")]
+mod wake_state;
+#[cfg(feature = "os-poll")]
 mod waker;
 #[cfg(all(windows, feature = "os-ext"))]
 pub mod windows;
 
+#[doc(inline)]
 pub use self::event::Events;
 pub use self::interest::Interest;
 #[cfg(feature = "os-poll")]

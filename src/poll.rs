@@ -5,13 +5,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::queue::Queue;
-use crate::sys::{Backend, Selector};
 use crate::{Events, Registry};
 
 /// The longest wait that every queue can do in one go: whole seconds that, in milliseconds, an `i32` holds.
 const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 
 /// Waits for events of the sources that are registered with its [`Registry`].
+///
+/// Available with the crate feature `os-poll`.
 ///
 /// One thread waits. Meanwhile any number of threads may register sources, or wake it through a [`Waker`].
 ///
@@ -95,11 +96,12 @@ pub struct Poll {
 
 impl Poll {
     /// Whether a stream that took or gave fewer bytes than the buffer holds is drained in that direction, as if the next
-    /// call had said `WouldBlock`: `true` with epoll and kqueue, `false` where readiness is emulated, on Windows, event
-    /// ports and `poll(2)`.
+    /// call had said `WouldBlock`: `true` with every queue. An edge-triggered loop may skip the call whose only purpose is
+    /// to see `WouldBlock`: more data, or more room, gives an event.
     ///
-    /// Where it is `true`, an edge-triggered loop may skip the call whose only purpose is to see `WouldBlock`: more data,
-    /// or more room, gives an event. Where it is `false` that call is what arms the direction again, and must be made.
+    /// With epoll and kqueue the kernel does that. Where readiness is emulated (Windows, event ports, `poll(2)`) the I/O
+    /// must go through `Read` and `Write` of the stream, which know how much was moved; past them, by way of `try_io` say,
+    /// only `WouldBlock` counts.
     ///
     /// It holds for byte streams (TCP, Unix streams, pipes), not for datagrams or listeners, and not once the peer has
     /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed) read up to the end of the stream.
@@ -125,7 +127,7 @@ impl Poll {
     /// # Ok(())
     /// # }
     /// ```
-    pub const SHORT_IO_DRAINS: bool = <Selector as Backend>::SHORT_IO_DRAINS;
+    pub const SHORT_IO_DRAINS: bool = true;
 
     /// Opens a queue. Calls `epoll_create1(2)`, `kqueue(2)`, `port_create(3C)` or `CreateIoCompletionPort`.
     ///

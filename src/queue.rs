@@ -3,7 +3,7 @@
 #[cfg(feature = "os-poll")]
 use std::io;
 #[cfg(feature = "os-poll")]
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "os-poll")]
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::{
     Events, Token,
     event::Event,
     sys::{Backend, EventFlags, Flags},
-    waker::WakeState,
+    token::AtomicToken,
+    wake_state::WakeState,
 };
 
 #[derive(Debug)]
@@ -25,7 +26,17 @@ pub(crate) struct Queue {
     #[cfg(feature = "os-poll")]
     waker_token: AtomicToken,
     #[cfg(feature = "os-poll")]
-    has_waker: AtomicBool,
+    waker: Mutex<WakerSlot>,
+}
+
+/// What there is of a waker. Locked while one is made, so that its token and the backend's are one.
+#[cfg(feature = "os-poll")]
+#[derive(Debug, Default)]
+struct WakerSlot {
+    /// The backend can notify: it can for good, once there was a waker.
+    is_set: bool,
+    /// There is one that was not dropped yet.
+    is_live: bool,
 }
 
 #[cfg(feature = "os-poll")]
@@ -34,8 +45,8 @@ impl Queue {
         Ok(Queue {
             backend: Selector::new()?,
             wake: WakeState::new(),
-            waker_token: AtomicToken(AtomicUsize::new(0)),
-            has_waker: AtomicBool::new(false),
+            waker_token: AtomicToken::new(Token(0)),
+            waker: Mutex::default(),
         })
     }
 
@@ -57,37 +68,49 @@ impl Queue {
 
     /// Sets up the one waker.
     pub(crate) fn claim_waker(&self, token: Token) -> io::Result<()> {
-        let taken = self.has_waker.swap(true, Ordering::AcqRel);
-        debug_assert!(!taken, "a `Poll` has one `Waker` at a time: drop the first one before you make another");
+        let mut waker = self.lock_waker();
+        debug_assert!(!waker.is_live, "a `Poll` has one `Waker` at a time: drop the first one before you make another");
+        let before = self.waker_token.get();
         // Before the OS may report it.
         self.waker_token.set(token);
-        self.backend.set_waker(token).inspect_err(|_| self.release_waker())?;
-        self.wake.claim();
-        Ok(())
+        let set = if waker.is_set {
+            self.backend.rename_waker(token, self.wake.is_woken())
+        } else {
+            self.backend.set_waker(token)
+        };
+        if set.is_err() {
+            self.waker_token.set(before);
+        }
+        waker.is_set |= set.is_ok();
+        waker.is_live |= set.is_ok();
+        // A change of tokens that failed may have kept the poller from recognizing a notification, like one that did not.
+        if waker.is_set {
+            self.wake.claim();
+        }
+        set
     }
 
+    /// The waker was dropped. What it was asked for stays asked for.
     pub(crate) fn release_waker(&self) {
-        self.has_waker.store(false, Ordering::Release);
+        self.lock_waker().is_live = false;
+    }
+
+    fn lock_waker(&self) -> MutexGuard<'_, WakerSlot> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a poll, now or next, give the waker's event.
     #[inline]
     pub(crate) fn wake(&self) -> io::Result<()> {
-        if !self.wake.wake() {
-            return Ok(());
-        }
-        self.backend.notify().inspect_err(|_| self.wake.retract())
+        self.wake.wake(|| self.backend.notify())
     }
 
     /// Called before the queue's file descriptor leaves this crate: whoever has it may sleep on it, so from now on every
     /// wake makes it readable.
     #[allow(dead_code, reason = "for backends whose queue is a descriptor")]
     pub(crate) fn export(&self) {
-        if self.wake.export() {
-            // A wake that was asked for without telling the OS. If telling it fails, the event still comes with the
-            // next poll; only a sleeper on the descriptor misses it, and there is nobody to return the error to.
-            let _ = self.backend.notify();
-        }
+        // There is nobody to return an error to.
+        let _ = self.wake.export(|| self.backend.notify());
     }
 }
 
@@ -95,21 +118,4 @@ impl Queue {
 #[cold]
 fn no_room() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "`events` has a capacity of zero: polling needs at least one")
-}
-
-/// A token that one thread may change while another looks.
-#[cfg(feature = "os-poll")]
-#[derive(Debug)]
-pub(crate) struct AtomicToken(AtomicUsize);
-
-#[cfg(feature = "os-poll")]
-impl AtomicToken {
-    #[inline]
-    pub(crate) fn get(&self) -> Token {
-        Token(self.0.load(Ordering::Acquire))
-    }
-
-    fn set(&self, token: Token) {
-        self.0.store(token.0, Ordering::Release);
-    }
 }

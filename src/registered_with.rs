@@ -16,14 +16,28 @@ mod build {
     use crate::queue::Queue;
     use crate::sys::{already_registered, not_registered};
 
-    /// The mutex makes it `Sync` and unwind-safe; nobody ever waits for it.
-    #[derive(Default)]
-    pub(crate) struct RegisteredWith(Mutex<Weak<Queue>>);
+    /// `None` if only the OS knows. The mutex makes it `Sync` and unwind-safe; nobody ever waits for it.
+    pub(crate) struct RegisteredWith(Mutex<Option<Weak<Queue>>>);
+
+    impl Default for RegisteredWith {
+        /// With none.
+        fn default() -> Self {
+            RegisteredWith(Mutex::new(Some(Weak::new())))
+        }
+    }
 
     impl RegisteredWith {
+        /// For a source that comes from elsewhere, maybe with a registration.
+        pub(crate) fn unknown() -> RegisteredWith {
+            RegisteredWith(Mutex::new(None))
+        }
+
         /// The source is not registered with any queue that still exists.
         pub(crate) fn check_register(&mut self) -> io::Result<()> {
-            if self.queue().strong_count() == 0 { Ok(()) } else { Err(already_registered()) }
+            match self.queue() {
+                Some(queue) if queue.strong_count() > 0 => Err(already_registered()),
+                _ => Ok(()),
+            }
         }
 
         /// The source is registered, and with no other queue.
@@ -42,18 +56,20 @@ mod build {
         }
 
         pub(crate) fn set(&mut self, registry: &Registry) {
-            *self.queue() = Arc::downgrade(registry.queue());
+            *self.queue() = Some(Arc::downgrade(registry.queue()));
         }
 
         pub(crate) fn clear(&mut self) {
-            *self.queue() = Weak::new();
+            *self.queue() = Some(Weak::new());
         }
 
+        /// As far as is known.
         fn is(&mut self, registry: &Registry) -> bool {
-            ptr::eq(self.queue().as_ptr(), Arc::as_ptr(registry.queue()))
+            let queue = self.queue().as_ref();
+            queue.is_none_or(|queue| ptr::eq(queue.as_ptr(), Arc::as_ptr(registry.queue())))
         }
 
-        fn queue(&mut self) -> &mut Weak<Queue> {
+        fn queue(&mut self) -> &mut Option<Weak<Queue>> {
             self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
         }
     }
@@ -67,6 +83,11 @@ mod build {
     pub(crate) struct RegisteredWith {}
 
     impl RegisteredWith {
+        #[inline]
+        pub(crate) fn unknown() -> RegisteredWith {
+            RegisteredWith {}
+        }
+
         #[inline]
         pub(crate) fn check_register(&mut self) -> io::Result<()> {
             Ok(())

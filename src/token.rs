@@ -1,5 +1,8 @@
 //! The name that a user gives to a registration, and finds again in its events.
 
+#[cfg(feature = "os-poll")]
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// Names a registration: you pass it to [`Registry::register`], and every [`Event`] of that source carries it.
 ///
 /// The number means nothing to this crate. It can be an index into a slab, a small constant, a file descriptor. Every
@@ -25,5 +28,26 @@ pub struct Token(pub usize);
 impl From<Token> for usize {
     fn from(token: Token) -> usize {
         token.0
+    }
+}
+
+/// A token that one thread may change while another looks.
+#[cfg(feature = "os-poll")]
+#[derive(Debug)]
+pub(crate) struct AtomicToken(AtomicUsize);
+
+#[cfg(feature = "os-poll")]
+impl AtomicToken {
+    pub(crate) fn new(token: Token) -> AtomicToken {
+        AtomicToken(AtomicUsize::new(token.0))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Token {
+        Token(self.0.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set(&self, token: Token) {
+        self.0.store(token.0, Ordering::Release);
     }
 }

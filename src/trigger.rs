@@ -48,10 +48,13 @@ pub enum Trigger {
     /// Fires like [`Edge`](Trigger::Edge), but of all the queues that watch the same source this way, the operating
     /// system wakes one or a few, not all (`EPOLLEXCLUSIVE`).
     ///
+    /// Available on Android and Linux, except with the `poll(2)` backend.
+    ///
     /// It is meant for a listener that several threads accept from, each with a [`Poll`](crate::Poll) of its own. Such
     /// a registration asks for readable, writable or both, and you cannot change it: `reregister` of it or to it
     /// fails with `EINVAL`, [`InvalidInput`](std::io::ErrorKind::InvalidInput). Deregister it and register again instead. It does
     /// not report a half-closed peer (`EPOLLRDHUP`), which you find only by reading.
+    #[cfg_attr(docsrs, doc(cfg(any(target_os = "android", target_os = "linux"))))]
     #[cfg(all(
         any(target_os = "android", target_os = "linux"),
         not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))

@@ -7,7 +7,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -127,6 +127,77 @@ fn quickstart_greets_and_ends_by_itself() {
     assert!(status.success() && output.len() == 2, "{output:?}");
     assert!(output[0].starts_with("the server greets 127.0.0.1:"), "{output:?}");
     assert_eq!(output[1], "the client reads \"hello\"");
+}
+
+/// The one line that an example says before it fails.
+fn complaint(name: &str, arguments: &[&str]) -> String {
+    let (status, output) = Example::start(name, arguments).end();
+    assert_eq!(status.code(), Some(1), "{name} {arguments:?}: {output:?}");
+    assert_eq!(output.len(), 1, "{name} {arguments:?}: {output:?}");
+    output.concat()
+}
+
+/// The examples that listen on the address that they are given.
+const SERVERS: &[&str] = if cfg!(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))) {
+    &["tcp_server", "broadcast_chat", "udp_server", "embed"]
+} else {
+    &["tcp_server", "broadcast_chat", "udp_server"]
+};
+
+/// The examples that run programs.
+const RUNNERS: &[&str] = if cfg!(target_os = "linux") {
+    &["unix_pipe_child", "supervisor"]
+} else if cfg!(unix) {
+    &["unix_pipe_child"]
+} else {
+    &[]
+};
+
+#[test]
+fn each_with_arguments_shows_how_to_use_it() {
+    let others = ["tcp_clients", "soak"];
+    for name in SERVERS.iter().chain(&others).chain(RUNNERS) {
+        let (status, output) = Example::start(name, &["--help"]).end();
+        assert!(status.success(), "{name}: {output:?}");
+        assert!(output[0].starts_with(&format!("usage: {name}")), "{name}: {output:?}");
+    }
+}
+
+#[test]
+fn each_says_which_argument_it_cannot_use() {
+    for name in SERVERS {
+        assert_eq!(complaint(name, &["nowhere"]), "error: `nowhere` is not an address such as 127.0.0.1:13265");
+        assert!(complaint(name, &["127.0.0.1:0", "more"]).contains("unexpected argument `more`"));
+        assert!(complaint(name, &["--fast"]).contains("unexpected argument `--fast`"));
+    }
+    assert!(complaint("tcp_clients", &["nowhere"]).contains("`nowhere` is not an address"));
+    assert!(complaint("tcp_clients", &["127.0.0.1:1", "many"]).contains("`many` is not a number of clients"));
+    assert!(complaint("soak", &["--minutes", "1"]).contains("unexpected argument `--minutes`"));
+    assert!(complaint("soak", &["--seconds", "long"]).contains("`--seconds` needs a number"));
+    assert!(complaint("soak", &["--connections"]).contains("`--connections` needs a number"));
+}
+
+#[test]
+fn each_server_says_which_address_is_in_use() {
+    let stream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for name in SERVERS {
+        let taken = if matches!(*name, "udp_server" | "embed") { datagrams.local_addr() } else { stream.local_addr() };
+        let taken = taken.unwrap().to_string();
+        let complaint = complaint(name, &[&taken]);
+        assert!(complaint.starts_with(&format!("error: cannot listen on {taken}: ")), "{complaint}");
+        assert!(!complaint.contains('{'), "for people: {complaint}");
+    }
+}
+
+#[test]
+fn tcp_clients_say_which_server_is_not_there() {
+    // Bound, but not listening: nobody else gets the port.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap().to_string();
+    let complaint = complaint("tcp_clients", &[&address]);
+    assert!(complaint.starts_with(&format!("error: cannot connect to {address}: ")), "{complaint}");
 }
 
 #[test]
@@ -249,6 +320,12 @@ fn udp_server_sends_each_datagram_back() {
 
 #[test]
 #[cfg(unix)]
+fn unix_pipe_child_says_which_program_is_not_there() {
+    assert!(complaint("unix_pipe_child", &["no such program"]).starts_with("error: cannot run `no such program`: "));
+}
+
+#[test]
+#[cfg(unix)]
 fn unix_pipe_child_prints_both_outputs_and_passes_the_exit_code_on() {
     let script = "printf 'one\\ntwo\\nand a half'; echo three >&2; exit 7";
     let (status, output) = Example::start("unix_pipe_child", &["sh", "-c", script]).end();
@@ -274,11 +351,18 @@ fn supervisor_starts_what_fails_again_and_prints_all_that_is_said() {
 }
 
 #[test]
+fn each_that_runs_programs_needs_one() {
+    for name in RUNNERS {
+        assert!(complaint(name, &[]).starts_with("error: which "), "{name}");
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn supervisor_gives_up_in_the_end_and_says_so() {
     let (status, output) = Example::start("supervisor", &["echo no; exit 1"]).end();
     assert_eq!(output.iter().filter(|line| *line == "0: no").count(), 4, "{output:?}");
-    assert!(output.iter().any(|line| line == "supervisor: 1 failed for good"), "{output:?}");
+    assert!(output.iter().any(|line| line == "error: 1 of 1 programs failed for good"), "{output:?}");
     assert_eq!(status.code(), Some(1));
 }
 

@@ -15,6 +15,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use crate::peers::Peer;
+use crate::rows::{ROWS, Row};
 use crate::work::Work;
 use crate::{Outcome, cargo};
 
@@ -210,7 +211,12 @@ fn build(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
 pub fn system_calls(root: &Path) -> Outcome<String> {
     eprintln!("system calls");
     match Command::new(root.join("ci/syscalls")).current_dir(root).stderr(Stdio::inherit()).output() {
-        Ok(output) if output.status.success() => Ok(String::from_utf8(output.stdout)?),
+        Ok(output) if output.status.success() => {
+            let table = String::from_utf8(output.stdout)?;
+            let titled =
+                |table: String, row: &Row| table.replace(&format!("\n| {} |", row.id), &format!("\n| {} |", row.title));
+            Ok(ROWS.iter().fold(table, titled))
+        }
         Ok(output) => {
             Err(format!("ci/syscalls: {}\n{}", output.status, String::from_utf8_lossy(&output.stdout)).into())
         }

@@ -3,7 +3,8 @@
 //! ```text
 //! cargo run --release -p mio-bench                   everything; writes docs/performance.{md,csv} and docs/img
 //! cargo run --release -p mio-bench -- --quick        proves that it works, in seconds; writes under target/bench alone
-//! cargo run --release -p mio-bench -- --only wake    the rows whose name contains "wake"; writes nothing
+//! cargo run --release -p mio-bench -- --only wake    the rows of the page whose name contains "wake"; writes nothing
+//! cargo run --release -p mio-bench -- --plot         draws docs/img from docs/performance.csv; measures nothing
 //! cargo run --release -p mio-bench -- --instructions           counts instructions; fails if bench/budget.csv has fewer
 //! cargo run --release -p mio-bench -- --instructions --write   makes a new bench/budget.csv of them
 //! ```
@@ -23,7 +24,7 @@ use std::env;
 use std::error::Error;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use crate::measure::Result as Measured;
 use crate::peers::Peer;
@@ -32,7 +33,17 @@ use crate::rows::{COUNTED, Effort, ROWS};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-fn main() -> Outcome {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome {
     raise_file_limit();
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -44,6 +55,12 @@ fn main() -> Outcome {
             let results = measure_all(effort, part)?;
             println!("{}", report::table(&results, true));
             Ok(())
+        }
+        ["--plot"] => {
+            let docs = root()?.join("docs");
+            let lines = std::fs::read_to_string(docs.join("performance.csv"))?;
+            let results: Vec<Measured> = lines.lines().filter_map(Measured::from_csv).collect();
+            plot::draw_all(&docs.join("img"), &results)
         }
         // What follows is for this program itself, and for scripts.
         ["--csv"] | ["--csv", "--quick"] => {
@@ -66,7 +83,7 @@ fn main() -> Outcome {
             println!("{heap} {resident}");
             Ok(())
         }
-        _ => Err("arguments: --quick, --only <part of a row's name>, or none".into()),
+        _ => Err("arguments: --quick, --only <part of a row's name>, --plot, --instructions [--write], or none".into()),
     }
 }
 
@@ -76,7 +93,7 @@ fn everything(effort: Effort, quick: bool) -> Outcome {
             eprintln!("{package} is not installed: its column is left out");
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace")?;
+    let root = root()?;
     let scratch = root.join("target/bench");
     std::fs::create_dir_all(&scratch)?;
 
@@ -96,10 +113,20 @@ fn everything(effort: Effort, quick: bool) -> Outcome {
     Ok(())
 }
 
-/// Measures the rows whose name contains `part`.
+/// The folder of the workspace.
+fn root() -> Outcome<&'static Path> {
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace")?)
+}
+
+/// Measures the rows whose name on the page contains `part`.
 fn measure_all(effort: Effort, part: &str) -> Outcome<Vec<Measured>> {
+    let rows: Vec<_> = ROWS.iter().filter(|row| row.title.contains(part)).collect();
+    if rows.is_empty() {
+        let names: Vec<_> = ROWS.iter().map(|row| row.title).collect();
+        return Err(format!("no row has `{part}` in its name; the names are:\n  {}", names.join("\n  ")).into());
+    }
     let mut results = Vec::new();
-    for row in ROWS.iter().filter(|row| row.id.contains(part)) {
+    for row in rows {
         eprintln!("{}: {}", if POLL_BACKENDS { "poll(2)" } else { "epoll" }, row.title);
         match measure::measure(row, effort) {
             Ok(measured) => results.extend(measured),

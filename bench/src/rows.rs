@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::work::{Change, Work};
 
 pub struct Row {
-    /// How the command line and the plots name it.
+    /// How the CSV and scripts name it.
     pub id: &'static str,
+    /// How the page, the plots and `--only` name it.
     pub title: &'static str,
     pub work: Work,
     /// The ratios to reach: against the raw system calls, and against mio 1.2.5.

@@ -1,5 +1,8 @@
 //! Non-blocking TCP, UDP and Unix sockets.
 //!
+//! Available with the crate feature `net`. On Unix and Windows you can make sockets; elsewhere you wrap those of the
+//! standard library.
+//!
 //! The types are those of the standard library that have the same name, with two differences: they never block, and you
 //! can register them with a [`Poll`](crate::Poll). An operation that cannot be done at once returns
 //! [`WouldBlock`](std::io::ErrorKind::WouldBlock); after that, wait for an event in that direction.

@@ -1,5 +1,7 @@
 //! Writing to a socket whose peer is gone: an error, never the signal `SIGPIPE`. The standard library raises it with
 //! vectored writes, and in older versions with every write to a Unix socket; Rust programs ignore it unless told otherwise.
+//!
+//! A vectored write of nothing does nothing: an error of the socket stays pending, as with `writev(2)`.
 
 /// The system calls take a flag for that.
 #[cfg(all(unix, not(any(target_vendor = "apple", target_os = "nuttx", target_os = "redox", target_os = "vita"))))]
@@ -9,8 +11,32 @@ mod write {
     use libc::MSG_NOSIGNAL;
     use socket2::SockRef;
 
-    /// `IOV_MAX`: of more buffers the kernels make an error.
-    const MOST_BUFFERS: usize = 1024;
+    use super::is_nothing;
+
+    // Of more buffers the kernels make an error. Where the headers give no number, there is the one that POSIX guarantees.
+    #[cfg(any(
+        target_os = "cygwin",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "haiku",
+        target_os = "netbsd",
+        target_os = "openbsd",
+    ))]
+    use libc::IOV_MAX as MOST_BUFFERS;
+    #[cfg(any(target_os = "android", target_os = "linux", target_os = "nto"))]
+    use libc::UIO_MAXIOV as MOST_BUFFERS;
+    #[cfg(not(any(
+        target_os = "android",
+        target_os = "cygwin",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "haiku",
+        target_os = "linux",
+        target_os = "netbsd",
+        target_os = "nto",
+        target_os = "openbsd",
+    )))]
+    const MOST_BUFFERS: libc::c_int = 16;
 
     pub(in crate::net) fn write<'s, S>(socket: &mut &'s S, buffer: &[u8]) -> io::Result<usize>
     where
@@ -23,7 +49,11 @@ mod write {
     where
         SockRef<'s>: From<&'s S>,
     {
-        SockRef::from(*socket).send_vectored_with_flags(&buffers[..buffers.len().min(MOST_BUFFERS)], MSG_NOSIGNAL)
+        if is_nothing(buffers) {
+            return Ok(0);
+        }
+        let buffers = &buffers[..buffers.len().min(MOST_BUFFERS as usize)];
+        SockRef::from(*socket).send_vectored_with_flags(buffers, MSG_NOSIGNAL)
     }
 }
 
@@ -35,13 +65,19 @@ mod write {
 mod write {
     use std::io::{self, IoSlice, Write};
 
+    use super::is_nothing;
+
     pub(in crate::net) fn write(socket: &mut impl Write, buffer: &[u8]) -> io::Result<usize> {
         socket.write(buffer)
     }
 
     pub(in crate::net) fn write_vectored(socket: &mut impl Write, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        socket.write_vectored(buffers)
+        if is_nothing(buffers) { Ok(0) } else { socket.write_vectored(buffers) }
     }
 }
 
 pub(super) use self::write::{write, write_vectored};
+
+fn is_nothing(buffers: &[std::io::IoSlice<'_>]) -> bool {
+    buffers.iter().all(|buffer| buffer.is_empty())
+}

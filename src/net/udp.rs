@@ -14,6 +14,8 @@ use crate::net::socket;
 
 /// A UDP socket.
 ///
+/// Available with the crate feature `net`.
+///
 /// A datagram that does not fit the buffer is truncated; on Windows that is an error, `WSAEMSGSIZE`.
 ///
 /// # Errors of earlier sends
@@ -57,6 +59,8 @@ impl UdpSocket {
     /// Binds a new socket to `address`. Port 0 lets the OS choose one, which [`local_addr`](UdpSocket::local_addr)
     /// returns.
     ///
+    /// Available on Unix and Windows.
+    ///
     /// Calls `socket(2)` and `bind(2)`.
     ///
     /// # Errors
@@ -79,7 +83,7 @@ impl UdpSocket {
     pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
         let socket = socket::open(Domain::for_address(address), Type::DGRAM)?;
         socket.bind(&address.into())?;
-        Ok(UdpSocket::from_std(socket.into()))
+        Ok(UdpSocket::new(socket.into()))
     }
 
     /// Converts a socket of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -99,6 +103,12 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_std(socket: net::UdpSocket) -> UdpSocket {
+        UdpSocket { inner: IoSource::taken_over(socket) }
+    }
+
+    /// One that was made just now.
+    #[cfg(any(unix, windows))]
+    fn new(socket: net::UdpSocket) -> UdpSocket {
         UdpSocket { inner: IoSource::new(socket) }
     }
 
@@ -534,6 +544,8 @@ impl UdpSocket {
 
     /// Returns the `IPV6_V6ONLY` option: whether an IPv6 socket refuses IPv4.
     ///
+    /// Available on Unix and Windows.
+    ///
     /// # Errors
     ///
     /// Returns the errors of `getsockopt(2)`.
@@ -669,7 +681,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.inner.take_error(net::UdpSocket::take_error)
     }
 }
 

@@ -15,8 +15,10 @@ use super::notifier::Notifier;
 use super::unix::{check, milliseconds};
 use super::{Backend, Flags, RawEvent, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 use crate::{Token, Trigger};
+
+const NOTIFIER_INTERESTS: u32 = (EPOLLIN | EPOLLET) as u32;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -29,8 +31,6 @@ impl Backend for Selector {
     type Buffer = i32;
     type Registration = ();
     type Event = EpollEvent;
-
-    const SHORT_IO_DRAINS: bool = true;
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes no pointer.
@@ -81,16 +81,21 @@ impl Backend for Selector {
     }
 
     fn set_waker(&self, token: Token) -> io::Result<()> {
-        let interests = (EPOLLIN | EPOLLET) as u32;
-        if let Some(notifier) = self.notifier.get() {
-            notifier.drain()?;
-            return self.control(libc::EPOLL_CTL_MOD, notifier.as_raw_fd(), interests, token);
-        }
         let notifier = Notifier::new()?;
-        self.control(libc::EPOLL_CTL_ADD, notifier.as_raw_fd(), interests, token)?;
-        // Two first wakers at a time are a programming error (see `Waker::new`); one of them loses its notifier here.
+        self.control(libc::EPOLL_CTL_ADD, notifier.as_raw_fd(), NOTIFIER_INTERESTS, token)?;
+        // There was none: this is called once.
         let _ = self.notifier.set(notifier);
         Ok(())
+    }
+
+    fn rename_waker(&self, token: Token, pending: bool) -> io::Result<()> {
+        let notifier = self.notifier.get().ok_or_else(not_registered)?;
+        // A notifier that is readable sets off an edge again: wanted for a notification that is on its way, which would
+        // otherwise bear the old token or none; not wanted for one that was seen long ago.
+        if !pending {
+            notifier.drain()?;
+        }
+        self.control(libc::EPOLL_CTL_MOD, notifier.as_raw_fd(), NOTIFIER_INTERESTS, token)
     }
 
     fn notify(&self) -> io::Result<()> {
@@ -265,7 +270,7 @@ impl Flags for EpollFlags {
         // end of the stream all the same.
         let hung_up = self.any(EPOLLHUP);
         Readiness::EMPTY
-            .with(Readiness::READABLE, self.any(EPOLLIN | EPOLLRDHUP | EPOLLHUP))
+            .with(Readiness::READABLE, self.any(EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP))
             .with(Readiness::WRITABLE, self.any(EPOLLOUT))
             .with(Readiness::ERROR, error)
             .with(Readiness::READ_CLOSED, self.any(EPOLLRDHUP | EPOLLHUP))

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::event::Readiness;
 #[cfg(feature = "os-poll")]
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 use crate::{Interest, Token, Trigger};
 
 /// An operating system's event queue. [`Selector`] is the one of this platform.
@@ -30,10 +30,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// An event as the OS writes it, or [`Plain`].
     type Event: RawEvent;
 
-    /// See `Poll::SHORT_IO_DRAINS`. False where only a `WouldBlock` arms a direction again.
-    #[cfg(feature = "os-poll")]
-    const SHORT_IO_DRAINS: bool;
-
     #[cfg(feature = "os-poll")]
     fn new() -> io::Result<Self>;
 
@@ -42,7 +38,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
 
     /// Waits until there is an event, `timeout` has passed, or a signal came ([`io::ErrorKind::Interrupted`]), and
     /// appends at most [`Events::capacity`](crate::Events::capacity) events to `events`, whose length is zero and whose
-    /// capacity is one more than that. Returns early with no event only for a signal.
+    /// capacity is one more than that. Returns early with no event only for a signal. An error means that nothing was
+    /// taken from the OS.
     ///
     /// `waker` is the token of the waker, which may come or change during the wait: read it afterwards. Returns whether
     /// the event of a [`notify`](Backend::notify) is among those appended. A queue that cannot tell that event from one
@@ -72,16 +69,25 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     fn detach(_registration: Self::Registration) {}
 
     /// I/O on `source` has used up what is `spent`: where readiness is emulated, an edge-triggered registration waits for
-    /// it again from now on. Where the kernel does that, there is nothing to do.
+    /// it again from now on. Where the kernel does that, there is nothing to do, and this is not called: see `io_source.rs`.
+    /// If it fails, nothing was changed, and calling it again does what it should have done.
     #[inline]
     fn rearm(_source: RawSource, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
     }
 
-    /// Prepares the queue for [`notify`](Backend::notify), whose events shall bear this token; may be called again
-    /// with another one.
+    /// Prepares the queue for [`notify`](Backend::notify), whose events will carry this token. Called once, unless it
+    /// failed.
     #[cfg(feature = "os-poll")]
     fn set_waker(&self, token: Token) -> io::Result<()>;
+
+    /// From now on, the events of [`notify`](Backend::notify) carry another token. A notification that is on its way stays
+    /// so: if a wake is `pending`, the next `select` ends with an event of the new token or, if it has begun, of the old
+    /// one. Called by one thread at a time. Where `select` itself gives the event its token, there is nothing to do.
+    #[cfg(feature = "os-poll")]
+    fn rename_waker(&self, _token: Token, _pending: bool) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Makes the running `select`, or the next one, return with a readable event of the waker's token. Called from any
     /// thread, after [`set_waker`](Backend::set_waker). Never blocks.

@@ -3,6 +3,9 @@
 //! The table of registrations is the truth; each wait works on a copy of it. So a registering thread waits for nobody:
 //! it changes the table, and if the poller sleeps on an older copy, tells it to take a new one. What the poller then
 //! reports is checked against the table as it is, so nothing comes for what was deregistered meanwhile.
+//!
+//! While there are registrations that need to be looked at (see `emulated`), a call that does not wait, and asks all about
+//! them, comes before each wait, which is short then.
 
 #![allow(unsafe_code)]
 
@@ -11,18 +14,18 @@ use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libc::{POLLIN, pollfd};
 
 use super::by_descriptor::ByDescriptor;
-use super::emulated::{self, Asked, POLLNVAL, PollFlags, Registration, Registrations};
+use super::emulated::{Entry, Identity, LOOK, POLLNVAL, PollFlags, Registration, Registrations, details};
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock};
 use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -33,8 +36,6 @@ impl Backend for Selector {
     type Buffer = Snapshot;
     type Registration = Registration<Shared>;
     type Event = Plain<PollFlags>;
-
-    const SHORT_IO_DRAINS: bool = false;
 
     fn new() -> io::Result<Selector> {
         let notifier = match Notifier::new() {
@@ -47,7 +48,7 @@ impl Backend for Selector {
     }
 
     fn buffer(capacity: usize) -> Snapshot {
-        Snapshot { capacity, watched: Vec::new(), ids: Vec::new() }
+        Snapshot { capacity, watched: Vec::new(), ids: Vec::new(), look: false }
     }
 
     fn select(
@@ -58,10 +59,22 @@ impl Backend for Selector {
         waker: &AtomicToken,
     ) -> io::Result<bool> {
         let time = TimeLeft::new(timeout);
-        let mut left = timeout;
+        let (mut left, mut looked) = (timeout, false);
         loop {
-            self.shared.table().copy_to(snapshot, self.shared.notifier.as_ref());
-            let ready = wait(&mut snapshot.watched, left);
+            let mut table = self.shared.table();
+            let look = !looked && table.needing_look > 0;
+            let longest = match table.needing_look {
+                _ if look => Some(Duration::ZERO),
+                0 => left,
+                _ => Some(left.map_or(LOOK, |left| left.min(LOOK))),
+            };
+            table.copy_to(snapshot, look, self.shared.notifier.as_ref());
+            if longest.is_none() && snapshot.watched.iter().all(|entry| entry.fd < 0) {
+                table.sleeping = false;
+                return Err(nothing_to_wait_for());
+            }
+            drop(table);
+            let ready = wait(&mut snapshot.watched, longest);
             let mut table = self.shared.table();
             table.sleeping = false;
             let mut ready = ready?;
@@ -78,10 +91,12 @@ impl Backend for Selector {
             table.report(snapshot, ready, events, snapshot.capacity + usize::from(notified));
 
             left = time.left();
-            // With neither events nor the time up, the table had changed, or what was ready is watched no more.
+            // With neither events nor the time up, the table had changed, or what was ready is watched no more, or it was
+            // a look, or it is time for the next.
             if !events.is_empty() || left == Some(Duration::ZERO) {
                 return Ok(notified);
             }
+            looked = look;
         }
     }
 
@@ -114,22 +129,25 @@ impl Backend for Selector {
     }
 
     fn detach(registration: Registration<Shared>) {
+        if let Some(shared) = registration.queue.upgrade() {
+            shared.table().detach(registration.fd, registration.id);
+        }
         registration.forget();
     }
 
     fn rearm(fd: RawFd, registration: &Registration<Shared>, spent: Spent) -> io::Result<()> {
         let Some(shared) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = shared.table();
-        if table.rearm(fd, registration.id, spent) { shared.rouse(&mut table) } else { Ok(()) }
+        let Some(place) = table.place(fd, Some(registration.id)) else { return Ok(()) };
+        let Some(after) = table.entries[place].after_io(spent) else { return Ok(()) };
+        shared.rouse(&mut table)?;
+        table.set(place, after);
+        Ok(())
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
-        if self.shared.notifier.is_none() {
-            // The error that says why there is none.
-            return Notifier::new().map(drop);
-        }
-        self.shared.woken.store(false, Ordering::Release);
-        Ok(())
+        // If there is none, the error that says why.
+        if self.shared.notifier.is_some() { Ok(()) } else { Notifier::new().map(drop) }
     }
 
     fn notify(&self) -> io::Result<()> {
@@ -185,18 +203,22 @@ impl Registrations for Shared {
     }
 }
 
-/// All registrations. The vectors run in parallel.
+/// All registrations. The first vectors run in parallel.
 #[derive(Debug, Default)]
 struct Table {
     /// What is asked for, in the form that is copied for the kernel. A mute registration's descriptor has all bits
     /// inverted: the kernel takes no notice of negative ones.
     watched: Vec<pollfd>,
-    watches: Vec<Watch>,
+    entries: Vec<Entry>,
     /// Never used twice, so that what was asked for one registration is not told to the next on the same descriptor.
     ids: Vec<u64>,
     /// Where a descriptor stands in the vectors.
     places: ByDescriptor<usize>,
+    /// What a descriptor stood for, of those that may be closed and used again without a word.
+    identities: ByDescriptor<Identity>,
     last_id: u64,
+    /// How many entries need to be looked at.
+    needing_look: usize,
     /// The place where the next report begins, so that when more is ready than fits, each source gets its turn.
     next_turn: usize,
     /// The poller waits, or is about to, with a copy of this table as it is.
@@ -210,6 +232,8 @@ pub(crate) struct Snapshot {
     watched: Vec<pollfd>,
     /// The id of each registration.
     ids: Vec<u64>,
+    /// All was asked about those that need to be looked at.
+    look: bool,
 }
 
 impl Snapshot {
@@ -221,126 +245,149 @@ impl Snapshot {
 
 impl Table {
     fn insert(&mut self, fd: RawFd, watch: Watch) -> io::Result<u64> {
-        if self.places.get(fd).is_some() {
-            return Err(already_registered());
+        if let Some(&place) = self.places.get(fd) {
+            if self.identities.get(fd).is_none_or(|identity| identity.is_of(fd)) {
+                return Err(already_registered());
+            }
+            // Closed without being deregistered, and its number used again.
+            self.remove_at(place);
         }
         self.last_id += 1;
         let place = self.watched.len();
         self.places.insert(fd, place);
         self.watched.push(pollfd { fd, events: 0, revents: 0 });
-        self.watches.push(watch);
+        self.entries.push(Entry::new(watch));
         self.ids.push(self.last_id);
-        self.ask(place, Some(emulated::directions(watch.interest)));
+        self.set(place, Entry::new(watch));
         Ok(self.last_id)
     }
 
     fn replace(&mut self, fd: RawFd, watch: Watch) -> io::Result<()> {
-        let place = *self.places.get(fd).ok_or_else(not_registered)?;
-        self.ask(place, Some(emulated::directions(watch.interest)));
-        self.watches[place] = watch;
+        let place = self.place(fd, None).ok_or_else(not_registered)?;
+        self.set(place, self.entries[place].replaced(watch));
         Ok(())
+    }
+
+    fn detach(&mut self, fd: RawFd, id: u64) {
+        if let Some(place) = self.place(fd, Some(id)) {
+            self.set(place, self.entries[place].detached());
+            self.identities.insert(fd, Identity::of(fd));
+        }
     }
 
     /// Removes the registration of `fd`, if its id is the one given or none is.
     fn remove(&mut self, fd: RawFd, id: Option<u64>) -> io::Result<()> {
-        let place = *self.places.get(fd).ok_or_else(not_registered)?;
-        if id.is_some_and(|id| self.ids[place] != id) {
-            return Err(not_registered());
-        }
-        self.remove_at(place);
-        Ok(())
+        self.place(fd, id).map(|place| self.remove_at(place)).ok_or_else(not_registered)
     }
 
     fn remove_at(&mut self, place: usize) {
-        let removed = self.watched.swap_remove(place);
-        self.watches.swap_remove(place);
+        self.needing_look -= usize::from(self.entries[place].needs_look());
+        let removed = descriptor(&self.watched.swap_remove(place));
+        self.entries.swap_remove(place);
         self.ids.swap_remove(place);
-        self.places.remove(descriptor(&removed));
+        self.places.remove(removed);
+        self.identities.remove(removed);
         if let Some(moved) = self.watched.get(place) {
             self.places.insert(descriptor(moved), place);
         }
     }
 
-    fn asked(&self, place: usize) -> Asked {
-        let pollfd { fd, events, .. } = self.watched[place];
-        (fd >= 0).then_some(events)
+    /// Where the registration of `fd` stands, if its id is the one given or none is.
+    fn place(&self, fd: RawFd, id: Option<u64>) -> Option<usize> {
+        self.places.get(fd).copied().filter(|&place| id.is_none_or(|id| self.ids[place] == id))
     }
 
-    fn ask(&mut self, place: usize, asked: Asked) {
-        let entry = &mut self.watched[place];
-        let fd = descriptor(entry);
+    fn set(&mut self, place: usize, entry: Entry) {
+        self.needing_look -= usize::from(self.entries[place].needs_look());
+        self.needing_look += usize::from(entry.needs_look());
+        self.entries[place] = entry;
         // WASI refuses to watch for nothing but hang-ups and errors.
-        let asked = asked.filter(|&directions| directions != 0 || !cfg!(target_os = "wasi"));
-        entry.fd = if asked.is_some() { fd } else { !fd };
-        entry.events = asked.unwrap_or(0);
+        let asked = entry.asked().filter(|&directions| directions != 0 || !cfg!(target_os = "wasi"));
+        let watched = &mut self.watched[place];
+        let fd = descriptor(watched);
+        watched.fd = if asked.is_some() { fd } else { !fd };
+        watched.events = asked.unwrap_or(0);
     }
 
-    /// I/O has used up what is `spent`. Returns whether that changed what is asked for.
-    fn rearm(&mut self, fd: RawFd, id: u64, spent: Spent) -> bool {
-        let Some(&place) = self.places.get(fd).filter(|&&place| self.ids[place] == id) else { return false };
-        let before = self.asked(place);
-        let asked = emulated::after_io(&self.watches[place], before, spent);
-        self.ask(place, asked);
-        asked != before
-    }
-
-    fn copy_to(&mut self, snapshot: &mut Snapshot, notifier: Option<&Notifier>) {
+    fn copy_to(&mut self, snapshot: &mut Snapshot, look: bool, notifier: Option<&Notifier>) {
         snapshot.watched.clear();
         snapshot.watched.reserve(self.watched.len() + 1);
         snapshot.watched.extend_from_slice(&self.watched);
+        snapshot.ids.clone_from(&self.ids);
+        snapshot.look = look;
+        if look {
+            for (watched, entry) in
+                snapshot.watched.iter_mut().zip(&self.entries).filter(|(_, entry)| entry.needs_look())
+            {
+                *watched = pollfd { fd: descriptor(watched), events: entry.all_directions(), revents: 0 };
+            }
+        }
         snapshot.watched.extend(notifier.map(|notifier| pollfd {
             fd: notifier.as_raw_fd(),
             events: POLLIN,
             revents: 0,
         }));
-        snapshot.ids.clone_from(&self.ids);
         self.sleeping = true;
     }
 
     /// Turns the kernel's answers to `snapshot`, `ready` of them other than zero, into no more than `room` events.
     fn report(&mut self, snapshot: &Snapshot, mut ready: usize, events: &mut Vec<Event>, room: usize) {
+        let now = snapshot.look.then(Instant::now);
         let end = snapshot.ids.len();
         let first = self.next_turn.min(end);
         for turn in [first..end, 0..first] {
             for (place, &pollfd { fd, revents, .. }) in turn.clone().zip(&snapshot.watched[turn]) {
-                if ready == 0 {
-                    return;
-                }
-                if revents == 0 {
+                // Those that are looked at and not ready are waited for from now on.
+                if revents == 0 && (fd < 0 || now.is_none()) {
                     continue;
                 }
-                ready -= 1;
+                if ready == 0 && now.is_none() {
+                    return;
+                }
+                ready -= usize::from(revents != 0);
                 if events.len() == room {
                     self.next_turn = place;
                     return;
                 }
                 // Where the registration stands now, if it still exists.
                 let id = snapshot.ids[place];
-                let now = if self.ids.get(place) == Some(&id) { Some(place) } else { self.places.get(fd).copied() };
-                if let Some(place) = now.filter(|&place| self.ids[place] == id) {
-                    self.report_one(place, revents, events);
+                let now_at = if self.ids.get(place) == Some(&id) { Some(place) } else { self.place(fd, Some(id)) };
+                if let Some(place) = now_at {
+                    self.report_one(place, revents, now, events);
                 }
             }
         }
     }
 
-    fn report_one(&mut self, place: usize, said: i16, events: &mut Vec<Event>) {
+    fn report_one(&mut self, place: usize, said: i16, look: Option<Instant>, events: &mut Vec<Event>) {
         if said & POLLNVAL != 0 {
             // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
             return self.remove_at(place);
         }
-        let asked = self.asked(place);
-        let told = emulated::news(asked, said);
-        let Some(asked) = asked.filter(|_| told != 0) else { return };
-        let Watch { token, trigger, .. } = self.watches[place];
-        self.ask(place, emulated::after_event(trigger, asked, told));
-        events.push(Event::new(token, PollFlags(told)));
+        let mut entry = self.entries[place];
+        let told = match look.filter(|_| entry.needs_look()) {
+            Some(now) => entry.look(said, now),
+            None if entry.needs_details(said) => {
+                entry.event(said | details(descriptor(&self.watched[place]), entry.all_directions()))
+            }
+            None => entry.event(said),
+        };
+        self.set(place, entry);
+        if told != 0 {
+            events.push(Event::new(entry.token(), PollFlags(told)));
+        }
     }
 }
 
 /// The descriptor of an entry, which may be mute.
 fn descriptor(entry: &pollfd) -> RawFd {
     entry.fd.max(!entry.fd)
+}
+
+/// There is no notifier either: WASI.
+#[cold]
+fn nothing_to_wait_for() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "nothing can end this wait: no source waits for anything")
 }
 
 /// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
@@ -411,7 +458,7 @@ mod tests {
     /// What the kernel would answer if the descriptors of `ready` were readable.
     fn answers(table: &mut Table, ready: impl Fn(RawFd) -> bool) -> (Snapshot, usize) {
         let mut snapshot = Selector::buffer(0);
-        table.copy_to(&mut snapshot, None);
+        table.copy_to(&mut snapshot, false, None);
         let mut count = 0;
         for entry in &mut snapshot.watched {
             if entry.fd >= 0 && ready(entry.fd) {
@@ -481,7 +528,7 @@ mod tests {
     #[test]
     fn the_kernel_is_not_asked_about_a_mute_registration() {
         let mut table = table([10, 11]);
-        table.watches[0].trigger = Trigger::OneShot;
+        table.replace(10, Watch { trigger: Trigger::OneShot, ..watch(10) }).unwrap();
         let first = answers(&mut table, |_| true);
         assert_eq!(report(&mut table, &first, 8), [10, 11]);
         let second = answers(&mut table, |_| true);

@@ -1,4 +1,6 @@
 //! Pipes: one-way byte streams within a process, or to and from a child process.
+//!
+//! Available with the crate feature `os-ext` on Unix.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,6 +13,8 @@ use crate::sys::unix::{pipe, set_nonblocking};
 
 /// Makes a pipe: you read from the [`Receiver`] what you write to the [`Sender`]. Both ends are non-blocking and
 /// close-on-exec.
+///
+/// Available with the crate feature `os-ext` on Unix.
 ///
 /// Calls `pipe2(2)`; where that does not exist, `pipe(2)` and `fcntl(2)`.
 ///
@@ -48,6 +52,8 @@ pub fn new() -> io::Result<(Sender, Receiver)> {
 }
 
 /// The writing end of a pipe.
+///
+/// Available with the crate feature `os-ext` on Unix.
 ///
 /// When nobody holds the other end any more, an event says [`is_write_closed`](crate::event::Event::is_write_closed),
 /// and a write returns [`BrokenPipe`](io::ErrorKind::BrokenPipe). (That holds while `SIGPIPE` is ignored, as it is when
@@ -112,6 +118,8 @@ impl From<ChildStdin> for Sender {
 }
 
 /// The reading end of a pipe.
+///
+/// Available with the crate feature `os-ext` on Unix.
 ///
 /// When nobody holds the other end any more, an event says [`is_read_closed`](crate::event::Event::is_read_closed), and
 /// a read returns the end of the stream once you have read what is still in the pipe.

@@ -4,6 +4,8 @@ use std::os::fd::RawFd;
 
 /// Any file descriptor that the queue can watch, as a [`Source`](crate::event::Source).
 ///
+/// Available with the crate feature `os-ext` on Unix.
+///
 /// It borrows the number of the descriptor and owns nothing: it neither sets non-blocking mode nor closes. Deregister
 /// the descriptor before you close it. Otherwise a duplicate that is still open keeps giving events, and with `poll(2)`
 /// so does a new file that gets the same number.

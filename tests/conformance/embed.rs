@@ -7,7 +7,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 
-use crate::util::{assert_no_event, next_event, udp_pair};
+use crate::util::{TO_WAKE, assert_no_event, next_event, udp_pair, wake_beside_polls};
 
 const INNER: Token = Token(1);
 const WAKE: Token = Token(2);
@@ -92,4 +92,16 @@ fn a_wake_ends_the_sleep_of_the_outer_queue() {
         inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert!(events.iter().map(|event| event.token()).eq([WAKE]));
     }
+}
+
+#[test]
+fn a_descriptor_that_is_taken_beside_polls_and_wakes_loses_none() {
+    wake_beside_polls(|registry, random| {
+        thread::scope(|scope| {
+            if random.below(2) == 0 {
+                scope.spawn(|| registry.as_raw_fd());
+            }
+            Waker::new(registry, TO_WAKE).unwrap().wake().unwrap();
+        });
+    });
 }

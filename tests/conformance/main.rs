@@ -4,6 +4,7 @@
 
 mod util;
 
+mod conditions;
 mod debug;
 mod drop;
 mod edge;

@@ -2,6 +2,8 @@
 
 use std::io::ErrorKind;
 
+#[cfg(unix)]
+use mio::net::UdpSocket;
 use mio::{Interest, Poll, Token};
 
 use crate::util::{assert_no_event, next_event, udp_pair};
@@ -156,4 +158,28 @@ fn one_bad_source_does_not_keep_others_from_deregistering() {
     let results = [&mut a, &mut never, &mut b].map(|source| poll.registry().deregister(source).is_ok());
     assert_eq!(results, [true, false, true]);
     assert_no_event(&mut poll);
+}
+
+/// Taken out and put in again by conversion, a source is registered as before: as far as is known, the queue has it.
+#[test]
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn a_registration_outlives_conversions() {
+    use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, theirs) = udp_pair();
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
+    // SAFETY: the descriptor was given up just now.
+    let mut ours = unsafe { UdpSocket::from_raw_fd(ours.into_raw_fd()) };
+    poll.registry().reregister(&mut ours, Token(1), Interest::READABLE).unwrap();
+    theirs.send(b"data").unwrap();
+    assert_eq!(next_event(&mut poll).token(), Token(1));
+    let mut ours = UdpSocket::from(OwnedFd::from(ours));
+    poll.registry().deregister(&mut ours).unwrap();
+    let mut ours = UdpSocket::from_std(ours.into());
+    assert_eq!(poll.registry().deregister(&mut ours).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_no_event(&mut poll);
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
+    assert_eq!(next_event(&mut poll).token(), TOKEN);
 }

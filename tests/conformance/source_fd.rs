@@ -2,12 +2,15 @@
 
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
 
-use mio::event::Source;
+use mio::event::{Event, Source};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Trigger};
 
-use crate::util::{assert_no_event, next_event, udp_pair};
+use crate::util::{assert_no_event, drain, fill, next_event, udp_pair, wait_for};
 
 const TOKEN: Token = Token(0);
 
@@ -131,6 +134,69 @@ fn a_duplicate_keeps_no_deregistered_descriptor_firing() {
     drop(reader);
     writer.write_all(b"data").unwrap();
     assert_no_event(&mut poll);
+}
+
+/// The I/O of such a source goes past the library, as that of Tokio's `AsyncFd`: where edges are emulated, the queue looks.
+#[test]
+fn each_wave_of_data_is_told() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let both = Interest::READABLE | Interest::WRITABLE;
+    poll.registry().register(&mut SourceFd(&ours.as_raw_fd()), TOKEN, both).unwrap();
+    for early in [false, true, false, true, true, false] {
+        // Data that comes before the next poll begins, or while it sleeps.
+        let writer = thread::spawn(move || {
+            if !early {
+                thread::sleep(Duration::from_millis(3));
+            }
+            theirs.write_all(b"data").unwrap();
+            theirs
+        });
+        let join = |writer: thread::JoinHandle<UnixStream>| writer.join().unwrap();
+        let writer = if early { Err(join(writer)) } else { Ok(writer) };
+        wait_for(&mut poll, TOKEN, Event::is_readable);
+        theirs = writer.map_or_else(|theirs| theirs, join);
+        assert_eq!(drain(&mut ours), 4);
+    }
+}
+
+#[test]
+fn a_writer_hears_of_room_again_and_again() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    poll.registry().register(&mut SourceFd(&ours.as_raw_fd()), TOKEN, Interest::WRITABLE).unwrap();
+    for _ in 0..5 {
+        wait_for(&mut poll, TOKEN, Event::is_writable);
+        fill(&mut ours);
+        drain(&mut theirs);
+    }
+}
+
+/// Closed without being deregistered, and its number used again, in one step (`dup2`), so that no other test gets it.
+#[test]
+#[allow(unsafe_code)]
+fn a_number_that_is_used_again_can_be_registered_and_is_what_it_is_now() {
+    let mut poll = Poll::new().unwrap();
+    let (first, _first_writer) = std::io::pipe().unwrap();
+    let fd = first.as_raw_fd();
+    for round in 1..4 {
+        poll.registry().register(&mut SourceFd(&fd), Token(round), Interest::READABLE).unwrap();
+        let (next, mut writer) = std::io::pipe().unwrap();
+        // SAFETY: `first` owns the descriptor, whatever it stands for.
+        assert_eq!(unsafe { libc::dup2(next.as_raw_fd(), fd) }, fd);
+        drop(next);
+        poll.registry().register(&mut SourceFd(&fd), Token(round + 10), Interest::READABLE).unwrap();
+        assert_no_event(&mut poll);
+        writer.write_all(b"data").unwrap();
+        assert_eq!(next_event(&mut poll).token(), Token(round + 10));
+        // It is registered, and that can be told.
+        let error = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
+    }
 }
 
 fn assert_works(poll: &mut Poll) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
-use mio::{Events, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 
 /// How long a test waits for what must come before it fails. Only a hang takes that long.
 pub(crate) const HANG: Duration = Duration::from_secs(20);
@@ -64,6 +64,82 @@ impl Watchdog {
         Watchdog(alive)
     }
 }
+
+/// Numbers without a pattern, the same in each run.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+
+    /// Passes a few microseconds, or none.
+    fn linger(&mut self) {
+        for _ in 0..self.below(2) * self.below(4_000) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Round by round, a thread polls a new `Poll` until there is an event of `TO_WAKE`, and another one has `wake` make one
+/// come. Before it does, it ends the wait with a datagram, so the poller often comes back, and goes to sleep again, while
+/// `wake` is at work.
+///
+/// It takes a second. `MIO_STRESS_SECONDS=3600` and `--release` make an hour of it, with a count of the rounds.
+pub(crate) fn wake_beside_polls(mut wake: impl FnMut(&Registry, &mut Random)) {
+    let longer = std::env::var("MIO_STRESS_SECONDS").ok().map(|seconds| seconds.parse().unwrap());
+    let end = Instant::now() + Duration::from_secs(longer.unwrap_or(1));
+    let (to_poll, polls) = mpsc::channel::<(Poll, UdpSocket)>();
+    let (to_tell, told) = mpsc::channel();
+    let poller = thread::spawn(move || {
+        let mut events = Events::with_capacity(4);
+        for (mut poll, socket) in polls {
+            let is_woken = loop {
+                // Not by the deadline: no look at the clock is to keep it from going to sleep.
+                match poll.poll(&mut events, Some(HANG)) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    result => result.unwrap(),
+                }
+                if events.is_empty() || events.iter().any(|event| event.token() == TO_WAKE) {
+                    break !events.is_empty();
+                }
+            };
+            to_tell.send((is_woken, socket)).unwrap();
+        }
+    });
+    let mut random = Random(1);
+    let (mut ours, theirs) = udp_pair();
+    for round in 1_u64.. {
+        let poll = Poll::new().unwrap();
+        let registry = poll.registry().try_clone().unwrap();
+        registry.register(&mut ours, Token(0), Interest::READABLE).unwrap();
+        to_poll.send((poll, ours)).unwrap();
+        random.linger();
+        theirs.send(b"data").unwrap();
+        random.linger();
+        wake(&registry, &mut random);
+        let is_woken;
+        (is_woken, ours) = told.recv().unwrap();
+        assert!(is_woken, "a wake was lost in round {round}");
+        registry.deregister(&mut ours).unwrap();
+        while ours.recv(&mut [0; 8]).is_ok() {}
+        let is_over = Instant::now() > end;
+        if is_over || longer.is_some() && round % 100_000 == 0 {
+            eprintln!("{round} rounds, no wake lost");
+        }
+        if is_over {
+            break;
+        }
+    }
+    drop(to_poll);
+    poller.join().unwrap();
+}
+
+/// The token of the waker that ends a round of [`wake_beside_polls`].
+pub(crate) const TO_WAKE: Token = Token(10);
 
 /// Waits for what comes without an event.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 
-use crate::util::{HANG, assert_no_event, next_event, next_events, udp_pair};
+use crate::util::{HANG, TO_WAKE, assert_no_event, next_event, next_events, udp_pair, wake_beside_polls};
 
 const WAKE: Token = Token(10);
 
@@ -198,9 +198,20 @@ fn a_new_waker_works_after_the_old_one_was_dropped() {
 }
 
 #[test]
-fn a_new_waker_does_not_tell_of_wakes_before_it() {
+fn a_wake_gives_its_event_though_the_waker_was_dropped() {
     let mut poll = Poll::new().unwrap();
-    for polled in [false, true] {
+    // The first poll, and later ones: the waker takes another way to those.
+    for _ in 0..3 {
+        Waker::new(poll.registry(), WAKE).unwrap().wake().unwrap();
+        assert_eq!(next_event(&mut poll).token(), WAKE);
+        assert_no_event(&mut poll);
+    }
+}
+
+#[test]
+fn a_wake_from_before_a_new_waker_gives_one_event_with_its_token() {
+    let mut poll = Poll::new().unwrap();
+    for polled in [false, true, true] {
         let old = Waker::new(poll.registry(), Token(1)).unwrap();
         if polled {
             assert_no_event(&mut poll);
@@ -208,10 +219,75 @@ fn a_new_waker_does_not_tell_of_wakes_before_it() {
         old.wake().unwrap();
         drop(old);
         let new = Waker::new(poll.registry(), Token(2)).unwrap();
+        assert_eq!(next_event(&mut poll).token(), Token(2));
         assert_no_event(&mut poll);
         new.wake().unwrap();
         assert_eq!(next_event(&mut poll).token(), Token(2));
+        assert_no_event(&mut poll);
     }
+}
+
+#[test]
+fn a_new_waker_does_not_repeat_wakes_that_had_their_event() {
+    let mut poll = Poll::new().unwrap();
+    for number in 0..5 {
+        let waker = Waker::new(poll.registry(), Token(number)).unwrap();
+        assert_no_event(&mut poll);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(5));
+                waker.wake().unwrap();
+            });
+            assert_eq!(next_event(&mut poll).token(), Token(number));
+        });
+    }
+}
+
+#[test]
+fn a_waker_that_is_made_beside_polls_wakes_them() {
+    wake_beside_polls(|registry, _| Waker::new(registry, TO_WAKE).unwrap().wake().unwrap());
+}
+
+#[test]
+fn wakers_that_come_and_go_beside_polls_lose_no_wake() {
+    wake_beside_polls(|registry, random| {
+        // Most of them wake nobody, or a poll that has its event already.
+        for number in 0..random.below(5) {
+            let waker = Waker::new(registry, Token(number as usize)).unwrap();
+            if random.below(2) == 0 {
+                waker.wake().unwrap();
+            }
+        }
+        Waker::new(registry, TO_WAKE).unwrap().wake().unwrap();
+    });
+}
+
+/// The poller lives on, and sees every waker's wake.
+#[test]
+fn each_of_many_wakers_in_turn_wakes_the_same_poll() {
+    const ROUNDS: usize = 5_000;
+    let mut poll = Poll::new().unwrap();
+    let registry = poll.registry().try_clone().unwrap();
+    let (asked, seen) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1..=ROUNDS {
+                asked.store(round, Ordering::Relaxed);
+                Waker::new(&registry, Token(round)).unwrap().wake().unwrap();
+                let start = Instant::now();
+                // Of three, the first two are on their own.
+                while round % 3 == 0 && seen.load(Ordering::Acquire) < round && start.elapsed() < HANG * 2 {
+                    thread::yield_now();
+                }
+            }
+        });
+        while seen.load(Ordering::Relaxed) < ROUNDS {
+            let tokens = next_events(&mut poll);
+            let asked = asked.load(Ordering::Relaxed);
+            assert!(tokens.iter().all(|event| (1..=asked).contains(&event.token().0)), "{asked}: {tokens:?}");
+            seen.store(asked, Ordering::Release);
+        }
+    });
 }
 
 #[test]

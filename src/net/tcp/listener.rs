@@ -15,6 +15,8 @@ use crate::net::socket;
 
 /// A TCP socket that accepts connections.
 ///
+/// Available with the crate feature `net`.
+///
 /// # Examples
 ///
 /// ```
@@ -53,6 +55,8 @@ impl TcpListener {
     /// Binds a new socket to `address` and listens. Port 0 lets the OS choose one, which
     /// [`local_addr`](TcpListener::local_addr) returns.
     ///
+    /// Available on Unix and Windows.
+    ///
     /// This function does what the standard library does: on Unix it sets `SO_REUSEADDR`, so that you can restart a
     /// server at once; on Windows it does not, because that option would let other programs take the port. The backlog
     /// is the standard library's, too.
@@ -86,7 +90,7 @@ impl TcpListener {
         }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Ok(TcpListener::from_std(socket.into()))
+        Ok(TcpListener::new(socket.into()))
     }
 
     /// Converts a listener of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -106,6 +110,12 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_std(listener: net::TcpListener) -> TcpListener {
+        TcpListener { inner: IoSource::taken_over(listener) }
+    }
+
+    /// One that was made just now.
+    #[cfg(any(unix, windows))]
+    fn new(listener: net::TcpListener) -> TcpListener {
         TcpListener { inner: IoSource::new(listener) }
     }
 
@@ -151,7 +161,7 @@ impl TcpListener {
             let (socket, address) = socket::accept(SockRef::from(listener))?;
             // Without an address the connection was dead on arrival, as macOS says it.
             let address = address.as_socket().ok_or(io::ErrorKind::ConnectionAborted)?;
-            Ok((TcpStream::from_std(socket.into()), address))
+            Ok((TcpStream::new(socket.into()), address))
         })
     }
 
@@ -165,7 +175,7 @@ impl TcpListener {
         self.inner.try_io(Interest::READABLE, |listener| {
             let (stream, address) = listener.accept()?;
             stream.set_nonblocking(true)?;
-            Ok((TcpStream::from_std(stream), address))
+            Ok((TcpStream::new(stream), address))
         })
     }
 
@@ -246,7 +256,7 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.inner.take_error(net::TcpListener::take_error)
     }
 }
 

@@ -15,6 +15,8 @@ use crate::net::socket;
 
 /// A TCP connection between two sockets.
 ///
+/// Available with the crate feature `net`.
+///
 /// # Examples
 ///
 /// Connecting takes three steps: begin, wait for the first writable event, ask for the outcome.
@@ -61,6 +63,8 @@ pub struct TcpStream {
 impl TcpStream {
     /// Begins to connect a new socket to `address`, and returns at once.
     ///
+    /// Available on Unix and Windows.
+    ///
     /// The first event that is writable (or an error) tells you that the attempt has ended. After a failure,
     /// [`take_error`](TcpStream::take_error) returns the cause; once the stream is connected,
     /// [`peer_addr`](TcpStream::peer_addr) works. If `peer_addr` returns `NotConnected`, the event was spurious and the
@@ -92,7 +96,7 @@ impl TcpStream {
     pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
         let socket = socket::open(Domain::for_address(address), Type::STREAM)?;
         socket::connect(&socket, &address.into())?;
-        Ok(TcpStream::from_std(socket.into()))
+        Ok(TcpStream::new(socket.into()))
     }
 
     /// Converts a stream of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -116,6 +120,11 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_std(stream: net::TcpStream) -> TcpStream {
+        TcpStream { inner: IoSource::taken_over(stream) }
+    }
+
+    /// One that was made just now.
+    pub(super) fn new(stream: net::TcpStream) -> TcpStream {
         TcpStream { inner: IoSource::new(stream) }
     }
 
@@ -306,7 +315,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.inner.take_error(net::TcpStream::take_error)
     }
 
     /// Reads without removing the data: the next read returns it again. Calls `recv(2)` with `MSG_PEEK`.

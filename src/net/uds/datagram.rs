@@ -15,6 +15,8 @@ use crate::net::socket;
 
 /// A Unix datagram socket.
 ///
+/// Available with the crate feature `net` on Unix.
+///
 /// # Examples
 ///
 /// ```
@@ -84,7 +86,7 @@ impl UnixDatagram {
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
         let socket = socket::open(Domain::UNIX, Type::DGRAM)?;
         socket.bind(&to_os(address)?)?;
-        Ok(UnixDatagram::from_std(socket.into()))
+        Ok(UnixDatagram::new(socket.into()))
     }
 
     /// Makes a new socket without an address. Calls `socket(2)`.
@@ -107,7 +109,7 @@ impl UnixDatagram {
     /// ```
     pub fn unbound() -> io::Result<UnixDatagram> {
         let socket = socket::open(Domain::UNIX, Type::DGRAM)?;
-        Ok(UnixDatagram::from_std(socket.into()))
+        Ok(UnixDatagram::new(socket.into()))
     }
 
     /// Makes two sockets that are connected to each other. Calls `socketpair(2)`.
@@ -128,7 +130,7 @@ impl UnixDatagram {
     /// ```
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let (one, other) = socket::pair(Type::DGRAM)?;
-        Ok((UnixDatagram::from_std(one.into()), UnixDatagram::from_std(other.into())))
+        Ok((UnixDatagram::new(one.into()), UnixDatagram::new(other.into())))
     }
 
     /// Converts a socket of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -148,6 +150,11 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_std(socket: net::UnixDatagram) -> UnixDatagram {
+        UnixDatagram { inner: IoSource::taken_over(socket) }
+    }
+
+    /// One that was made just now.
+    fn new(socket: net::UnixDatagram) -> UnixDatagram {
         UnixDatagram { inner: IoSource::new(socket) }
     }
 
@@ -336,7 +343,7 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.inner.take_error(net::UnixDatagram::take_error)
     }
 
     /// Shuts down reading, writing or both. Calls `shutdown(2)`.

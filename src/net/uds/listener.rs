@@ -14,6 +14,8 @@ use crate::net::socket;
 
 /// A Unix socket that accepts connections.
 ///
+/// Available with the crate feature `net` on Unix.
+///
 /// Dropping the listener leaves its path in the file system.
 ///
 /// # Examples
@@ -103,7 +105,7 @@ impl UnixListener {
         let socket = socket::open(Domain::UNIX, Type::STREAM)?;
         socket.bind(&to_os(address)?)?;
         socket.listen(BACKLOG)?;
-        Ok(UnixListener::from_std(socket.into()))
+        Ok(UnixListener::new(socket.into()))
     }
 
     /// Converts a listener of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -125,6 +127,11 @@ impl UnixListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_std(listener: net::UnixListener) -> UnixListener {
+        UnixListener { inner: IoSource::taken_over(listener) }
+    }
+
+    /// One that was made just now.
+    fn new(listener: net::UnixListener) -> UnixListener {
         UnixListener { inner: IoSource::new(listener) }
     }
 
@@ -156,7 +163,7 @@ impl UnixListener {
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         self.inner.try_io(Interest::READABLE, |listener| {
             let (socket, address) = socket::accept(SockRef::from(listener))?;
-            let stream = UnixStream::from_std(socket.into());
+            let stream = UnixStream::new(socket.into());
             // What the peer calls itself must not cost the connection: the standard library also takes addresses that
             // it would not make, such as a path that fills the address to the last byte.
             let address = from_os(&address).or_else(|_| stream.peer_addr())?;
@@ -205,7 +212,7 @@ impl UnixListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.inner.take_error(net::UnixListener::take_error)
     }
 }
 

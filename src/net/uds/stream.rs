@@ -14,6 +14,8 @@ use crate::net::{no_sigpipe, socket};
 
 /// A connection between two Unix sockets.
 ///
+/// Available with the crate feature `net` on Unix.
+///
 /// # Examples
 ///
 /// ```
@@ -89,7 +91,7 @@ impl UnixStream {
     pub fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
         let socket = socket::open(Domain::UNIX, Type::STREAM)?;
         socket::connect(&socket, &to_os(address)?)?;
-        Ok(UnixStream::from_std(socket.into()))
+        Ok(UnixStream::new(socket.into()))
     }
 
     /// Converts a stream of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -109,6 +111,11 @@ impl UnixStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_std(stream: net::UnixStream) -> UnixStream {
+        UnixStream { inner: IoSource::taken_over(stream) }
+    }
+
+    /// One that was made just now.
+    pub(super) fn new(stream: net::UnixStream) -> UnixStream {
         UnixStream { inner: IoSource::new(stream) }
     }
 
@@ -135,7 +142,7 @@ impl UnixStream {
     /// ```
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let (one, other) = socket::pair(Type::STREAM)?;
-        Ok((UnixStream::from_std(one.into()), UnixStream::from_std(other.into())))
+        Ok((UnixStream::new(one.into()), UnixStream::new(other.into())))
     }
 
     /// Returns the address of this end. Calls `getsockname(2)`.
@@ -197,7 +204,7 @@ impl UnixStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.inner.take_error(net::UnixStream::take_error)
     }
 
     /// Shuts down reading, writing or both. Calls `shutdown(2)`.

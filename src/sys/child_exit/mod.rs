@@ -67,6 +67,20 @@ impl ChildExit {
     /// - [`Unsupported`](io::ErrorKind::Unsupported): Linux is older than 5.3.
     /// - The OS's own error: too many open files, out of memory. On Unix `ESRCH` or `ECHILD` if `child` was waited for, and
     ///   this could be told.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::Command;
+    /// use mio::ChildExit;
+    ///
+    /// # if cfg!(windows) { return Ok(()); }
+    /// let mut child = Command::new("true").spawn()?;
+    /// let exit = ChildExit::new(&child)?; // register this one
+    /// # drop(exit);
+    /// # child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(child: &Child) -> io::Result<ChildExit> {
         Ok(ChildExit { watch: watch::open(child)? })
     }

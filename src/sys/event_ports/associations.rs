@@ -3,18 +3,24 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::time::Instant;
 
+use crate::Token;
 use crate::sys::by_descriptor::ByDescriptor;
-use crate::sys::emulated::{self, Asked, PollFlags};
+use crate::sys::emulated::{self, Identity, PollFlags};
 use crate::sys::{Spent, Watch, already_registered, not_registered};
-use crate::{Token, Trigger};
 
 /// All registrations, by descriptor.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     entries: ByDescriptor<Entry>,
-    /// Level-triggered registrations that were told of an event.
+    /// Registrations to associate anew before the next wait: level-triggered ones that were told of an event, and what
+    /// the port could not take.
     due: Vec<RawFd>,
+    /// Registrations that have to be looked at, perhaps; those that have not to be any more are dropped by a look.
+    looked_at: Vec<RawFd>,
+    /// Somebody else may sleep on the port's descriptor, so nothing can wait for the next `select` here.
+    exported: bool,
     last_id: u64,
 }
 
@@ -23,12 +29,14 @@ struct Entry {
     /// Never used twice; the port gives it back with an event, so that what was asked for one registration is not told
     /// to the next on the same descriptor.
     id: u64,
-    watch: Watch,
-    /// Nothing and no directions are the same here: no association.
-    asked: Asked,
+    state: emulated::Entry,
+    /// What the descriptor stood for, if it may be closed and used again without a word.
+    identity: Option<Identity>,
+    /// It stands in `looked_at`.
+    is_looked_at: bool,
 }
 
-/// A descriptor to be associated with the port.
+/// A descriptor to be associated with the port. With no directions the port still reports a hang-up or an error.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) struct Association {
     pub(super) fd: RawFd,
@@ -39,81 +47,182 @@ pub(super) struct Association {
 impl Table {
     /// The association for a new registration, which is [inserted](Table::insert) once the port has taken it.
     pub(super) fn admit(&mut self, fd: RawFd, watch: Watch) -> io::Result<Association> {
-        if self.entries.get(fd).is_some() {
-            return Err(already_registered());
+        if let Some(entry) = self.entries.get(fd) {
+            if entry.identity.is_none_or(|identity| identity.is_of(fd)) {
+                return Err(already_registered());
+            }
+            // Closed without being deregistered, and its number used again.
+            self.entries.remove(fd);
         }
         self.last_id += 1;
-        Ok(Association { fd, id: self.last_id, directions: emulated::directions(watch.interest) })
+        Ok(association(fd, self.last_id, &emulated::Entry::new(watch)).expect("a new registration asks for something"))
     }
 
-    pub(super) fn insert(&mut self, Association { fd, id, directions }: Association, watch: Watch) {
-        self.entries.insert(fd, Entry { id, watch, asked: Some(directions) });
+    pub(super) fn insert(&mut self, Association { fd, id, .. }: Association, watch: Watch) {
+        let state = emulated::Entry::new(watch);
+        self.entries.insert(fd, Entry { id, state, identity: None, is_looked_at: false });
     }
 
-    pub(super) fn replace(&mut self, fd: RawFd, watch: Watch) -> io::Result<Association> {
-        let entry = self.entries.get_mut(fd).ok_or_else(not_registered)?;
-        let directions = emulated::directions(watch.interest);
-        (entry.watch, entry.asked) = (watch, Some(directions));
-        Ok(Association { fd, id: entry.id, directions })
+    /// The association that is needed once a registration [is](Table::set) another. Tells the other as well.
+    pub(super) fn replace(&self, fd: RawFd, watch: Watch) -> io::Result<(Association, emulated::Entry)> {
+        let entry = self.entries.get(fd).ok_or_else(not_registered)?;
+        let state = entry.state.replaced(watch);
+        Ok((association(fd, entry.id, &state).expect("a new registration asks for something"), state))
+    }
+
+    /// Replaces a registration: what the port was asked for has to be asked for already.
+    pub(super) fn set(&mut self, fd: RawFd, state: emulated::Entry) {
+        if let Some(entry) = self.entries.get_mut(fd) {
+            entry.state = state;
+            if state.needs_look() && !entry.is_looked_at {
+                entry.is_looked_at = true;
+                self.looked_at.push(fd);
+            }
+        }
+    }
+
+    /// The source remembers nothing from now on, and does its I/O past this crate.
+    #[cfg_attr(test, allow(dead_code, reason = "it asks the OS"))]
+    pub(super) fn detach(&mut self, fd: RawFd, id: u64) {
+        if let Some(entry) = self.entries.get_mut(fd).filter(|entry| entry.id == id) {
+            entry.identity = Some(Identity::of(fd));
+            let state = entry.state.detached();
+            self.set(fd, state);
+        }
+    }
+
+    /// Whether there is a registration of `fd`, with that id if one is given.
+    pub(super) fn has(&self, fd: RawFd, id: Option<u64>) -> bool {
+        self.entries.get(fd).is_some_and(|entry| id.is_none_or(|id| entry.id == id))
     }
 
     /// Removes the registration of `fd`, if its id is the one given or none is.
     pub(super) fn remove(&mut self, fd: RawFd, id: Option<u64>) -> io::Result<()> {
-        match self.entries.get(fd) {
-            Some(entry) if id.is_none_or(|id| entry.id == id) => {
-                self.entries.remove(fd);
-                Ok(())
-            }
-            _ => Err(not_registered()),
+        if !self.has(fd, id) {
+            return Err(not_registered());
         }
+        self.entries.remove(fd);
+        Ok(())
     }
 
-    /// The association that is needed now that I/O has used up what is `spent`, if it is another than there is.
-    pub(super) fn rearm(&mut self, fd: RawFd, id: u64, spent: Spent) -> Option<Association> {
-        let entry = self.entries.get_mut(fd).filter(|entry| entry.id == id)?;
-        let asked = emulated::after_io(&entry.watch, entry.asked, spent);
-        if asked == entry.asked {
-            return None;
-        }
-        entry.asked = asked;
-        association(fd, entry)
+    /// The registration now that I/O has used up what is `spent`, if it becomes another, and its association if there has
+    /// to be one.
+    pub(super) fn after_io(&self, fd: RawFd, id: u64, spent: Spent) -> Option<(Option<Association>, emulated::Entry)> {
+        let entry = self.entries.get(fd).filter(|entry| entry.id == id)?;
+        let state = entry.state.after_io(spent)?;
+        Some((association(fd, id, &state), state))
     }
 
-    /// The port `said` so of a descriptor, and has ended its association. Returns what to tell, and what to associate
-    /// anew at once.
-    pub(super) fn fire(&mut self, fd: RawFd, id: u64, said: i16) -> (Option<(Token, PollFlags)>, Option<Association>) {
-        let Some(entry) = self.entries.get_mut(fd).filter(|entry| entry.id == id) else { return (None, None) };
+    /// The port `said` so of a descriptor, and has ended its association. `details` asks what else there is of it. Returns
+    /// what to tell, and what to associate anew at once.
+    pub(super) fn fire(
+        &mut self,
+        fd: RawFd,
+        id: u64,
+        said: i16,
+        details: impl FnOnce(RawFd, i16) -> i16,
+    ) -> (Option<(Token, PollFlags)>, Option<Association>) {
+        let Some(entry) = self.entries.get(fd).filter(|entry| entry.id == id) else { return (None, None) };
         if said & libc::POLLNVAL != 0 {
             // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
             self.entries.remove(fd);
             return (None, None);
         }
-        let told = emulated::news(entry.asked, said);
-        let Some(asked) = entry.asked.filter(|_| told != 0) else { return (None, association(fd, entry)) };
-        entry.asked = emulated::after_event(entry.watch.trigger, asked, told);
-        let event = Some((entry.watch.token, PollFlags(told)));
-        if entry.watch.trigger == Trigger::Level {
+        let mut state = entry.state;
+        let said = if state.needs_details(said) { said | details(fd, state.all_directions()) } else { said };
+        let told = state.event(said);
+        self.set(fd, state);
+        let event = (told != 0).then_some((state.token(), PollFlags(told)));
+        if state.is_level() && event.is_some() && !self.exported {
             // Not at once: it would be queued as ready before the program has done anything about it.
             self.due.push(fd);
             return (event, None);
         }
-        (event, association(fd, entry))
+        (event, association(fd, id, &state))
     }
 
-    /// The next of the level-triggered registrations to associate before a wait.
-    pub(super) fn next_due(&mut self) -> Option<Association> {
-        loop {
-            let fd = self.due.pop()?;
-            // It may have been replaced or removed in the meantime; what replaced it is associated, and can be again.
-            if let Some(association) = self.entries.get(fd).and_then(|entry| association(fd, entry)) {
-                return Some(association);
+    /// Looks at the registrations that need it; `details` asks what there is of a descriptor. Passes what to tell and what
+    /// to associate anew to `found`, which returns whether it has room for more.
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        details: impl Fn(RawFd, i16) -> i16,
+        mut found: impl FnMut(Option<(Token, PollFlags)>, Option<Association>) -> bool,
+    ) {
+        let mut place = 0;
+        while let Some(&fd) = self.looked_at.get(place) {
+            let Some(entry) = self.entries.get_mut(fd) else {
+                self.looked_at.swap_remove(place);
+                continue;
+            };
+            let before = entry.state.asked();
+            if entry.state.needs_look() {
+                let told = entry.state.look(details(fd, entry.state.all_directions()), now);
+                let event = (told != 0).then_some((entry.state.token(), PollFlags(told)));
+                let wanted = association(fd, entry.id, &entry.state).filter(|_| entry.state.asked() != before);
+                if !found(event, wanted) {
+                    return;
+                }
+            }
+            let Some(entry) = self.entries.get_mut(fd) else { continue };
+            entry.is_looked_at = entry.state.needs_look();
+            if entry.is_looked_at {
+                place += 1;
+            } else {
+                self.looked_at.swap_remove(place);
             }
         }
     }
+
+    pub(super) fn needs_look(&self) -> bool {
+        !self.looked_at.is_empty()
+    }
+
+    /// The port's descriptor is out.
+    pub(super) fn export(&mut self) {
+        self.exported = true;
+    }
+
+    #[cfg_attr(test, allow(dead_code, reason = "for the system calls"))]
+    pub(super) fn is_exported(&self) -> bool {
+        self.exported
+    }
+
+    /// The port could not take this association: to be tried again before the next wait.
+    pub(super) fn put_off(&mut self, association: Association) {
+        self.due.push(association.fd);
+    }
+
+    /// How many registrations are to be associated before a wait.
+    pub(super) fn due(&self) -> usize {
+        self.due.len()
+    }
+
+    /// The first of them, which is so no longer. It may have been replaced or removed in the meantime; what replaced it is
+    /// associated, and can be again.
+    pub(super) fn take_due(&mut self) -> Option<Association> {
+        let fd = self.due.pop()?;
+        self.entries.get(fd).and_then(|entry| association(fd, entry.id, &entry.state))
+    }
 }
 
-fn association(fd: RawFd, entry: &Entry) -> Option<Association> {
-    entry.asked.filter(|&directions| directions != 0).map(|directions| Association { fd, id: entry.id, directions })
+fn association(fd: RawFd, id: u64, state: &emulated::Entry) -> Option<Association> {
+    state.asked().map(|directions| Association { fd, id, directions })
+}
+
+/// The outcome of `port_associate(3C)`: a port has a slot for each association and packet, 65,536 unless the system is told
+/// otherwise. Its `EAGAIN` would read as "try again when there is an event".
+pub(super) fn associated(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        // What epoll says at its limit.
+        Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+        result => result,
+    }
+}
+
+/// Whether a failed association means that the descriptor was closed, and the registration is gone with it.
+pub(super) fn is_closed(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EBADF)
 }
 
 /// How many events `port_getn(3C)` gave. With `ETIME`, and with a signal, it may have given some all the same; if it
@@ -141,7 +250,7 @@ mod tests {
     use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT};
 
     use super::*;
-    use crate::Interest;
+    use crate::{Interest, Trigger};
 
     const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
     const FD: RawFd = 3;
@@ -162,6 +271,22 @@ mod tests {
         association
     }
 
+    /// What the port says, with nothing else to be said of the descriptor.
+    fn fire(table: &mut Table, id: u64, said: i16) -> (Option<(Token, PollFlags)>, Option<Association>) {
+        table.fire(FD, id, said, |_, _| 0)
+    }
+
+    /// The association that is left after I/O; `None` if nothing changes.
+    fn after_io(table: &mut Table, id: u64, spent: Spent) -> Option<Option<Association>> {
+        let (association, state) = table.after_io(FD, id, spent)?;
+        table.set(FD, state);
+        Some(association)
+    }
+
+    fn directions(interest: Interest) -> i16 {
+        Table::default().admit(FD, watch(interest, Trigger::Edge)).unwrap().directions
+    }
+
     fn failed(errno: i32) -> io::Result<()> {
         Err(io::Error::from_raw_os_error(errno))
     }
@@ -180,37 +305,35 @@ mod tests {
     #[test]
     fn after_an_event_the_other_direction_is_associated_anew_at_once() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
-        let (event, association) = table.fire(FD, id, POLLOUT);
+        let (event, association) = fire(&mut table, id, POLLOUT);
         assert_eq!(event.unwrap().0, Token(usize::MAX));
-        let directions = emulated::directions(Interest::READABLE);
+        let directions = directions(Interest::READABLE);
         assert_eq!(association, Some(Association { fd: FD, id, directions }));
     }
 
     #[test]
     fn only_the_direction_that_blocked_is_associated_again() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
-        let (_, association) = table.fire(FD, id, POLLIN | POLLOUT);
-        assert_eq!(association, None);
-        let directions = emulated::directions(Interest::READABLE);
-        assert_eq!(
-            table.rearm(FD, id, Spent::Readiness(Interest::READABLE)),
-            Some(Association { fd: FD, id, directions })
-        );
-        assert_eq!(table.rearm(FD, id, Spent::Readiness(Interest::READABLE)), None, "it is associated already");
-        assert_eq!(table.rearm(FD, id + 1, Spent::Readiness(Interest::WRITABLE)), None, "not this registration");
+        let (_, association) = fire(&mut table, id, POLLIN | POLLOUT);
+        let still = association.expect("hang-ups and errors are still waited for").directions;
+        assert_eq!(still & (POLLIN | POLLOUT), 0);
+        let again = after_io(&mut table, id, Spent::Readiness(Interest::READABLE)).unwrap().unwrap();
+        assert_eq!(again.directions & (POLLIN | POLLOUT), POLLIN);
+        assert_eq!(after_io(&mut table, id, Spent::Readiness(Interest::READABLE)), None, "it is associated already");
+        assert_eq!(after_io(&mut table, id + 1, Spent::Readiness(Interest::WRITABLE)), None, "not this registration");
     }
 
     #[test]
     fn a_direction_that_is_not_watched_is_not_associated() {
         let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
-        table.fire(FD, id, POLLOUT);
-        assert_eq!(table.rearm(FD, id, Spent::Readiness(Interest::READABLE)), None);
+        fire(&mut table, id, POLLOUT);
+        assert_eq!(after_io(&mut table, id, Spent::Readiness(Interest::READABLE)), None);
     }
 
     #[test]
     fn a_hang_up_is_told_once() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
-        let (event, association) = table.fire(FD, id, POLLHUP | POLLERR);
+        let (event, association) = fire(&mut table, id, POLLHUP | POLLERR);
         assert!(event.is_some());
         assert_eq!(association, None);
     }
@@ -218,26 +341,84 @@ mod tests {
     #[test]
     fn a_one_shot_is_associated_again_by_replacing_it_only() {
         let (mut table, id) = registered(BOTH, Trigger::OneShot);
-        let (event, association) = table.fire(FD, id, POLLIN);
+        let (event, association) = fire(&mut table, id, POLLIN);
         assert!(event.is_some());
         assert_eq!(association, None);
-        assert_eq!(table.rearm(FD, id, Spent::Readiness(BOTH)), None);
-        assert_eq!(table.next_due(), None);
+        assert_eq!(after_io(&mut table, id, Spent::Readiness(BOTH)), None);
+        assert_eq!(table.due(), 0);
         assert!(table.replace(FD, watch(BOTH, Trigger::OneShot)).is_ok());
     }
 
     #[test]
     fn a_level_trigger_is_associated_again_before_the_next_wait() {
         let (mut table, id) = registered(Interest::READABLE, Trigger::Level);
-        let (event, association) = table.fire(FD, id, POLLIN);
+        let (event, association) = fire(&mut table, id, POLLIN);
         assert!(event.is_some());
         assert_eq!(association, None, "not before the program has read");
-        assert_eq!(table.next_due().map(|association| association.fd), Some(FD));
-        assert_eq!(table.next_due(), None);
+        assert_eq!(table.take_due().map(|association| association.fd), Some(FD));
+        assert_eq!(table.due(), 0);
 
-        table.fire(FD, id, POLLIN);
+        fire(&mut table, id, POLLIN);
         table.remove(FD, None).unwrap();
-        assert_eq!(table.next_due(), None, "it was deregistered");
+        assert_eq!(table.take_due(), None, "it was deregistered");
+    }
+
+    #[test]
+    fn once_the_descriptor_is_out_a_level_trigger_is_associated_again_at_once() {
+        let (mut table, id) = registered(Interest::READABLE, Trigger::Level);
+        table.export();
+        let (event, association) = fire(&mut table, id, POLLIN);
+        assert!(event.is_some() && association.is_some());
+        assert_eq!(table.due(), 0);
+    }
+
+    #[test]
+    fn what_the_port_could_not_take_is_tried_again_before_the_next_wait() {
+        let (mut table, id) = registered(BOTH, Trigger::Edge);
+        let (_, association) = fire(&mut table, id, POLLOUT);
+        table.put_off(association.unwrap());
+        assert_eq!((table.due(), table.take_due()), (1, association));
+        assert!(is_closed(&failed(libc::EBADF).unwrap_err()) && !is_closed(&failed(libc::ENOMEM).unwrap_err()));
+    }
+
+    #[test]
+    fn a_full_port_is_no_reason_to_wait_for_an_event() {
+        assert_eq!(associated(failed(libc::EAGAIN)).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+        assert_eq!(associated(failed(libc::EBADF)).unwrap_err().raw_os_error(), Some(libc::EBADF));
+        assert!(associated(Ok(())).is_ok());
+    }
+
+    #[test]
+    fn an_error_leaves_the_other_directions_to_a_look() {
+        let (mut table, id) = registered(BOTH, Trigger::Edge);
+        fire(&mut table, id, POLLOUT);
+        after_io(&mut table, id, Spent::Readiness(Interest::WRITABLE));
+        let (event, association) = fire(&mut table, id, POLLERR);
+        assert!(event.is_some());
+        assert_eq!(association, None, "it would fire again and again");
+        assert!(table.needs_look());
+        let mut found = Vec::new();
+        table.look(
+            Instant::now(),
+            |_, _| POLLERR | POLLOUT,
+            |event, association| {
+                found.push((event.map(|(_, PollFlags(flags))| flags), association));
+                true
+            },
+        );
+        assert_eq!(found, [(Some(POLLOUT), None)]);
+        // The error was taken: all that is left to tell is waited for by the port.
+        found.clear();
+        table.look(
+            Instant::now(),
+            |_, _| 0,
+            |event, association| {
+                found.push((event.map(|(_, PollFlags(flags))| flags), association));
+                true
+            },
+        );
+        assert!(matches!(found[..], [(None, Some(_))]), "{found:?}");
+        assert!(!table.needs_look());
     }
 
     #[test]
@@ -245,15 +426,16 @@ mod tests {
         let (mut table, old) = registered(BOTH, Trigger::Edge);
         table.remove(FD, None).unwrap();
         let new = register(&mut table, BOTH, Trigger::Edge);
-        assert!(matches!(table.fire(FD, old, POLLIN), (None, None)));
-        assert!(table.fire(FD, new.id, POLLIN).0.is_some());
+        assert!(matches!(fire(&mut table, old, POLLIN), (None, None)));
+        assert!(fire(&mut table, new.id, POLLIN).0.is_some());
     }
 
     #[test]
     fn an_event_that_is_no_news_keeps_the_association() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
-        let narrowed = table.replace(FD, watch(Interest::READABLE, Trigger::Edge)).unwrap();
-        let (event, association) = table.fire(FD, id, POLLOUT);
+        let (narrowed, state) = table.replace(FD, watch(Interest::READABLE, Trigger::Edge)).unwrap();
+        table.set(FD, state);
+        let (event, association) = fire(&mut table, id, POLLOUT);
         assert!(event.is_none());
         assert_eq!(association, Some(narrowed));
     }
@@ -261,7 +443,7 @@ mod tests {
     #[test]
     fn a_closed_descriptor_ends_its_registration() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
-        assert!(matches!(table.fire(FD, id, POLLNVAL), (None, None)));
+        assert!(matches!(fire(&mut table, id, POLLNVAL), (None, None)));
         assert!(table.admit(FD, watch(BOTH, Trigger::Edge)).is_ok());
     }
 

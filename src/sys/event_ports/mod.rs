@@ -7,23 +7,27 @@
 #![allow(unsafe_code)]
 
 mod associations;
+
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use self::associations::{Association, Table, dissociated, retrieved};
-use super::emulated::{PollFlags, Registration, Registrations};
+use self::associations::{Association, Table, associated, dissociated, is_closed, retrieved};
+use super::emulated::{LOOK, PollFlags, Registration, Registrations, details};
 use super::unix::{TimeLeft, check, lock, timespec};
 use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 
 /// Of how many events one call may give the kernel the room (`PORT_MAX_LIST`).
 const MOST_EVENTS: usize = 8192;
+
+/// With this as its events, a packet is not a wake.
+const MARKER: libc::c_int = 1;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -34,8 +38,6 @@ impl Backend for Selector {
     type Buffer = Buffer;
     type Registration = Registration<Port>;
     type Event = Plain<PollFlags>;
-
-    const SHORT_IO_DRAINS: bool = false;
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing.
@@ -62,12 +64,21 @@ impl Backend for Selector {
         let mut left = timeout;
         loop {
             let mut table = lock(&self.port.table);
-            while let Some(association) = table.next_due() {
-                self.port.associate_anew(&mut table, association);
-            }
+            self.port.associate_due(&mut table);
+            self.port.look(&mut table, events, buffer.capacity());
+            let longest = match () {
+                _ if !events.is_empty() => Some(Duration::ZERO),
+                _ if table.needs_look() => Some(left.map_or(LOOK, |left| left.min(LOOK))),
+                _ => left,
+            };
             drop(table);
 
-            self.port.wait(buffer, left)?;
+            let room = buffer.capacity() - events.len().min(buffer.capacity());
+            if room > 0 {
+                self.port.wait(buffer, room, longest)?;
+            } else {
+                buffer.clear();
+            }
 
             let mut notified = false;
             let mut table = lock(&self.port.table);
@@ -75,12 +86,14 @@ impl Backend for Selector {
                 match libc::c_int::from(event.portev_source) {
                     libc::PORT_SOURCE_FD => {
                         let (fd, id) = (event.portev_object as RawFd, event.portev_user.addr() as u64);
-                        let (told, association) = table.fire(fd, id, event.portev_events as i16);
+                        let (told, association) = table.fire(fd, id, event.portev_events as i16, details);
                         events.extend(told.map(|(token, flags)| Event::new(token, flags)));
                         if let Some(association) = association {
                             self.port.associate_anew(&mut table, association);
                         }
                     }
+                    // It has done its work: whoever slept on the descriptor is awake.
+                    libc::PORT_SOURCE_USER if event.portev_events == MARKER => {}
                     libc::PORT_SOURCE_USER => {
                         notified = true;
                         events.push(Event::new(waker.get(), PollFlags::WOKEN));
@@ -92,7 +105,7 @@ impl Backend for Selector {
             drop(table);
 
             left = time.left();
-            // With neither events nor the time up, what was ready is watched no more.
+            // With neither events nor the time up, what was ready is watched no more, or it is time for the next look.
             if !events.is_empty() || left == Some(Duration::ZERO) {
                 return Ok(notified);
             }
@@ -105,7 +118,7 @@ impl Backend for Selector {
         }
         let mut table = lock(&self.port.table);
         let association = table.admit(fd, watch)?;
-        self.port.associate(association)?;
+        self.port.associate(&table, association)?;
         table.insert(association, watch);
         *registration = Registration { queue: Arc::downgrade(&self.port), fd, id: association.id };
         Ok(())
@@ -116,8 +129,10 @@ impl Backend for Selector {
             return Err(already_registered());
         }
         let mut table = lock(&self.port.table);
-        let association = table.replace(fd, watch)?;
-        self.port.associate(association)
+        let (association, state) = table.replace(fd, watch)?;
+        self.port.associate(&table, association)?;
+        table.set(fd, state);
+        Ok(())
     }
 
     fn deregister(&self, fd: RawFd, registration: &mut Registration<Port>) -> io::Result<()> {
@@ -125,19 +140,29 @@ impl Backend for Selector {
             return Err(not_registered());
         }
         let mut table = lock(&self.port.table);
+        if !table.has(fd, None) {
+            return Err(not_registered());
+        }
+        dissociated(self.port.dissociate(fd))?;
         table.remove(fd, None)?;
         mem::take(registration).forget();
-        dissociated(self.port.dissociate(fd))
+        Ok(())
     }
 
     fn detach(registration: Registration<Port>) {
+        if let Some(port) = registration.queue.upgrade() {
+            lock(&port.table).detach(registration.fd, registration.id);
+        }
         registration.forget();
     }
 
     fn rearm(fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
         let Some(port) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = lock(&port.table);
-        table.rearm(fd, registration.id, spent).map_or(Ok(()), |association| port.associate(association))
+        let Some((association, state)) = table.after_io(fd, registration.id, spent) else { return Ok(()) };
+        association.map_or(Ok(()), |association| port.associate(&table, association))?;
+        table.set(fd, state);
+        Ok(())
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
@@ -151,7 +176,11 @@ impl Backend for Selector {
 }
 
 impl AsRawFd for Selector {
+    /// Somebody may sleep on the descriptor from now on.
     fn as_raw_fd(&self) -> RawFd {
+        let mut table = lock(&self.port.table);
+        table.export();
+        self.port.associate_due(&mut table);
         self.port.as_raw_fd()
     }
 }
@@ -165,16 +194,65 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    fn associate(&self, Association { fd, id, directions }: Association) -> io::Result<()> {
+    fn associate(&self, table: &Table, Association { fd, id, directions }: Association) -> io::Result<()> {
         let (port, user) = (self.as_raw_fd(), ptr::without_provenance_mut(id as usize));
+        let directions = directions.into();
         // SAFETY: `user` is given back with the event, and nothing follows it.
-        check(unsafe { libc::port_associate(port, libc::PORT_SOURCE_FD, fd as _, directions.into(), user) }).map(drop)
+        let result = check(unsafe { libc::port_associate(port, libc::PORT_SOURCE_FD, fd as _, directions, user) });
+        associated(result.map(drop))?;
+        if table.is_exported() {
+            self.mark();
+        }
+        Ok(())
     }
 
-    /// As `associate`, within a wait. If it fails, the descriptor was closed: the registration is gone with it.
+    /// A source that is ready when it is associated does not end the sleep of who waits for the port's descriptor; a packet
+    /// that is sent does.
+    fn mark(&self) {
+        let mut waiting = 0;
+        // SAFETY: with no room for an event, the number of those that wait is written, and nothing else.
+        let result = unsafe { libc::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
+        if result == 0 && waiting > 0 {
+            // SAFETY: the last argument is given back with the event, and means nothing. If it fails, the port is full of
+            // packets, which have ended that sleep themselves.
+            unsafe { libc::port_send(self.as_raw_fd(), MARKER, ptr::null_mut()) };
+        }
+    }
+
+    /// As `associate`, within a wait.
     fn associate_anew(&self, table: &mut Table, association: Association) {
-        if self.associate(association).is_err() {
-            let _ = table.remove(association.fd, Some(association.id));
+        match self.associate(table, association) {
+            Err(error) if is_closed(&error) => {
+                // The registration is gone with the descriptor.
+                let _ = table.remove(association.fd, Some(association.id));
+            }
+            Err(_) => table.put_off(association),
+            Ok(()) => {}
+        }
+    }
+
+    fn associate_due(&self, table: &mut Table) {
+        // What cannot be associated is due once more.
+        for _ in 0..table.due() {
+            if let Some(association) = table.take_due() {
+                self.associate_anew(table, association);
+            }
+        }
+    }
+
+    /// Looks at what has to be looked at, and appends events as long as there is room.
+    fn look(&self, table: &mut Table, events: &mut Vec<Event>, room: usize) {
+        if !table.needs_look() {
+            return;
+        }
+        let mut wanted = Vec::new();
+        table.look(Instant::now(), details, |told, association| {
+            events.extend(told.map(|(token, flags)| Event::new(token, flags)));
+            wanted.extend(association);
+            events.len() < room
+        });
+        for association in wanted {
+            self.associate_anew(table, association);
         }
     }
 
@@ -183,10 +261,10 @@ impl Port {
         check(unsafe { libc::port_dissociate(self.as_raw_fd(), libc::PORT_SOURCE_FD, fd as _) }).map(drop)
     }
 
-    /// Waits for events, which replace what is in `buffer`.
-    fn wait(&self, buffer: &mut Vec<libc::port_event>, timeout: Option<Duration>) -> io::Result<()> {
+    /// Waits for no more than `room` events, which replace what is in `buffer`.
+    fn wait(&self, buffer: &mut Vec<libc::port_event>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
         buffer.clear();
-        let room = buffer.capacity().min(MOST_EVENTS) as libc::c_uint;
+        let room = room.min(MOST_EVENTS) as libc::c_uint;
         let mut timeout = timeout.map(timespec);
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         // Wait for one event, and take what there is.

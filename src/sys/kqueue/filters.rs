@@ -657,7 +657,7 @@ mod tests {
 
     #[test]
     fn urgent_data_is_told_as_often_as_the_trigger_asks_for() {
-        let mut told_twice = |trigger| {
+        let told_twice = |trigger| {
             let (mut notes, priority) = (Notes::default(), watch(PRIORITY, trigger));
             notes.set(3, &priority, false);
             [(); 2]

@@ -23,8 +23,8 @@ use libc as os;
 #[cfg(target_os = "linux")]
 use self::double as os;
 use self::filters::{
-    Change, EV_ADD, EV_CLEAR, EV_DELETE, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
-    deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
+    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list, deletions,
+    failure, outcome, reader_is_gone, replacements, stand_in, undoing,
 };
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
 use self::os::EVFILT_EXCEPT;
@@ -33,7 +33,7 @@ use super::unix::{TimeLeft, check, lock, timespec};
 use super::{Backend, Plain, Watch};
 use crate::Token;
 use crate::event::Event;
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 
 /// `libc` does not know it on Apple's systems.
 #[cfg(target_vendor = "apple")]
@@ -61,8 +61,6 @@ impl Backend for Selector {
     type Buffer = Buffer;
     type Registration = ();
     type Event = Plain<KqueueFlags>;
-
-    const SHORT_IO_DRAINS: bool = true;
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing.
@@ -112,7 +110,8 @@ impl Backend for Selector {
                 self.fire(buffer, events);
             }
             if notified {
-                self.notifier.get().map_or(Ok(()), Notifier::seen)?;
+                // An error of this must not cost the caller the events that came along.
+                let _ = self.notifier.get().map_or(Ok(()), Notifier::seen);
             }
 
             left = time.left();
@@ -155,9 +154,6 @@ impl Backend for Selector {
     }
 
     fn set_waker(&self, token: Token) -> io::Result<()> {
-        if let Some(notifier) = self.notifier.get() {
-            return notifier.drain();
-        }
         if self.add_user_event()? {
             return Ok(());
         }
@@ -167,7 +163,7 @@ impl Backend for Selector {
         if let Some(error) = failure(changes, receipts) {
             return Err(io::Error::from_raw_os_error(error));
         }
-        // Two first wakers at a time are a programming error (see `Waker::new`); one of them loses its notifier here.
+        // There was none: this is called once.
         let _ = self.notifier.set(notifier);
         Ok(())
     }
@@ -273,8 +269,6 @@ impl Selector {
         if cfg!(mio_unsupported_force_waker_pipe) {
             return Ok(false);
         }
-        // Deleted first: what an earlier waker left pending is void. The first waker finds nothing to delete.
-        let _ = self.change_waker(EV_DELETE, 0);
         match self.change_waker(EV_ADD | EV_CLEAR, 0) {
             Ok(()) => Ok(true),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),

@@ -92,17 +92,17 @@ impl Port {
     /// Completes an operation of `owner` that never was one of the OS's.
     #[cfg(feature = "os-ext")]
     pub(crate) fn post<O: Owner + 'static>(&self, owner: &Arc<O>, operation: fn(&O) -> &Operation) -> io::Result<()> {
-        self.start(owner, operation, |overlapped| self.post_packet(overlapped, 0))
+        self.start(owner, operation, |overlapped| self.post_packet(overlapped))
     }
 
-    /// Puts a packet without an operation into the queue; it brings `number` along in place of a count of bytes.
-    pub(crate) fn notify(&self, number: u32) -> io::Result<()> {
-        self.post_packet(ptr::null_mut(), number)
+    /// Puts a packet without an operation into the queue.
+    pub(crate) fn notify(&self) -> io::Result<()> {
+        self.post_packet(ptr::null_mut())
     }
 
-    fn post_packet(&self, overlapped: *mut OVERLAPPED, number: u32) -> io::Result<()> {
+    fn post_packet(&self, overlapped: *mut OVERLAPPED) -> io::Result<()> {
         // SAFETY: the port is open; the kernel hands the pointer through without following it.
-        let posted = unsafe { PostQueuedCompletionStatus(self.raw(), number, 0, overlapped) };
+        let posted = unsafe { PostQueuedCompletionStatus(self.raw(), 0, 0, overlapped) };
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 

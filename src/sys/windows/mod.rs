@@ -16,7 +16,6 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -32,7 +31,7 @@ use self::socket_state::SocketState;
 use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::queue::AtomicToken;
+use crate::token::AtomicToken;
 
 /// How many sockets share a handle of the driver. The driver goes through a handle's polls one by one when it looks for
 /// one to cancel, and a handle for each socket would be a waste of handles.
@@ -47,8 +46,6 @@ struct Shared {
     pool: Mutex<Pool>,
     /// The registrations whose sources remember nothing, by the socket as the user knows it.
     detached: Mutex<HashMap<RawSocket, Arc<SocketState>>>,
-    /// Which waker's notifications count: those of an earlier one may still be in the queue.
-    waker: AtomicU32,
     /// What a wait brings in. Locked for as long as that takes, by the one thread that polls.
     batch: Mutex<Batch>,
 }
@@ -58,14 +55,11 @@ impl Backend for Selector {
     type Registration = Registration;
     type Event = Plain<AfdFlags>;
 
-    const SHORT_IO_DRAINS: bool = false;
-
     fn new() -> io::Result<Selector> {
         let shared = Shared {
             port: Arc::new(Port::new()?),
             pool: Mutex::default(),
             detached: Mutex::default(),
-            waker: AtomicU32::new(0),
             batch: Mutex::default(),
         };
         Ok(Selector { shared: Arc::new(shared) })
@@ -144,12 +138,11 @@ impl Backend for Selector {
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
-        self.shared.waker.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 
     fn notify(&self) -> io::Result<()> {
-        self.shared.port.notify(self.shared.waker.load(Ordering::Acquire))
+        self.shared.port.notify()
     }
 }
 
@@ -183,7 +176,7 @@ impl Shared {
             for packet in self.port.dequeue(buffer, left)? {
                 match self.port.take(packet.operation) {
                     Some(owner) => owner.completed(packet.operation, packet.bytes, batch),
-                    None => notified |= packet.bytes == self.waker.load(Ordering::Acquire) as usize,
+                    None => notified |= packet.operation == 0,
                 }
             }
             if notified {
