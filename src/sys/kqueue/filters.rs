@@ -368,7 +368,7 @@ fn readiness(filter: Filter, flags: u16, fflags: u32) -> Readiness {
     // Of a process, `EV_EOF` and `fflags` tell that it has ended.
     let end = flags & EV_EOF != 0 && (read || write);
     Readiness::EMPTY
-        .with(Readiness::READABLE, read || filter == Filter::User)
+        .with(Readiness::READABLE, read || matches!(filter, Filter::Except | Filter::User))
         .with(Readiness::WRITABLE, write)
         .with(Readiness::PRIORITY, filter == Filter::Except)
         .with(Readiness::ERROR, flags & EV_ERROR != 0 || end && fflags != 0)
@@ -722,8 +722,8 @@ mod tests {
             ),
             ("a failed filter", Filter::Write, EV_ERROR, 0, writable.with(Readiness::ERROR, true)),
             ("a low-water mark is no error", Filter::Read, EV_CLEAR, 1, readable),
-            ("an urgent byte", Filter::Except, EV_CLEAR, 2, nothing.with(Readiness::PRIORITY, true)),
-            ("an urgent byte, then the end", Filter::Except, EV_EOF, 2, nothing.with(Readiness::PRIORITY, true)),
+            ("an urgent byte", Filter::Except, EV_CLEAR, 2, readable.with(Readiness::PRIORITY, true)),
+            ("an urgent byte, then the end", Filter::Except, EV_EOF, 2, readable.with(Readiness::PRIORITY, true)),
             ("a wake", Filter::User, EV_CLEAR, 0, readable),
             ("a finished request", Filter::Aio, EV_ONESHOT, 0, nothing.with(Readiness::AIO, true)),
             ("a finished list of requests", Filter::Lio, EV_ONESHOT, 0, nothing.with(Readiness::LIO, true)),
