@@ -337,6 +337,7 @@ static int apply(struct kqueue *kq, const struct kevent *change) {
     case EVFILT_WRITE: {
         struct stat stat;
         if (change->ident > INT_MAX || fstat(change->ident, &stat)) return EBADF;
+        if (change->ident == (uintptr_t)kq->fd) return EINVAL;
         struct slot *slot = slot_of(change->ident);
         if (!slot) return ENOMEM;
         if (slot->ino != stat.st_ino) { // closed by a call that is none of those below

@@ -56,12 +56,12 @@ pub(super) fn additions(watch: &Watch) -> PerFilter<u16> {
     ]
 }
 
-/// As `changes`, which register a pipe without a reader as `watch` says, but with `EVFILT_READ` for `EVFILT_WRITE`.
+/// What registers a pipe without a reader as `watch` says: `EVFILT_READ` for `EVFILT_WRITE`.
 ///
 /// To the kernels that refuse the one ([`reader_is_gone`]) a pipe goes both ways, and the other says at once that it has
 /// ended: as often as the trigger asks for, and no longer than the descriptor is open.
-pub(super) fn stand_in(watch: &Watch, changes: PerFilter<u16>) -> PerFilter<u16> {
-    [Some(EV_ADD | EV_ENABLE | mode(watch.trigger)), None, changes[2]]
+pub(super) fn stand_in(watch: &Watch) -> PerFilter<u16> {
+    [Some(EV_ADD | EV_ENABLE | mode(watch.trigger)), Some(EV_DELETE), None]
 }
 
 /// As [`additions`]; those of the `present` filters that `watch` does not ask for are deleted.
@@ -119,11 +119,23 @@ pub(super) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerF
 /// The first error among the receipts of `changes` that is one: `errno`.
 pub(super) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
     changes.into_iter().zip(receipts).find_map(|(flags, errno)| match (flags?, errno?) {
-        // The filter was never added, the kernel has deleted it, or it went with an earlier descriptor of the same number:
-        // as it is wanted.
+        // The filter was never added, or is gone with an earlier descriptor of the same number: as it is wanted.
         (EV_DELETE, libc::ENOENT) => None,
         (_, errno) => (errno != 0).then_some(errno),
     })
+}
+
+/// The error of ending a registration with [`deletions`]: there was none if no filter was found.
+///
+/// Unless the kernel has deleted them by itself, as FreeBSD does when the reader of a pipe goes, and XNU and OpenBSD when a
+/// terminal is revoked: the descriptor `has_ended` then.
+pub(super) fn deletion_failure(
+    changes: PerFilter<u16>,
+    receipts: PerFilter<i32>,
+    has_ended: impl FnOnce() -> bool,
+) -> Option<i32> {
+    let none_was_found = receipts.iter().flatten().all(|&receipt| receipt == libc::ENOENT);
+    failure(changes, receipts).or_else(|| (none_was_found && !has_ended()).then_some(libc::ENOENT))
 }
 
 /// Whether `EVFILT_WRITE` was refused because it is a pipe whose reader is gone.
@@ -447,11 +459,8 @@ mod tests {
     fn the_stand_in_of_a_pipe_without_a_reader_has_the_trigger_of_what_it_stands_for() {
         for (trigger, mode) in [(Trigger::Edge, EV_CLEAR), (Trigger::Level, 0), (Trigger::OneShot, EV_DISPATCH)] {
             let read = Some(EV_ADD | EV_ENABLE | mode);
-            let writer = watch(Interest::WRITABLE, trigger);
-            assert_eq!(stand_in(&writer, additions(&writer)), [read, None, None]);
-            assert_eq!(stand_in(&writer, replacements(&writer, READ_AND_WRITE)), [read, None, None]);
-            let both = watch(BOTH, trigger);
-            assert_eq!(stand_in(&both, additions(&both)), [read, None, None]);
+            assert_eq!(stand_in(&watch(Interest::WRITABLE, trigger)), [read, Some(EV_DELETE), None]);
+            assert_eq!(stand_in(&watch(BOTH, trigger)), [read, Some(EV_DELETE), None]);
         }
     }
 
@@ -567,12 +576,18 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_has_deleted_by_itself_is_no_failure_of_ending_a_registration() {
-        let failure = |receipts| failure(deletions(READ_AND_WRITE), receipts);
-        assert_eq!(failure([Some(0), Some(0), None]), None);
-        assert_eq!(failure([Some(0), Some(libc::ENOENT), None]), None);
-        assert_eq!(failure([Some(libc::ENOENT), Some(libc::ENOENT), None]), None);
-        assert_eq!(failure([Some(libc::ENOENT), Some(libc::EBADF), None]), Some(libc::EBADF));
+    fn ending_a_registration_needs_one_filter_or_a_descriptor_that_has_ended() {
+        let failure = |receipts, ended| deletion_failure(deletions(READ_AND_WRITE), receipts, || ended);
+        for ended in [false, true] {
+            assert_eq!(failure([Some(0), Some(0), None], ended), None);
+            assert_eq!(failure([Some(0), Some(libc::ENOENT), None], ended), None);
+            assert_eq!(failure([Some(libc::ENOENT), Some(0), None], ended), None);
+            assert_eq!(failure([Some(libc::ENOENT), Some(libc::EBADF), None], ended), Some(libc::EBADF));
+        }
+        assert_eq!(failure([Some(libc::ENOENT), Some(libc::ENOENT), None], false), Some(libc::ENOENT));
+        assert_eq!(failure([Some(libc::ENOENT), Some(libc::ENOENT), None], true), None);
+        let all = deletions([Some(()); 3]);
+        assert_eq!(deletion_failure(all, [Some(libc::ENOENT), Some(libc::ENOENT), Some(0)], || false), None);
     }
 
     #[test]

@@ -23,8 +23,8 @@ use libc as os;
 #[cfg(target_os = "linux")]
 use self::double as os;
 use self::filters::{
-    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list, deletions,
-    failure, outcome, reader_is_gone, replacements, stand_in, undoing,
+    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
+    deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
 };
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
 use self::os::EVFILT_EXCEPT;
@@ -143,14 +143,13 @@ impl Backend for Selector {
         failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
-    /// Ends a registration, or what is left of it: kernels delete filters by themselves (FreeBSD when the reader of a pipe
-    /// goes, XNU and OpenBSD when a terminal is revoked), so that finding none is no error.
     fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
         let mut notes = lock(&self.notes);
         let changes = deletions(notes.present(fd));
         let receipts = self.change(fd, Token(0), changes)?;
         notes.forget(fd);
-        failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
+        let error = deletion_failure(changes, receipts, || has_ended(fd));
+        error.map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
     fn set_waker(&self, token: Token) -> io::Result<()> {
@@ -227,8 +226,9 @@ impl Selector {
         let is_open = || unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1;
         let no_reader = reader_is_gone(receipts, is_open);
         if no_reader {
-            changes = stand_in(watch, changes);
-            (receipts[0], receipts[1]) = (self.change(fd, watch.token, [changes[0], None, None])?[0], None);
+            let instead = stand_in(watch);
+            let [read, write, _] = self.change(fd, watch.token, instead)?;
+            (changes, receipts) = ([instead[0], instead[1], changes[2]], [read, write, receipts[2]]);
         }
         Ok((changes, receipts, no_reader))
     }
@@ -321,6 +321,14 @@ pub(crate) struct Buffer(Vec<os::kevent>);
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}
+
+/// Whether a descriptor says that its other end is gone, or that it is dead itself.
+#[cold]
+fn has_ended(fd: RawFd) -> bool {
+    let mut fd = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: the kernel reads one entry and writes its `revents`.
+    unsafe { libc::poll(&mut fd, 1, 0) == 1 && fd.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 }
+}
 
 fn no_event() -> os::kevent {
     // SAFETY: numbers and a pointer: all zeros is a value.
