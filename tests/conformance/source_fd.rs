@@ -200,6 +200,31 @@ fn a_number_that_is_used_again_can_be_registered_and_is_what_it_is_now() {
     }
 }
 
+/// The kernel may end what it watches of a terminal by itself.
+#[test]
+#[allow(unsafe_code)]
+fn a_terminal_that_has_hung_up_can_be_deregistered() {
+    use std::os::fd::FromRawFd;
+
+    for interest in [Interest::READABLE, Interest::READABLE | Interest::WRITABLE] {
+        let mut poll = Poll::new().unwrap();
+        let (mut master, mut slave) = (-1, -1);
+        let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: writes two descriptors.
+        assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, name, settings, size) }, 0);
+        // SAFETY: both are new, and nobody else's.
+        let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+        poll.registry().register(&mut SourceFd(&slave.as_raw_fd()), TOKEN, interest).unwrap();
+        if interest.is_writable() {
+            assert!(next_event(&mut poll).is_writable());
+        }
+        drop(master);
+        assert!(wait_for(&mut poll, TOKEN, Event::is_read_closed).is_readable());
+        poll.registry().deregister(&mut SourceFd(&slave.as_raw_fd())).unwrap();
+        assert_no_event(&mut poll);
+    }
+}
+
 /// Registering it once more is an error; kqueue takes it for a change.
 fn assert_registered(poll: &Poll, fd: i32) {
     let result = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE);
