@@ -27,7 +27,6 @@ const _: () = {
 
 impl<T> IoSource<T> {
     /// Something that was made just now.
-    #[cfg_attr(not(feature = "net"), allow(dead_code, reason = "pipes come from descriptors"))]
     pub(crate) fn new(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::default(), io }
     }
@@ -153,7 +152,10 @@ impl<T: AsRawSource> event::Source for IoSource<T> {
         self.registered_with.check_reregister(registry)?;
         let watch = Watch { token, interest, trigger };
         let source = self.raw();
-        registry.queue().backend.reregister(source, &mut self.registration, watch)
+        registry.queue().backend.reregister(source, &mut self.registration, watch)?;
+        // What comes from elsewhere is known from now on.
+        self.registered_with.set(registry);
+        Ok(())
     }
 }
 
