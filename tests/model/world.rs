@@ -646,7 +646,8 @@ impl<F: Feed> World<F> {
         registered.read_armed &= !(event.is_readable() || event.is_read_closed());
         registered.write_armed &= !(event.is_writable() || event.is_write_closed());
         registered.end_armed &= !event.is_read_closed();
-        registered.error_armed &= !event.is_error();
+        // kqueue says of an error that something is ready.
+        registered.error_armed &= !(event.is_error() || KQUEUE);
         registered.urgent_armed &= !event.is_priority();
         registered.trigger != Trigger::Level
     }
