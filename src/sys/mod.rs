@@ -306,7 +306,7 @@ pub(crate) mod afd_flags;
 #[cfg(all(test, feature = "os-poll", unix))]
 #[path = "event_ports/associations.rs"]
 mod associations;
-#[cfg(all(any(test, fuzzing), feature = "os-poll", unix))]
+#[cfg(all(any(test, fuzzing), feature = "os-poll", unix, not(mio_backend = "kqueue")))]
 #[path = "kqueue/filters.rs"]
 #[allow(dead_code)] // the system calls' part
 pub(crate) mod filters;

@@ -5,6 +5,7 @@
 //! stands in `filters`; here are the system calls.
 
 #![allow(unsafe_code)]
+#![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types of the fields differ by system")]
 
 #[cfg(target_os = "linux")]
 mod double;
