@@ -127,7 +127,7 @@ macro_rules! write_inner {
 
             #[inline]
             fn flush(&mut self) -> std::io::Result<()> {
-                self.inner.try_io(crate::Interest::WRITABLE, |mut io| io.flush())
+                self.inner.try_io_for(crate::Interest::WRITABLE, |mut io| io.flush())
             }
         }
     };
@@ -213,7 +213,7 @@ macro_rules! try_io_inner {
             where
                 F: FnOnce() -> std::io::Result<T>,
             {
-                self.inner.try_io(interest, |_| io())
+                self.inner.try_io_for(interest, |_| io())
             }
         }
     };

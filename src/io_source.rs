@@ -5,13 +5,58 @@ use std::io;
 use std::ops::Deref;
 
 use crate::registered_with::RegisteredWith;
-use crate::sys::{AsRawSource, Backend, RawSource, Selector, Spent, Watch, raw_source};
+use crate::sys::{AsSource, Backend, RawSource, Selector, Spent, Watch, raw_source};
 use crate::{Interest, Registry, Token, Trigger, event};
 
-/// Something of the operating system's that does I/O, and what its registration needs to remember.
+/// Anything that has a file descriptor (on Windows, a socket) and does I/O, as a [`Source`](event::Source) that owns it.
 ///
-/// Where the kernel keeps all of a registration (epoll, kqueue) this takes no more room than `T` in release builds.
-pub(crate) struct IoSource<T> {
+/// Use it for what this crate has no type of: vsock, `SOCK_SEQPACKET`, SCTP, raw and packet sockets, tun devices, serial lines,
+/// netlink, inotify, timers. It takes every [`Trigger`], tells the queue what your I/O used up, and ends its registration
+/// before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue) it takes no more room than `T` in
+/// release builds.
+///
+/// The alternative is [`SourceFd`](crate::unix::SourceFd) (on Windows, `SourceSocket`), which borrows a descriptor that something
+/// else owns and closes. The queue then sees nothing of your I/O.
+///
+/// Available with the crate feature `os-ext` on Unix and Windows.
+///
+/// # What `T` has to keep to
+///
+/// - It is in non-blocking mode; otherwise your I/O blocks.
+/// - It has one descriptor for its whole life. If it hands out another one, registering again or deregistering fails with the
+///   error that the OS has for a source which is not registered, or you miss events.
+///
+/// Breaking this is an error or a missed event, never undefined behavior.
+///
+/// # Examples
+///
+/// A socket of the `socket2` crate, which keeps messages apart:
+///
+/// ```
+/// # #[cfg(all(unix, not(target_vendor = "apple")))]
+/// # fn main() -> std::io::Result<()> {
+/// use mio::{Events, Interest, IoSource, Poll, Token};
+/// use socket2::{Domain, Socket, Type};
+///
+/// let (ours, theirs) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
+/// ours.set_nonblocking(true)?;
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// let mut ours = IoSource::new(ours);
+/// poll.registry().register(&mut ours, Token(0), Interest::READABLE)?;
+///
+/// theirs.send(b"one message")?;
+/// poll.poll(&mut events, None)?;
+/// let mut buffer = [0; 64];
+/// let length = ours.try_io_for(Interest::READABLE, |socket| std::io::Read::read(&mut &*socket, &mut buffer))?;
+/// assert_eq!(&buffer[..length], b"one message");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+/// # fn main() {}
+/// ```
+pub struct IoSource<T> {
     /// Stands before `io`, so that it is dropped before the descriptor is closed and its number used again.
     registration: <Selector as Backend>::Registration,
     registered_with: RegisteredWith,
@@ -26,19 +71,57 @@ const _: () = {
 };
 
 impl<T> IoSource<T> {
-    /// Something that was made just now.
-    pub(crate) fn new(io: T) -> IoSource<T> {
+    /// Makes a source of `io`, which is in non-blocking mode and not registered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(unix)]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::os::unix::net::UnixStream;
+    /// use mio::IoSource;
+    ///
+    /// let (stream, _other) = UnixStream::pair()?;
+    /// stream.set_nonblocking(true)?;
+    /// let source = IoSource::new(stream);
+    /// assert!(source.take_error()?.is_none()); // it derefs to the stream
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    #[cfg_attr(not(any(feature = "net", feature = "os-ext")), allow(dead_code, reason = "there is nothing to hold"))]
+    pub fn new(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::default(), io }
     }
 
     /// Something that comes from elsewhere, maybe with a registration.
+    #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
     pub(crate) fn taken_over(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::unknown(), io }
     }
 
-    /// Lets it go. Where the queue is the kernel's, its registration goes with it; elsewhere that ends, for nobody would tell
-    /// when the descriptor is closed and its number used again.
-    pub(crate) fn into_inner(self) -> T {
+    /// Gives back what it holds. Deregister it first: where the kernel keeps the registration, that goes on; elsewhere it
+    /// ends, since nobody would tell the queue when the descriptor is closed and its number used again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(unix)]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::os::unix::net::UnixStream;
+    /// use mio::IoSource;
+    ///
+    /// let (stream, _other) = UnixStream::pair()?;
+    /// let source = IoSource::new(stream);
+    /// let stream: UnixStream = source.into_inner();
+    /// stream.set_nonblocking(false)?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    pub fn into_inner(self) -> T {
         self.io
     }
 }
@@ -46,16 +129,78 @@ impl<T> IoSource<T> {
 /// Whether I/O has to tell the queue what it has used up. What remembers nothing of a registration has nothing to arm.
 const REARMS: bool = size_of::<<Selector as Backend>::Registration>() != 0;
 
-impl<T: AsRawSource> IoSource<T> {
-    /// Does I/O that needs the source to be ready in the directions of `needed`. What it has used up is armed again: those
-    /// directions if it would block, the source's error if it failed with that.
-    #[inline]
-    pub(crate) fn try_io<R>(&self, needed: Interest, io: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
-        self.spend(io, |result| spent(result, needed))
+impl<T: AsSource> IoSource<T> {
+    /// Does I/O, by calling `io` once. If that returns [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for both
+    /// directions again. [`try_io_for`](IoSource::try_io_for) is better if `io` needs one direction only.
+    ///
+    /// # Errors
+    ///
+    /// Those of `io`. On Windows, event ports and `poll(2)`, also the OS's error if the queue cannot wait again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(unix)]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::{ErrorKind, Read};
+    /// use std::os::unix::net::UnixStream;
+    /// use mio::IoSource;
+    ///
+    /// let (stream, _other) = UnixStream::pair()?;
+    /// stream.set_nonblocking(true)?;
+    /// let source = IoSource::new(stream);
+    /// let nothing = source.try_io(|mut stream| stream.read(&mut [0; 8]));
+    /// assert_eq!(nothing.unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    #[cfg(all(any(unix, windows), feature = "os-ext"))]
+    pub fn try_io<F, R>(&self, io: F) -> io::Result<R>
+    where
+        F: FnOnce(&T) -> io::Result<R>,
+    {
+        self.try_io_for(Interest::READABLE | Interest::WRITABLE, io)
     }
 
-    /// As `try_io`, for a byte stream: `io` reads or writes `room` bytes at most. If it moved some but fewer than that, it
+    /// Does I/O that needs the directions of `interest`, by calling `io` once. What it used up is waited for again: those
+    /// directions if it returns [`WouldBlock`](io::ErrorKind::WouldBlock), the source's error if it failed with that.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`try_io`](IoSource::try_io).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(unix)]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// use mio::{Interest, IoSource};
+    ///
+    /// let (stream, _other) = UnixStream::pair()?;
+    /// stream.set_nonblocking(true)?;
+    /// let source = IoSource::new(stream);
+    /// let written = source.try_io_for(Interest::WRITABLE, |mut stream| stream.write(b"hello"))?;
+    /// assert_eq!(written, 5);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    #[inline]
+    pub fn try_io_for<F, R>(&self, interest: Interest, io: F) -> io::Result<R>
+    where
+        F: FnOnce(&T) -> io::Result<R>,
+    {
+        self.spend(io, |result| spent(result, interest))
+    }
+
+    /// As `try_io_for`, for a byte stream: `io` reads or writes `room` bytes at most. If it moved some but fewer than that, it
     /// has used up the direction, too.
+    #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
     #[inline]
     pub(crate) fn stream_io(
         &self,
@@ -105,7 +250,7 @@ impl<T: AsRawSource> IoSource<T> {
     }
 }
 
-impl<T: AsRawSource> event::Source for IoSource<T> {
+impl<T: AsSource> event::Source for IoSource<T> {
     #[inline]
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.register_with(registry, token, interests, Trigger::Edge)

@@ -52,7 +52,8 @@ pub mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod interest;
-#[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
+#[cfg(any(feature = "net", all(any(unix, windows), feature = "os-ext")))]
+#[cfg_attr(not(all(any(unix, windows), feature = "os-ext")), allow(unreachable_pub))]
 mod io_source;
 mod log;
 #[cfg(feature = "net")]
@@ -62,7 +63,7 @@ mod poll;
 mod queue;
 #[cfg(all(any(unix, windows), feature = "os-ext"))]
 mod raw_source;
-#[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
+#[cfg(any(feature = "net", all(any(unix, windows), feature = "os-ext")))]
 mod registered_with;
 mod registry;
 mod sys;
@@ -80,6 +81,8 @@ pub mod windows;
 #[doc(inline)]
 pub use self::event::Events;
 pub use self::interest::Interest;
+#[cfg(all(any(unix, windows), feature = "os-ext"))]
+pub use self::io_source::IoSource;
 #[cfg(feature = "os-poll")]
 pub use self::poll::Poll;
 pub use self::registry::Registry;

@@ -366,6 +366,15 @@ fn supervisor_gives_up_in_the_end_and_says_so() {
     assert_eq!(status.code(), Some(1));
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn seqpacket_brings_each_message_back_whole() {
+    let long = "blah ".repeat(2_000);
+    let (status, output) = Example::start("seqpacket", &["one", "", "two words", &long]).end();
+    assert!(status.success(), "{output:?}");
+    assert_eq!(output, ["ONE", "", "TWO WORDS", &long.to_uppercase()]);
+}
+
 /// Two people in a chat room, who know of each other.
 fn chat() -> (Example, BufReader<TcpStream>, BufReader<TcpStream>) {
     let mut example = Example::start("broadcast_chat", &["127.0.0.1:0"]);

@@ -172,7 +172,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn send_to(&self, buffer: &[u8], target: SocketAddr) -> io::Result<usize> {
-        self.inner.try_io(Interest::WRITABLE, |socket| socket.send_to(buffer, target))
+        self.inner.try_io_for(Interest::WRITABLE, |socket| socket.send_to(buffer, target))
     }
 
     /// Receives a datagram. Returns its length and the address that it came from.
@@ -200,7 +200,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.try_io(Interest::READABLE, |socket| {
+        self.inner.try_io_for(Interest::READABLE, |socket| {
             loop {
                 match socket.recv_from(buffer) {
                     // An earlier datagram met a closed port: see the type's documentation.
@@ -233,7 +233,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.try_io(Interest::READABLE, |socket| socket.peek_from(buffer))
+        self.inner.try_io_for(Interest::READABLE, |socket| socket.peek_from(buffer))
     }
 
     /// Sends a datagram to the address that the socket is connected to. Returns how many bytes were sent, which is all
@@ -257,7 +257,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
-        self.inner.try_io(Interest::WRITABLE, |socket| socket.send(buffer))
+        self.inner.try_io_for(Interest::WRITABLE, |socket| socket.send(buffer))
     }
 
     /// Receives a datagram from the address that the socket is connected to. Returns its length.
@@ -285,7 +285,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.try_io(Interest::READABLE, |socket| socket.recv(buffer))
+        self.inner.try_io_for(Interest::READABLE, |socket| socket.recv(buffer))
     }
 
     /// Does what [`recv`](UdpSocket::recv) does, but leaves the datagram in place to be received again.
@@ -311,7 +311,7 @@ impl UdpSocket {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.try_io(Interest::READABLE, |socket| socket.peek(buffer))
+        self.inner.try_io_for(Interest::READABLE, |socket| socket.peek(buffer))
     }
 
     /// Connects the socket to `address`: [`send`](UdpSocket::send) sends there, and the socket receives from there

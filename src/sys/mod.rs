@@ -164,22 +164,22 @@ pub(crate) enum Spent {
 }
 
 #[cfg(not(windows))]
-pub(crate) use std::os::fd::{AsRawFd as AsRawSource, RawFd as RawSource};
+pub(crate) use std::os::fd::{AsFd as AsSource, RawFd as RawSource};
 #[cfg(windows)]
-pub(crate) use std::os::windows::io::{AsRawSocket as AsRawSource, RawSocket as RawSource};
+pub(crate) use std::os::windows::io::{AsSocket as AsSource, RawSocket as RawSource};
 
 /// The descriptor or socket of `io`.
 #[cfg(not(windows))]
 #[inline]
-pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
-    io.as_raw_fd()
+pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
+    std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
 }
 
 /// The descriptor or socket of `io`.
 #[cfg(windows)]
 #[inline]
-pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
-    io.as_raw_socket()
+pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
+    std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
 }
 
 // The errors of misuse: on Unix those that epoll has for it, so that they are the same whoever notices, the kernel, a backend,
@@ -187,25 +187,34 @@ pub(crate) fn raw_source(io: &impl AsRawSource) -> RawSource {
 
 /// The error of registering a source twice, or of changing a registration with another queue.
 #[cfg(not(windows))]
-#[cfg_attr(not(debug_assertions), allow(dead_code))] // epoll and kqueue have their own, or none
+#[cfg_attr(
+    not(all(feature = "os-poll", debug_assertions)),
+    allow(dead_code, reason = "not each backend has a need of it")
+)]
 pub(crate) fn already_registered() -> io::Error {
     io::Error::from_raw_os_error(libc::EEXIST)
 }
 
 /// The error of registering a source twice, or of changing a registration with another queue.
 #[cfg(windows)]
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "there is no queue"))]
 pub(crate) fn already_registered() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
 }
 
 /// The error of changing or ending a registration that is not there.
 #[cfg(not(windows))]
+#[cfg_attr(
+    not(all(feature = "os-poll", debug_assertions)),
+    allow(dead_code, reason = "not each backend has a need of it")
+)]
 pub(crate) fn not_registered() -> io::Error {
     io::Error::from_raw_os_error(libc::ENOENT)
 }
 
 /// The error of changing or ending a registration that is not there.
 #[cfg(windows)]
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "there is no queue"))]
 pub(crate) fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
 }

@@ -569,7 +569,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let mut ours = IoSource::new(ours);
-        let read = |ours: &IoSource<UnixStream>| ours.try_io(Interest::READABLE, |mut ours| ours.read(&mut [0; 8]));
+        let read = |ours: &IoSource<UnixStream>| ours.try_io_for(Interest::READABLE, |mut ours| ours.read(&mut [0; 8]));
         registry.register(&mut ours, Token(0), Interest::READABLE).unwrap();
         theirs.write_all(b"data").unwrap();
         poll.poll(&mut events, None).unwrap();

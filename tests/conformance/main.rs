@@ -9,6 +9,7 @@ mod debug;
 mod drop;
 mod edge;
 mod events;
+mod io_source;
 mod misuse;
 mod poll;
 mod rearm;

@@ -157,7 +157,7 @@ impl TcpListener {
     /// ```
     #[cfg(any(unix, windows))]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.inner.try_io(Interest::READABLE, |listener| {
+        self.inner.try_io_for(Interest::READABLE, |listener| {
             let (socket, address) = socket::accept(SockRef::from(listener))?;
             // Without an address the connection was dead on arrival, as macOS says it.
             let address = address.as_socket().ok_or(io::ErrorKind::ConnectionAborted)?;
@@ -172,7 +172,7 @@ impl TcpListener {
     /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no connection is waiting; others of `accept`.
     #[cfg(not(any(unix, windows)))]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.inner.try_io(Interest::READABLE, |listener| {
+        self.inner.try_io_for(Interest::READABLE, |listener| {
             let (stream, address) = listener.accept()?;
             stream.set_nonblocking(true)?;
             Ok((TcpStream::new(stream), address))

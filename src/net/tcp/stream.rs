@@ -342,7 +342,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.try_io(Interest::READABLE, |stream| stream.peek(buffer))
+        self.inner.try_io_for(Interest::READABLE, |stream| stream.peek(buffer))
     }
 }
 

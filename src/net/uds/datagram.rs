@@ -246,7 +246,7 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn send_to<P: AsRef<Path>>(&self, buffer: &[u8], path: P) -> io::Result<usize> {
-        self.inner.try_io(Interest::WRITABLE, |socket| socket.send_to(buffer, path))
+        self.inner.try_io_for(Interest::WRITABLE, |socket| socket.send_to(buffer, path))
     }
 
     /// Receives a datagram. Returns its length and the address that it came from.
@@ -274,7 +274,7 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.try_io(Interest::READABLE, |socket| socket.recv_from(buffer))
+        self.inner.try_io_for(Interest::READABLE, |socket| socket.recv_from(buffer))
     }
 
     /// Sends a datagram to the socket that this one is connected to. Returns how many bytes were sent, which is all of
@@ -297,7 +297,7 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
-        self.inner.try_io(Interest::WRITABLE, |socket| socket.send(buffer))
+        self.inner.try_io_for(Interest::WRITABLE, |socket| socket.send(buffer))
     }
 
     /// Receives a datagram. Returns its length.
@@ -322,7 +322,7 @@ impl UnixDatagram {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.try_io(Interest::READABLE, |socket| socket.recv(buffer))
+        self.inner.try_io_for(Interest::READABLE, |socket| socket.recv(buffer))
     }
 
     /// Takes the pending error of the socket, `SO_ERROR`, if there is one.

@@ -161,7 +161,7 @@ impl UnixListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        self.inner.try_io(Interest::READABLE, |listener| {
+        self.inner.try_io_for(Interest::READABLE, |listener| {
             let (socket, address) = socket::accept(SockRef::from(listener))?;
             let stream = UnixStream::new(socket.into());
             // What the peer calls itself must not cost the connection: the standard library also takes addresses that
