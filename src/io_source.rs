@@ -297,7 +297,10 @@ impl<T: AsSource> event::Source for IoSource<T> {
         self.registered_with.check_reregister(registry)?;
         let watch = Watch { token, interest, trigger };
         let source = self.raw();
-        registry.queue().backend.reregister(source, &mut self.registration, watch)
+        registry.queue().backend.reregister(source, &mut self.registration, watch)?;
+        // What comes from elsewhere is known from now on.
+        self.registered_with.set(registry);
+        Ok(())
     }
 }
 

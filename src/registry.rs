@@ -240,7 +240,7 @@ impl Registry {
     /// # Errors
     ///
     /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered, or is registered with
-    ///   another `Poll`.
+    ///   another `Poll`. kqueue may not report this of a source whose other end is gone.
     /// - The OS's own error.
     ///
     /// # Examples

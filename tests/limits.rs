@@ -108,7 +108,10 @@ fn as_many_sources_as_a_process_may_open_each_give_their_event() {
 
 /// epoll watches open files, not their descriptors: with children to hold these, a queue watches more than a process may
 /// open.
-#[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+#[cfg(all(
+    target_os = "linux",
+    not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll))
+))]
 mod held_by_children {
     use std::os::fd::{FromRawFd, OwnedFd};
 

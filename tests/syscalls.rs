@@ -16,6 +16,7 @@ use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixStream};
 use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token, Trigger};
 
+#[cfg_attr(mio_backend = "kqueue", allow(dead_code))] // the tests of its backend are in the conformance suite
 const HANG: Duration = Duration::from_secs(20);
 const CHILD: &str = "MIO_TEST_UNDER_STRACE";
 
@@ -146,6 +147,7 @@ fn without_accept4_it_falls_back() {
 }
 
 /// A poll, a socket, and nothing that would need a system call to be there.
+#[cfg_attr(mio_backend = "kqueue", allow(dead_code))]
 fn with_ready_socket() -> (Poll, Events, UdpSocket) {
     let poll = Poll::new().unwrap();
     let mut socket = UdpSocket::bind(localhost()).unwrap();
@@ -153,7 +155,7 @@ fn with_ready_socket() -> (Poll, Events, UdpSocket) {
     (poll, Events::with_capacity(8), socket)
 }
 
-#[cfg(not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))]
+#[cfg(not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll)))]
 mod epoll {
     use std::time::Instant;
 

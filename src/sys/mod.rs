@@ -245,7 +245,7 @@ cfg_if! {
         pub(crate) mod windows;
         use self::windows as backend;
     } else if #[cfg(all(
-        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+        not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll)),
         any(target_os = "android", target_os = "illumos", target_os = "linux", target_os = "redox"),
     ))] {
         // illumos has event ports as well, of which Solaris's are the origin. Its epoll is the better one here: the kernel
@@ -261,6 +261,7 @@ cfg_if! {
             target_os = "netbsd",
             target_os = "openbsd",
             target_vendor = "apple",
+            all(mio_backend = "kqueue", target_os = "linux"), // on a double, for tests
         ),
     ))] {
         mod kqueue;
@@ -314,7 +315,7 @@ pub(crate) mod afd_flags;
 #[cfg(all(test, feature = "os-poll", unix))]
 #[path = "event_ports/associations.rs"]
 mod associations;
-#[cfg(all(any(test, fuzzing), feature = "os-poll", unix))]
+#[cfg(all(any(test, fuzzing), feature = "os-poll", unix, not(mio_backend = "kqueue")))]
 #[path = "kqueue/filters.rs"]
 #[allow(dead_code)] // the system calls' part
 pub(crate) mod filters;

@@ -48,7 +48,7 @@ use crate::sys::unix::{pipe, set_nonblocking};
 /// ```
 pub fn new() -> io::Result<(Sender, Receiver)> {
     let (receiver, sender) = pipe()?;
-    Ok((sender.into(), receiver.into()))
+    Ok((Sender { inner: IoSource::new(sender.into()) }, Receiver { inner: IoSource::new(receiver.into()) }))
 }
 
 /// The writing end of a pipe.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Trigger};
 use socket2::SockRef;
 
-use crate::util::{HANG, assert_no_event, drain, next_event, tcp_listener, tcp_pair, udp_pair, wait_for};
+use crate::util::{
+    HANG, assert_no_event, drain, knows_priority, next_event, tcp_listener, tcp_pair, udp_pair, wait_for,
+};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -124,6 +126,9 @@ fn a_refused_connect_gives_an_event_and_take_error_tells() {
 #[test]
 #[cfg(target_os = "linux")]
 fn urgent_data_is_priority_and_readable() {
+    if !knows_priority() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let (mut ours, theirs) = tcp_pair();
     poll.registry().register(&mut ours, TOKEN, Interest::READABLE | Interest::PRIORITY).unwrap();
@@ -133,16 +138,54 @@ fn urgent_data_is_priority_and_readable() {
     assert_no_event(&mut poll);
 }
 
+/// Nor does it keep a poll busy, or use up a one-shot.
 #[test]
-#[cfg(any(target_os = "dragonfly", target_os = "openbsd", target_vendor = "apple"))]
-fn urgent_data_is_priority() {
-    let mut poll = Poll::new().unwrap();
-    let (mut ours, theirs) = tcp_pair();
-    poll.registry().register(&mut ours, TOKEN, Interest::PRIORITY).unwrap();
-    SockRef::from(&theirs).send_out_of_band(b"!").unwrap();
-    wait_for(&mut poll, TOKEN, Event::is_priority);
-    poll.registry().reregister(&mut ours, TOKEN, Interest::READABLE).unwrap();
-    poll.registry().deregister(&mut ours).unwrap();
+#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
+fn data_that_is_not_urgent_is_no_priority() {
+    if !knows_priority() {
+        return;
+    }
+    for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+        let mut poll = Poll::new().unwrap();
+        let (mut ours, mut theirs) = tcp_pair();
+        poll.registry().register_with(&mut ours, TOKEN, Interest::PRIORITY, trigger).unwrap();
+        theirs.write_all(b"data").unwrap();
+        let before = thread_time();
+        for _ in 0..5 {
+            assert_no_event(&mut poll);
+        }
+        assert!(thread_time() - before < Duration::from_millis(50), "{trigger:?}: it was busy");
+        SockRef::from(&theirs).send_out_of_band(b"!").unwrap();
+        let event = next_event(&mut poll);
+        assert!(event.is_priority() && event.is_readable() && !event.is_error(), "{event:?}");
+        if trigger == Trigger::Level {
+            assert!(next_event(&mut poll).is_priority());
+            assert!(next_event(&mut poll).is_priority());
+        } else {
+            assert_no_event(&mut poll);
+        }
+        let mut urgent = [std::mem::MaybeUninit::uninit(); 8];
+        assert_eq!(SockRef::from(&ours).recv_out_of_band(&mut urgent).unwrap(), 1);
+        theirs.write_all(b"more").unwrap();
+        theirs.shutdown(Shutdown::Write).unwrap();
+        assert_no_event(&mut poll);
+        poll.registry().reregister_with(&mut ours, TOKEN, Interest::READABLE, trigger).unwrap();
+        assert!(next_event(&mut poll).is_readable());
+        poll.registry().deregister(&mut ours).unwrap();
+    }
+}
+
+/// The time that the processor has given to this thread.
+#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
+#[allow(unsafe_code)]
+fn thread_time() -> Duration {
+    let mut time = std::mem::MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: the system writes the time, if it succeeds.
+    let time = unsafe {
+        assert_eq!(libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, time.as_mut_ptr()), 0);
+        time.assume_init()
+    };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 #[test]

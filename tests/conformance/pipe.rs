@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use mio::event::Event;
 use mio::unix::pipe::{self, Receiver, Sender};
-use mio::{Interest, Poll, Token};
+use mio::{Interest, Poll, Token, Trigger};
 
 use crate::util::{assert_no_event, assert_would_block, fill, next_event, wait_for};
 
@@ -92,6 +92,58 @@ fn an_end_whose_other_is_gone_can_be_registered() {
     drop(sender);
     poll.registry().register(&mut receiver, RECEIVER, Interest::READABLE).unwrap();
     wait_for(&mut poll, RECEIVER, Event::is_read_closed);
+}
+
+/// How often the end is told: once, at each poll, once until it is registered again.
+#[test]
+fn a_sender_without_a_receiver_is_write_closed_as_often_as_its_trigger_says() {
+    for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+        for goes_before in [true, false] {
+            let mut poll = Poll::new().unwrap();
+            let (mut sender, receiver) = pipe::new().unwrap();
+            let receiver = (!goes_before).then_some(receiver);
+            poll.registry().register_with(&mut sender, SENDER, Interest::WRITABLE, trigger).unwrap();
+            if let Some(receiver) = receiver {
+                assert!(next_event(&mut poll).is_writable());
+                drop(receiver);
+                if trigger == Trigger::OneShot {
+                    poll.registry().reregister_with(&mut sender, SENDER, Interest::WRITABLE, trigger).unwrap();
+                }
+            }
+            for _ in 0..3 {
+                let event = next_event(&mut poll);
+                assert!(event.is_write_closed() && event.token() == SENDER, "{trigger:?}, {event:?}");
+                if trigger == Trigger::Level {
+                    assert!(next_event(&mut poll).is_write_closed());
+                    assert!(next_event(&mut poll).is_write_closed());
+                } else {
+                    assert_no_event(&mut poll);
+                }
+                poll.registry().reregister_with(&mut sender, SENDER, Interest::WRITABLE, trigger).unwrap();
+            }
+            poll.registry().deregister(&mut sender).unwrap();
+            assert_no_event(&mut poll);
+        }
+    }
+}
+
+#[test]
+fn after_its_receiver_went_a_sender_can_be_deregistered_and_dropped() {
+    let mut poll = Poll::new().unwrap();
+    let (mut sender, receiver) = pipe::new().unwrap();
+    fill(&mut sender);
+    poll.registry().register(&mut sender, SENDER, Interest::WRITABLE).unwrap();
+    drop(receiver);
+    assert!(next_event(&mut poll).is_write_closed());
+    poll.registry().deregister(&mut sender).unwrap();
+    assert_no_event(&mut poll);
+    for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+        let (mut sender, receiver) = pipe::new().unwrap();
+        drop(receiver);
+        poll.registry().register_with(&mut sender, SENDER, Interest::WRITABLE, trigger).unwrap();
+        drop(sender);
+        assert_no_event(&mut poll);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use mio::event::{Event, Source};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Registry, Token, Trigger};
 
-use crate::util::{assert_no_event, drain, fill, next_event, udp_pair, wait_for};
+use crate::util::{KQUEUE, assert_no_event, drain, fill, next_event, udp_pair, wait_for};
 
 const TOKEN: Token = Token(0);
 
@@ -87,7 +87,10 @@ fn a_number_that_is_no_descriptor_is_ebadf() {
 
 /// `epoll(7)` watches no regular files. (`poll(2)` says that they are always ready.)
 #[test]
-#[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+#[cfg(all(
+    target_os = "linux",
+    not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll))
+))]
 fn a_regular_file_is_eperm() {
     let mut poll = Poll::new().unwrap();
     let file = tempfile::tempfile().unwrap();
@@ -105,8 +108,7 @@ fn registering_a_descriptor_twice_is_already_exists() {
     let (reader, _writer) = std::io::pipe().unwrap();
     let fd = reader.as_raw_fd();
     poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap();
-    let error = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert_registered(&poll, fd);
     poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
     let error = poll.registry().deregister(&mut SourceFd(&fd)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -193,10 +195,41 @@ fn a_number_that_is_used_again_can_be_registered_and_is_what_it_is_now() {
         writer.write_all(b"data").unwrap();
         assert_eq!(next_event(&mut poll).token(), Token(round + 10));
         // It is registered, and that can be told.
-        let error = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert_registered(&poll, fd);
         poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
     }
+}
+
+/// The kernel may end what it watches of a terminal by itself.
+#[test]
+#[allow(unsafe_code)]
+fn a_terminal_that_has_hung_up_can_be_deregistered() {
+    use std::os::fd::FromRawFd;
+
+    for interest in [Interest::READABLE, Interest::READABLE | Interest::WRITABLE] {
+        let mut poll = Poll::new().unwrap();
+        let (mut master, mut slave) = (-1, -1);
+        let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: writes two descriptors.
+        assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, name, settings, size) }, 0);
+        // SAFETY: both are new, and nobody else's.
+        let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+        poll.registry().register(&mut SourceFd(&slave.as_raw_fd()), TOKEN, interest).unwrap();
+        if interest.is_writable() {
+            assert!(next_event(&mut poll).is_writable());
+        }
+        drop(master);
+        assert!(wait_for(&mut poll, TOKEN, Event::is_read_closed).is_readable());
+        poll.registry().deregister(&mut SourceFd(&slave.as_raw_fd())).unwrap();
+        assert_no_event(&mut poll);
+    }
+}
+
+/// Registering it once more is an error; kqueue takes it for a change.
+fn assert_registered(poll: &Poll, fd: i32) {
+    let result = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE);
+    let expected = if KQUEUE { Ok(()) } else { Err(ErrorKind::AlreadyExists) };
+    assert_eq!(result.map_err(|error| error.kind()), expected);
 }
 
 fn assert_works(poll: &mut Poll) {

@@ -126,7 +126,10 @@ fn the_edge_is_the_default() {
     assert_eq!(Trigger::default(), Trigger::Edge);
 }
 
-#[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+#[cfg(all(
+    target_os = "linux",
+    not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll))
+))]
 mod exclusive {
     use std::io::ErrorKind;
     use std::os::fd::AsRawFd;

@@ -10,6 +10,19 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Registry, Token};
 
+/// Whether the queue is kqueue, of which some promises make an exception.
+pub(crate) const KQUEUE: bool = cfg!(all(
+    any(
+        mio_backend = "kqueue",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_vendor = "apple"
+    ),
+    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))
+));
+
 /// How long a test waits for what must come before it fails. Only a hang takes that long.
 pub(crate) const HANG: Duration = Duration::from_secs(20);
 
@@ -29,6 +42,20 @@ pub(crate) fn next_event(poll: &mut Poll) -> Event {
     let mut events = next_events(poll);
     assert_eq!(events.len(), 1, "{events:?}");
     events.remove(0)
+}
+
+/// As `next_event`; kqueue may give one event for each filter of a source, and then `hints` tell of each that there is one.
+pub(crate) fn next_event_of_each(poll: &mut Poll, hints: &[fn(&Event) -> bool]) {
+    if !KQUEUE {
+        let event = next_event(poll);
+        assert!(hints.iter().all(|hint| hint(&event)), "{event:?}");
+        return;
+    }
+    let mut events: Vec<Event> = Vec::new();
+    while !hints.iter().all(|hint| events.iter().any(hint)) {
+        events.extend(next_events(poll));
+    }
+    assert!(events.len() <= hints.len(), "{events:?}");
 }
 
 /// Polls until an event of `token` has the given hint.
@@ -140,6 +167,19 @@ pub(crate) fn wake_beside_polls(mut wake: impl FnMut(&Registry, &mut Random)) {
 
 /// The token of the waker that ends a round of [`wake_beside_polls`].
 pub(crate) const TO_WAKE: Token = Token(10);
+
+/// Whether the queue can tell of urgent data. kqueue on FreeBSD and NetBSD cannot, which its double on Linux may act like.
+#[cfg(target_os = "linux")]
+pub(crate) fn knows_priority() -> bool {
+    let poll = Poll::new().unwrap();
+    match poll.registry().register(&mut tcp_pair().0, Token(0), Interest::PRIORITY) {
+        Err(error) if KQUEUE => {
+            assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+            false
+        }
+        result => result.is_ok(),
+    }
+}
 
 /// Waits for what comes without an event.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -8,10 +8,10 @@ use proptest::sample::select;
 
 use crate::pair::{KINDS, Kind};
 
-/// Urgent data is known well enough on Linux alone.
-#[cfg(target_os = "linux")]
+/// Urgent data is known well enough on Linux alone. Not every kqueue can tell of it, and none of what is no socket.
+#[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
 pub(crate) const PRIORITY: Option<Interest> = Some(Interest::PRIORITY);
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(mio_backend = "kqueue"))))]
 pub(crate) const PRIORITY: Option<Interest> = None;
 
 pub(crate) fn is_priority(interest: Interest) -> bool {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::env;
 use std::io::ErrorKind;
-use std::mem;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, mpsc};
@@ -27,6 +26,19 @@ static FAULTS: LazyLock<bool> = LazyLock::new(|| env::var_os("MIO_FAIL_POLLS").i
 const HANG: Duration = Duration::from_secs(5);
 
 const WAKER: Token = Token(0);
+
+/// Whether the queue may give one event for each direction.
+const KQUEUE: bool = cfg!(all(
+    any(
+        mio_backend = "kqueue",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_vendor = "apple"
+    ),
+    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))
+));
 
 /// Runs a program in one thread, which polls as the program says.
 pub(crate) fn run(program: &[Step]) {
@@ -189,13 +201,13 @@ struct Registered {
     urgent_armed: bool,
     /// One-shot: has fired. Level-triggered: has fired in the current wait.
     fired: bool,
-    /// Something happened to the pair since the last event.
-    touched: bool,
+    /// Something happened to the pair since the last event: of reading and of writing, which kqueue tells one by one.
+    touched: [bool; 2],
 }
 
 impl Registered {
     fn new(token: Token, interest: Interest, trigger: Trigger) -> Registered {
-        let (armed, touched) = (true, true);
+        let armed = true;
         Registered {
             token,
             interest,
@@ -206,7 +218,7 @@ impl Registered {
             error_armed: armed,
             urgent_armed: armed,
             fired: false,
-            touched,
+            touched: [true; 2],
         }
     }
 }
@@ -233,7 +245,7 @@ impl Pair {
 
     fn touch(&mut self) {
         for registered in self.sides.iter_mut().filter_map(|side| side.registered.as_mut()) {
-            registered.touched = true;
+            registered.touched = [true; 2];
         }
     }
 
@@ -365,19 +377,25 @@ impl<F: Feed> World<F> {
         let result =
             self.with_source(end, |registry, source| registry.reregister_with(source, token, interest, trigger));
         let Some(result) = result else { return };
-        let Some(registered) = self.registration(end) else {
+        let registration = self.registration(end);
+        // To kqueue, what comes from elsewhere may be registered, and adding is changing.
+        if registration.is_none() && !(KQUEUE && result.is_ok()) {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
             return;
-        };
+        }
         result.unwrap();
-        let old = mem::replace(registered, Registered::new(token, interest, trigger));
-        self.give_up(old.token);
+        if let Some(old) = registration.replace(Registered::new(token, interest, trigger)) {
+            self.give_up(old.token);
+        }
         self.tokens.insert(token, Ok(end));
     }
 
     fn deregister(&mut self, end: End) {
         let Some(result) = self.with_source(end, |registry, source| registry.deregister(source)) else { return };
+        let has_ended = self.pairs[end.pair].iter().flat_map(|pair| &pair.flows).any(|flow| !flow.intact());
         match self.registration(end).take() {
+            // To kqueue, what comes from elsewhere may have been registered, until the kernel ended that.
+            None if KQUEUE && has_ended && result.is_ok() => {}
             None => assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound),
             Some(registered) => {
                 result.unwrap();
@@ -616,6 +634,7 @@ impl<F: Feed> World<F> {
         assert!(!event.is_write_closed() || !outgoing.intact(), "not closed for writing: {event:?}, {what}");
         assert!(!event.is_error() || !incoming.intact() || !outgoing.intact(), "no error: {event:?}, {what}");
         assert!(registered.trigger != Trigger::OneShot || !registered.fired, "one-shot fired again: {event:?}, {what}");
+        let told = if KQUEUE { [event.is_readable(), event.is_writable()] } else { [true; 2] };
         if F::EXACT {
             let readable = event.is_readable() && !event.is_priority();
             assert!(!readable || incoming.readable() != Known::No, "not readable: {event:?}, {what}");
@@ -623,7 +642,8 @@ impl<F: Feed> World<F> {
                 !event.is_writable() || outgoing.writable(pair.kind) != Known::No,
                 "not writable: {event:?}, {what}"
             );
-            let idle = registered.trigger != Trigger::Level && pair.kind.is_immediate() && !registered.touched;
+            let no_cause = told.iter().zip(registered.touched).any(|(&told, touched)| told && !touched);
+            let idle = registered.trigger != Trigger::Level && pair.kind.is_immediate() && no_cause;
             assert!(!idle, "an edge without a cause: {event:?}, {what}");
             // Where readiness is emulated, a direction is silent until its own I/O has used it up.
             if registered.trigger == Trigger::Edge && EMULATED && !closed {
@@ -633,13 +653,14 @@ impl<F: Feed> World<F> {
             }
         }
 
-        registered.touched = false;
+        registered.touched = [0, 1].map(|direction| registered.touched[direction] && !told[direction]);
         registered.fired = true;
         // Urgent data alone is readable, too; whether it is alone is not known.
         registered.read_armed &= !(event.is_readable() || event.is_read_closed());
         registered.write_armed &= !(event.is_writable() || event.is_write_closed());
         registered.end_armed &= !event.is_read_closed();
-        registered.error_armed &= !event.is_error();
+        // kqueue says of an error that something is ready.
+        registered.error_armed &= !(event.is_error() || KQUEUE);
         registered.urgent_armed &= !event.is_priority();
         registered.trigger != Trigger::Level
     }

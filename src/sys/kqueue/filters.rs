@@ -21,13 +21,16 @@ pub(super) const EV_DISPATCH: u16 = 0x80;
 pub(super) const EV_ERROR: u16 = 0x4000;
 pub(super) const EV_EOF: u16 = 0x8000;
 
+/// What `EVFILT_EXCEPT` is asked for: urgent data.
+pub(super) const NOTE_OOB: u32 = if cfg!(target_os = "openbsd") { 0x4 } else { 0x2 };
+
 /// The filters of a registration.
 const FILTERS: [Filter; 3] = [Filter::Read, Filter::Write, Filter::Except];
 
 /// One of each for the [`FILTERS`], in this order; `None` where that filter is left alone.
 pub(super) type PerFilter<T> = [Option<T>; 3];
 
-/// The flags that make the filters of a registration fire as its trigger says.
+/// The flags that make the filters of a registration fire as its trigger says, but for `EVFILT_EXCEPT`.
 ///
 /// `EV_DISPATCH` rather than `EV_ONESHOT`: the filter is disabled when it has fired, not deleted, so that ending the
 /// registration still finds it.
@@ -40,10 +43,25 @@ pub(super) fn mode(trigger: Trigger) -> u16 {
 }
 
 /// The flags for each filter that `watch` asks for. Those of a registration that exists are re-armed.
+///
+/// `EVFILT_EXCEPT` is edge-triggered always, and [`Notes`] make the other triggers of that: Apple's fires for whatever
+/// `EVFILT_READ` fires for, too, and would do so without end, or be used up by what is not urgent.
 pub(super) fn additions(watch: &Watch) -> PerFilter<u16> {
-    let flags = EV_ADD | EV_ENABLE | mode(watch.trigger);
-    let interest = watch.interest;
-    [interest.is_readable(), interest.is_writable(), interest.is_priority()].map(|asked| asked.then_some(flags))
+    let flags = |mode| EV_ADD | EV_ENABLE | mode;
+    let (interest, mode) = (watch.interest, mode(watch.trigger));
+    [
+        interest.is_readable().then_some(flags(mode)),
+        interest.is_writable().then_some(flags(mode)),
+        interest.is_priority().then_some(flags(EV_CLEAR)),
+    ]
+}
+
+/// What registers a pipe without a reader as `watch` says: `EVFILT_READ` for `EVFILT_WRITE`.
+///
+/// To the kernels that refuse the one ([`reader_is_gone`]) a pipe goes both ways, and the other says at once that it has
+/// ended: as often as the trigger asks for, and no longer than the descriptor is open.
+pub(super) fn stand_in(watch: &Watch) -> PerFilter<u16> {
+    [Some(EV_ADD | EV_ENABLE | mode(watch.trigger)), Some(EV_DELETE), None]
 }
 
 /// As [`additions`]; those of the `present` filters that `watch` does not ask for are deleted.
@@ -100,36 +118,45 @@ pub(super) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerF
 
 /// The first error among the receipts of `changes` that is one: `errno`.
 pub(super) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
-    changes.into_iter().zip(receipts).find_map(|(flags, errno)| {
-        let (flags, errno) = (flags?, errno?);
-        is_failure(flags, errno, cfg!(target_vendor = "apple")).then_some(errno)
+    changes.into_iter().zip(receipts).find_map(|(flags, errno)| match (flags?, errno?) {
+        // The filter was never added, or is gone with an earlier descriptor of the same number: as it is wanted.
+        (EV_DELETE, libc::ENOENT) => None,
+        (_, errno) => (errno != 0).then_some(errno),
     })
 }
 
-fn is_failure(flags: u16, errno: i32, apple: bool) -> bool {
-    match errno {
-        0 => false,
-        // The filter was never added, or went with an earlier descriptor of the same number: as it is wanted.
-        libc::ENOENT => flags != EV_DELETE,
-        // OS X 10.10 and 10.11 say so of a pipe whose other end is closed, and watch it all the same. FreeBSD says so
-        // and does not: there it is an error.
-        libc::EPIPE => !apple,
-        _ => true,
+/// The error of ending a registration with [`deletions`]: there was none if no filter was found.
+///
+/// Unless the kernel has deleted them by itself, as FreeBSD does when the reader of a pipe goes, and XNU and OpenBSD when a
+/// terminal is revoked: the descriptor `has_ended` then.
+pub(super) fn deletion_failure(
+    changes: PerFilter<u16>,
+    receipts: PerFilter<i32>,
+    has_ended: impl FnOnce() -> bool,
+) -> Option<i32> {
+    let none_was_found = receipts.iter().flatten().all(|&receipt| receipt == libc::ENOENT);
+    failure(changes, receipts).or_else(|| (none_was_found && !has_ended()).then_some(libc::ENOENT))
+}
+
+/// Whether `EVFILT_WRITE` was refused because it is a pipe whose reader is gone.
+///
+/// `EPIPE` is what FreeBSD, DragonFly BSD and older versions of OpenBSD say, and OS X 10.10 and 10.11, which watch it all
+/// the same. NetBSD's word is `EBADF`, which it says of what is no descriptor, too: `is_open` tells them apart.
+pub(super) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() -> bool) -> bool {
+    match receipts[1] {
+        Some(libc::EPIPE) => true,
+        Some(libc::EBADF) => is_open(),
+        _ => false,
     }
 }
 
-/// The error of ending a registration with [`deletions`]: there was none if no filter was found.
-pub(super) fn deletion_failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
-    let none_was_found = || receipts.iter().flatten().all(|&receipt| receipt == libc::ENOENT);
-    failure(changes, receipts).or_else(|| none_was_found().then_some(libc::ENOENT))
-}
-
-/// The registrations that are not edge-triggered for reading and writing, by descriptor.
+/// The registrations that are not edge-triggered for reading and writing, and those of pipes without a reader, by
+/// descriptor.
 ///
-/// Those need no memory. Of others it is needed for three reasons. Adding a filter anew changes neither `EV_CLEAR` nor
+/// Others need no memory. Of these it is needed for four reasons. Adding a filter anew changes neither `EV_CLEAR` nor
 /// `EV_DISPATCH`, so a change of trigger has to delete first; a one-shot of two directions is two filters in the kernel,
-/// of which each fires once; and `EVFILT_EXCEPT` is left alone where nobody has asked for it, since older kernels do not
-/// know it.
+/// of which each fires once; `EVFILT_EXCEPT` is left alone where nobody has asked for it, since older kernels do not
+/// know it; and a filter may stand for another.
 ///
 /// A descriptor that is closed without being deregistered stays noted until its number is registered again; until then
 /// nothing asks for it.
@@ -142,6 +169,8 @@ struct Note {
     /// The token of a one-shot that has not fired.
     armed: Option<Token>,
     filters: PerFilter<()>,
+    /// `EVFILT_READ` tells the end of writing.
+    no_reader: bool,
 }
 
 impl Notes {
@@ -155,15 +184,16 @@ impl Notes {
         [Some(()), Some(()), self.0.get(fd).and_then(|note| note.filters[2])]
     }
 
-    /// `fd` is registered as `watch` says from now on.
-    pub(super) fn set(&mut self, fd: RawFd, watch: &Watch) {
+    /// `fd` is registered as `watch` says from now on, with the [`stand_in`] if there is `no_reader`.
+    pub(super) fn set(&mut self, fd: RawFd, watch: &Watch, no_reader: bool) {
         let one_shot = watch.trigger == Trigger::OneShot;
         let note = Note {
             mode: mode(watch.trigger),
             armed: one_shot.then_some(watch.token),
             filters: additions(watch).map(|flags| flags.map(drop)),
+            no_reader,
         };
-        if note.mode == EV_CLEAR && note.filters[2].is_none() {
+        if note.mode == EV_CLEAR && note.filters[2].is_none() && !no_reader {
             self.forget(fd);
         } else {
             self.0.insert(fd, note);
@@ -174,15 +204,55 @@ impl Notes {
         self.0.remove(fd);
     }
 
-    /// A one-shot filter of `fd`, or several, fired with `token`. Returns the changes that keep it from firing again.
+    /// Filters of `fd` fired with `token`, in their order. Returns what is to be told, and the changes to be made.
     ///
-    /// Or nothing, if the registration was replaced, was ended, or has fired already: between the kernel's giving the
+    /// Nothing is told of a one-shot that was replaced, was ended, or has fired already: between the kernel's giving the
     /// event and this call, another thread may have registered the descriptor anew, and that is still due its event.
-    pub(super) fn fire(&mut self, fd: RawFd, token: Token) -> Option<PerFilter<u16>> {
-        let note = self.0.get_mut(fd).filter(|note| note.armed == Some(token))?;
-        note.armed = None;
-        let several = note.filters.iter().flatten().count() > 1;
-        Some(note.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE)))
+    pub(super) fn fire(
+        &mut self,
+        fd: RawFd,
+        token: Token,
+        fired: impl Iterator<Item = KqueueFlags>,
+    ) -> (Option<KqueueFlags>, PerFilter<u16>) {
+        let Some(flags) = fired.filter(|flags| flags.is_meant()).reduce(KqueueFlags::and) else {
+            return (None, [None; 3]);
+        };
+        let Some(note) = self.0.get_mut(fd) else {
+            return ((flags.flags & EV_DISPATCH == 0).then_some(flags), [None; 3]);
+        };
+        let changes = match note.mode {
+            EV_DISPATCH if note.armed.take_if(|armed| *armed == token).is_some() => note.after_the_shot(),
+            0 if flags.flags & EV_DISPATCH == 0 => note.next_level(flags),
+            EV_CLEAR if flags.flags & EV_DISPATCH == 0 => [None; 3],
+            _ => return (None, [None; 3]),
+        };
+        (Some(note.meaning(flags)), changes)
+    }
+}
+
+impl Note {
+    /// What keeps the filters from firing again; the kernel has disabled the one of `EV_DISPATCH` that fired.
+    fn after_the_shot(&self) -> PerFilter<u16> {
+        let several = self.filters.iter().flatten().count() > 1 || self.filters[2].is_some();
+        self.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE))
+    }
+
+    /// What makes level-triggered filters fire again that would not by themselves: `EVFILT_EXCEPT`, and an `EVFILT_WRITE`
+    /// that the kernel has deleted.
+    fn next_level(&mut self, flags: KqueueFlags) -> PerFilter<u16> {
+        let deleted = flags.filter == Filter::Write && flags.flags & EV_ONESHOT != 0;
+        self.no_reader |= deleted;
+        let add = EV_ADD | EV_ENABLE;
+        [deleted.then_some(add), None, flags.has(Filter::Except).then_some(add | EV_CLEAR)]
+    }
+
+    /// What `flags` mean if one filter stands for another.
+    fn meaning(&self, flags: KqueueFlags) -> KqueueFlags {
+        if !self.no_reader || flags.filter != Filter::Read {
+            return flags;
+        }
+        let write = KqueueFlags { filter: Filter::Write, ..flags };
+        if self.filters[0].is_some() { flags.and(write) } else { write }
     }
 }
 
@@ -220,46 +290,77 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// What one `kevent` says; or several, of a one-shot whose filters fired together.
+/// What one `kevent` says; or several, of a registration whose filters fired together.
 #[derive(Copy, Clone)]
 pub(crate) struct KqueueFlags {
-    filter: Filter,
-    flags: u16,
     fflags: u32,
-    /// The flags of `EVFILT_WRITE`, if the event stands for it as well.
-    write: Option<u16>,
-    /// Those of `EVFILT_EXCEPT`.
-    except: Option<u16>,
+    flags: u16,
+    filter: Filter,
+    /// What other filters say, for which the event stands as well.
+    also: u8,
 }
+
+const ALSO_WRITE: u8 = 0x1;
+const ALSO_WRITE_EOF: u8 = 0x2;
+const ALSO_WRITE_ERROR: u8 = 0x4;
+const ALSO_EXCEPT: u8 = 0x8;
 
 impl KqueueFlags {
     pub(crate) fn new(filter: Filter, flags: u16, fflags: u32) -> KqueueFlags {
-        KqueueFlags { filter, flags, fflags, write: None, except: None }
+        KqueueFlags { fflags, flags, filter, also: 0 }
     }
 
-    /// Whether the event is of a one-shot.
-    pub(super) fn is_one_shot(self) -> bool {
-        self.flags & EV_DISPATCH != 0 && FILTERS.contains(&self.filter)
+    /// Whether the [`Notes`] have a say: of one-shots, of ends (which one filter may tell for another, and which may be the
+    /// last that a filter tells), and of `EVFILT_EXCEPT`.
+    pub(super) fn needs_notes(self) -> bool {
+        match self.filter {
+            Filter::Read | Filter::Write => self.flags & (EV_DISPATCH | EV_EOF) != 0,
+            filter => filter == Filter::Except,
+        }
+    }
+
+    /// Whether it tells of what was asked for: Apple's `EVFILT_EXCEPT` does of data and of the end, too. With the end, any
+    /// bit of `fflags` may be one of an error's number.
+    fn is_meant(&self) -> bool {
+        self.filter != Filter::Except || self.fflags == NOTE_OOB
     }
 
     /// One event of each of several [`FILTERS`], in their order, as one.
     pub(crate) fn and(self, next: KqueueFlags) -> KqueueFlags {
         if next.filter == Filter::Except {
-            return KqueueFlags { except: Some(next.flags), ..self };
+            return KqueueFlags { also: self.also | ALSO_EXCEPT, ..self };
         }
+        let bit = |flag, bit| if next.flags & flag != 0 { bit } else { 0 };
+        let also = ALSO_WRITE | bit(EV_EOF, ALSO_WRITE_EOF) | bit(EV_ERROR, ALSO_WRITE_ERROR);
         let fflags = if self.fflags == 0 { next.fflags } else { self.fflags };
-        KqueueFlags { write: Some(next.flags), fflags, ..self }
+        KqueueFlags { also: self.also | also, fflags, ..self }
+    }
+
+    /// Whether this filter is among those that fired.
+    fn has(self, filter: Filter) -> bool {
+        self.filter == filter || self.also(filter).is_some()
+    }
+
+    /// The flags of another filter that fired as well.
+    fn also(self, filter: Filter) -> Option<u16> {
+        let flag = |bit, flag| if self.also & bit != 0 { flag } else { 0 };
+        match filter {
+            Filter::Write if self.also & ALSO_WRITE != 0 => {
+                Some(flag(ALSO_WRITE_EOF, EV_EOF) | flag(ALSO_WRITE_ERROR, EV_ERROR))
+            }
+            Filter::Except if self.also & ALSO_EXCEPT != 0 => Some(0),
+            _ => None,
+        }
     }
 }
 
 impl Flags for KqueueFlags {
-    const WOKEN: KqueueFlags =
-        KqueueFlags { filter: Filter::User, flags: EV_CLEAR, fflags: 0, write: None, except: None };
+    const WOKEN: KqueueFlags = KqueueFlags { fflags: 0, flags: EV_CLEAR, filter: Filter::User, also: 0 };
 
     #[inline]
     fn readiness(self) -> Readiness {
-        let all = [(self.filter, Some(self.flags)), (Filter::Write, self.write), (Filter::Except, self.except)];
-        all.into_iter().fold(Readiness::EMPTY, |all, (filter, flags)| match flags {
+        let own = readiness(self.filter, self.flags, self.fflags);
+        [Filter::Write, Filter::Except].into_iter().fold(own, |all, filter| match self.also(filter) {
             Some(flags) => all.with(readiness(filter, flags, self.fflags), true),
             None => all,
         })
@@ -279,7 +380,7 @@ fn readiness(filter: Filter, flags: u16, fflags: u32) -> Readiness {
     // Of a process, `EV_EOF` and `fflags` tell that it has ended.
     let end = flags & EV_EOF != 0 && (read || write);
     Readiness::EMPTY
-        .with(Readiness::READABLE, read || filter == Filter::User)
+        .with(Readiness::READABLE, read || matches!(filter, Filter::Except | Filter::User))
         .with(Readiness::WRITABLE, write)
         .with(Readiness::PRIORITY, filter == Filter::Except)
         .with(Readiness::ERROR, flags & EV_ERROR != 0 || end && fflags != 0)
@@ -293,11 +394,10 @@ impl fmt::Debug for KqueueFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("kevent");
         debug.field("filter", &self.filter).field("flags", &FlagNames(self.flags)).field("fflags", &self.fflags);
-        if let Some(write) = self.write {
-            debug.field("and", &Filter::Write).field("write_flags", &FlagNames(write));
-        }
-        if let Some(except) = self.except {
-            debug.field("and", &Filter::Except).field("except_flags", &FlagNames(except));
+        for filter in [Filter::Write, Filter::Except] {
+            if let Some(flags) = self.also(filter) {
+                debug.field("and", &filter).field("its_flags", &FlagNames(flags));
+            }
         }
         debug.finish()
     }
@@ -347,10 +447,31 @@ mod tests {
     }
 
     #[test]
-    fn a_level_trigger_is_the_absence_of_ev_clear_and_a_one_shot_is_ev_dispatch() {
-        let all = BOTH | PRIORITY;
-        assert_eq!(additions(&watch(all, Trigger::Level)), [Some(EV_ADD | EV_ENABLE); 3]);
-        assert_eq!(additions(&watch(all, Trigger::OneShot)), [Some(EV_ADD | EV_ENABLE | EV_DISPATCH); 3]);
+    fn a_level_trigger_is_the_absence_of_ev_clear_and_a_one_shot_is_ev_dispatch_but_for_evfilt_except() {
+        let (add, all) = (EV_ADD | EV_ENABLE, BOTH | PRIORITY);
+        let except = Some(add | EV_CLEAR);
+        assert_eq!(additions(&watch(all, Trigger::Level)), [Some(add), Some(add), except]);
+        let one_shot = Some(add | EV_DISPATCH);
+        assert_eq!(additions(&watch(all, Trigger::OneShot)), [one_shot, one_shot, except]);
+    }
+
+    #[test]
+    fn the_stand_in_of_a_pipe_without_a_reader_has_the_trigger_of_what_it_stands_for() {
+        for (trigger, mode) in [(Trigger::Edge, EV_CLEAR), (Trigger::Level, 0), (Trigger::OneShot, EV_DISPATCH)] {
+            let read = Some(EV_ADD | EV_ENABLE | mode);
+            assert_eq!(stand_in(&watch(Interest::WRITABLE, trigger)), [read, Some(EV_DELETE), None]);
+            assert_eq!(stand_in(&watch(BOTH, trigger)), [read, Some(EV_DELETE), None]);
+        }
+    }
+
+    #[test]
+    fn a_missing_reader_is_told_from_a_missing_descriptor() {
+        let of = |receipts, is_open| reader_is_gone(receipts, || is_open);
+        assert!(of([None, Some(libc::EPIPE), None], true));
+        assert!(of([Some(0), Some(libc::EBADF), None], true));
+        assert!(!of([Some(libc::EBADF), Some(libc::EBADF), None], false));
+        assert!(!of([Some(0), Some(0), None], true));
+        assert!(!of([Some(libc::EBADF), None, None], true));
     }
 
     #[test]
@@ -367,15 +488,15 @@ mod tests {
     fn evfilt_except_is_left_alone_where_nobody_asked_for_it() {
         let mut notes = Notes::default();
         assert_eq!(notes.present(3), READ_AND_WRITE);
-        notes.set(3, &watch(BOTH, Trigger::Level));
+        notes.set(3, &watch(BOTH, Trigger::Level), false);
         assert_eq!(notes.present(3), READ_AND_WRITE);
         let priority = watch(Interest::READABLE | PRIORITY, Trigger::Edge);
         assert!(!notes.mode_changes(4, &priority));
-        notes.set(4, &priority);
+        notes.set(4, &priority, false);
         assert!(!notes.mode_changes(4, &priority));
         assert_eq!(notes.present(4), [Some(()); 3]);
         assert_eq!(deletions(notes.present(4)), [Some(EV_DELETE); 3]);
-        notes.set(4, &watch(BOTH, Trigger::Edge));
+        notes.set(4, &watch(BOTH, Trigger::Edge), false);
         assert_eq!(notes.present(4), READ_AND_WRITE);
     }
 
@@ -455,22 +576,18 @@ mod tests {
     }
 
     #[test]
-    fn a_half_dead_pipe_is_watched_by_apple_only() {
-        assert!(!is_failure(EV_ADD | EV_CLEAR, libc::EPIPE, true));
-        assert!(is_failure(EV_ADD | EV_CLEAR, libc::EPIPE, false));
-        assert!(is_failure(EV_ADD | EV_CLEAR, libc::EBADF, true));
-    }
-
-    #[test]
-    fn ending_a_registration_needs_one_filter() {
-        let failure = |receipts| deletion_failure(deletions(READ_AND_WRITE), receipts);
-        assert_eq!(failure([Some(0), Some(0), None]), None);
-        assert_eq!(failure([Some(0), Some(libc::ENOENT), None]), None);
-        assert_eq!(failure([Some(libc::ENOENT), Some(0), None]), None);
-        assert_eq!(failure([Some(libc::ENOENT), Some(libc::ENOENT), None]), Some(libc::ENOENT));
-        assert_eq!(failure([Some(libc::ENOENT), Some(libc::EBADF), None]), Some(libc::EBADF));
+    fn ending_a_registration_needs_one_filter_or_a_descriptor_that_has_ended() {
+        let failure = |receipts, ended| deletion_failure(deletions(READ_AND_WRITE), receipts, || ended);
+        for ended in [false, true] {
+            assert_eq!(failure([Some(0), Some(0), None], ended), None);
+            assert_eq!(failure([Some(0), Some(libc::ENOENT), None], ended), None);
+            assert_eq!(failure([Some(libc::ENOENT), Some(0), None], ended), None);
+            assert_eq!(failure([Some(libc::ENOENT), Some(libc::EBADF), None], ended), Some(libc::EBADF));
+        }
+        assert_eq!(failure([Some(libc::ENOENT), Some(libc::ENOENT), None], false), Some(libc::ENOENT));
+        assert_eq!(failure([Some(libc::ENOENT), Some(libc::ENOENT), None], true), None);
         let all = deletions([Some(()); 3]);
-        assert_eq!(deletion_failure(all, [Some(libc::ENOENT), Some(libc::ENOENT), Some(0)]), None);
+        assert_eq!(deletion_failure(all, [Some(libc::ENOENT), Some(libc::ENOENT), Some(0)], || false), None);
     }
 
     #[test]
@@ -478,56 +595,120 @@ mod tests {
         let mut notes = Notes::default();
         let edge = watch(BOTH, Trigger::Edge);
         assert!(!notes.mode_changes(3, &edge));
-        notes.set(3, &edge);
+        notes.set(3, &edge, false);
         assert!(!notes.mode_changes(3, &watch(Interest::READABLE, Trigger::Edge)));
         for trigger in [Trigger::Level, Trigger::OneShot] {
             let other = watch(BOTH, trigger);
             assert!(notes.mode_changes(3, &other), "{trigger:?}");
-            notes.set(3, &other);
+            notes.set(3, &other, false);
             assert!(!notes.mode_changes(3, &other), "{trigger:?}");
         }
         assert!(notes.mode_changes(3, &edge));
-        notes.set(3, &edge);
+        notes.set(3, &edge, false);
         assert!(!notes.mode_changes(3, &edge));
         assert!(notes.0.get(3).is_none(), "edge-triggered registrations need no memory");
     }
+
+    /// What is told of one filter that fired, and the changes that follow.
+    fn fire(notes: &mut Notes, token: Token, flags: KqueueFlags) -> (Option<Readiness>, PerFilter<u16>) {
+        let (flags, changes) = notes.fire(3, token, [flags].into_iter());
+        (flags.map(KqueueFlags::readiness), changes)
+    }
+
+    const SHOT: KqueueFlags = KqueueFlags { fflags: 0, flags: EV_DISPATCH, filter: Filter::Write, also: 0 };
+    const URGENT: KqueueFlags = KqueueFlags { fflags: NOTE_OOB, flags: EV_CLEAR, filter: Filter::Except, also: 0 };
 
     #[test]
     fn a_one_shot_of_two_directions_fires_once_until_it_is_replaced() {
         let mut notes = Notes::default();
         let one_shot = watch(BOTH, Trigger::OneShot);
-        notes.set(3, &one_shot);
-        assert_eq!(
-            notes.fire(3, one_shot.token),
-            Some([Some(EV_DISABLE), Some(EV_DISABLE), None]),
-            "the other filter is disabled"
-        );
-        assert_eq!(notes.fire(3, one_shot.token), None, "its event was on its way");
-        notes.set(3, &one_shot);
-        assert!(notes.fire(3, one_shot.token).is_some());
+        notes.set(3, &one_shot, false);
+        let others = [Some(EV_DISABLE), Some(EV_DISABLE), None];
+        assert_eq!(fire(&mut notes, one_shot.token, SHOT), (Some(SHOT.readiness()), others));
+        assert_eq!(fire(&mut notes, one_shot.token, SHOT), (None, [None; 3]), "its event was on its way");
+        notes.set(3, &one_shot, false);
+        assert!(fire(&mut notes, one_shot.token, SHOT).0.is_some());
     }
 
     #[test]
     fn a_one_shot_of_one_direction_needs_no_system_call_when_it_fires() {
         let mut notes = Notes::default();
         let one_shot = watch(Interest::WRITABLE, Trigger::OneShot);
-        notes.set(3, &one_shot);
-        assert_eq!(notes.fire(3, one_shot.token), Some([None; 3]));
-        assert_eq!(notes.fire(3, one_shot.token), None);
+        notes.set(3, &one_shot, false);
+        assert_eq!(fire(&mut notes, one_shot.token, SHOT), (Some(SHOT.readiness()), [None; 3]));
+        assert_eq!(fire(&mut notes, one_shot.token, SHOT), (None, [None; 3]));
     }
 
     #[test]
     fn an_event_of_an_earlier_registration_does_not_use_up_a_one_shot() {
         let mut notes = Notes::default();
-        notes.set(3, &watch(BOTH, Trigger::OneShot));
+        notes.set(3, &watch(BOTH, Trigger::OneShot), false);
         let next = Watch { token: Token(7), ..watch(BOTH, Trigger::OneShot) };
-        notes.set(3, &next);
-        assert_eq!(notes.fire(3, Token(usize::MAX)), None);
-        assert!(notes.fire(3, Token(7)).is_some());
+        notes.set(3, &next, false);
+        assert_eq!(fire(&mut notes, Token(usize::MAX), SHOT), (None, [None; 3]));
+        assert!(fire(&mut notes, Token(7), SHOT).0.is_some());
 
-        notes.set(3, &next);
+        notes.set(3, &next, false);
         notes.forget(3);
-        assert_eq!(notes.fire(3, Token(7)), None, "it was deregistered");
+        assert_eq!(fire(&mut notes, Token(7), SHOT), (None, [None; 3]), "it was deregistered");
+        notes.set(3, &watch(BOTH, Trigger::Level), false);
+        assert_eq!(fire(&mut notes, Token(7), SHOT), (None, [None; 3]), "it is level-triggered now");
+    }
+
+    #[test]
+    fn what_is_not_urgent_is_told_to_nobody_and_uses_up_nothing() {
+        let data = KqueueFlags { fflags: 0, ..URGENT };
+        let end = KqueueFlags { flags: EV_CLEAR | EV_EOF, ..data };
+        let reset = KqueueFlags { fflags: 54, ..end }; // of which one bit is that of `NOTE_OOB`
+        for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+            let (mut notes, priority) = (Notes::default(), watch(PRIORITY, trigger));
+            notes.set(3, &priority, false);
+            for flags in [data, end, reset] {
+                assert_eq!(fire(&mut notes, priority.token, flags), (None, [None; 3]), "{trigger:?}");
+            }
+            assert!(fire(&mut notes, priority.token, URGENT).0.is_some(), "{trigger:?}");
+        }
+    }
+
+    #[test]
+    fn urgent_data_is_told_as_often_as_the_trigger_asks_for() {
+        let told_twice = |trigger| {
+            let (mut notes, priority) = (Notes::default(), watch(PRIORITY, trigger));
+            notes.set(3, &priority, false);
+            [(); 2]
+                .map(|()| fire(&mut notes, priority.token, URGENT))
+                .map(|(told, changes)| (told.is_some(), changes[2]))
+        };
+        assert_eq!(told_twice(Trigger::Edge), [(true, None); 2]);
+        assert_eq!(told_twice(Trigger::Level), [(true, Some(EV_ADD | EV_ENABLE | EV_CLEAR)); 2]);
+        assert_eq!(told_twice(Trigger::OneShot), [(true, Some(EV_DISABLE)), (false, None)]);
+    }
+
+    #[test]
+    fn the_end_that_a_stand_in_tells_is_that_of_writing() {
+        let end = KqueueFlags::new(Filter::Read, EV_CLEAR | EV_EOF, 0);
+        let written = Readiness::EMPTY.with(Readiness::WRITABLE, true).with(Readiness::WRITE_CLOSED, true);
+        for (interest, expected) in
+            [(Interest::WRITABLE, written), (BOTH, end.readiness().with(written, true)), (Interest::READABLE, written)]
+        {
+            let mut notes = Notes::default();
+            let watch = watch(interest, Trigger::Edge);
+            notes.set(3, &watch, interest.is_writable());
+            let expected = if interest.is_writable() { expected } else { end.readiness() };
+            assert_eq!(fire(&mut notes, watch.token, end), (Some(expected), [None; 3]), "{interest:?}");
+        }
+    }
+
+    #[test]
+    fn a_level_triggered_filter_that_the_kernel_deletes_is_stood_in_for() {
+        let last = KqueueFlags::new(Filter::Write, EV_EOF | EV_ONESHOT, 0);
+        let add = |trigger| {
+            let (mut notes, writer) = (Notes::default(), watch(Interest::WRITABLE, trigger));
+            notes.set(3, &writer, false);
+            fire(&mut notes, writer.token, last).1
+        };
+        assert_eq!(add(Trigger::Level), [Some(EV_ADD | EV_ENABLE), None, None]);
+        assert_eq!(add(Trigger::Edge), [None; 3]);
     }
 
     #[test]
@@ -556,8 +737,8 @@ mod tests {
             ),
             ("a failed filter", Filter::Write, EV_ERROR, 0, writable.with(Readiness::ERROR, true)),
             ("a low-water mark is no error", Filter::Read, EV_CLEAR, 1, readable),
-            ("an urgent byte", Filter::Except, EV_CLEAR, 2, nothing.with(Readiness::PRIORITY, true)),
-            ("an urgent byte, then the end", Filter::Except, EV_EOF, 2, nothing.with(Readiness::PRIORITY, true)),
+            ("an urgent byte", Filter::Except, EV_CLEAR, 2, readable.with(Readiness::PRIORITY, true)),
+            ("an urgent byte, then the end", Filter::Except, EV_EOF, 2, readable.with(Readiness::PRIORITY, true)),
             ("a wake", Filter::User, EV_CLEAR, 0, readable),
             ("a finished request", Filter::Aio, EV_ONESHOT, 0, nothing.with(Readiness::AIO, true)),
             ("a finished list of requests", Filter::Lio, EV_ONESHOT, 0, nothing.with(Readiness::LIO, true)),
@@ -581,7 +762,7 @@ mod tests {
         assert!(readiness.contains(Readiness::READ_CLOSED));
         assert!(!readiness.contains(Readiness::WRITE_CLOSED), "a half-closed peer is no hang-up");
 
-        let except = KqueueFlags::new(Filter::Except, EV_DISPATCH, 2);
+        let except = KqueueFlags::new(Filter::Except, EV_CLEAR, NOTE_OOB);
         assert!(read.and(except).readiness().contains(Readiness::READ_CLOSED.with(Readiness::PRIORITY, true)));
         assert!(!read.and(write).and(except).readiness().contains(Readiness::ERROR), "the condition is no error");
 
@@ -590,10 +771,12 @@ mod tests {
     }
 
     #[test]
-    fn one_shots_are_told_by_their_flag_and_filter() {
-        assert!(KqueueFlags::new(Filter::Read, EV_DISPATCH, 0).is_one_shot());
-        assert!(!KqueueFlags::new(Filter::Read, EV_CLEAR, 0).is_one_shot());
-        assert!(!KqueueFlags::new(Filter::Timer, EV_DISPATCH, 0).is_one_shot(), "somebody else's");
+    fn the_notes_have_a_say_of_one_shots_ends_and_evfilt_except() {
+        let needs_notes = |filter, flags| KqueueFlags::new(filter, flags, 0).needs_notes();
+        assert!(needs_notes(Filter::Read, EV_DISPATCH) && needs_notes(Filter::Write, EV_CLEAR | EV_EOF));
+        assert!(needs_notes(Filter::Except, EV_CLEAR));
+        assert!(!needs_notes(Filter::Read, EV_CLEAR) && !needs_notes(Filter::Write, 0));
+        assert!(!needs_notes(Filter::Timer, EV_DISPATCH) && !needs_notes(Filter::Proc, EV_EOF), "somebody else's");
     }
 
     #[test]

@@ -5,46 +5,56 @@
 //! stands in `filters`; here are the system calls.
 
 #![allow(unsafe_code)]
+#![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types of the fields differ by system")]
 
+#[cfg(target_os = "linux")]
+mod double;
 mod filters;
+
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-// FreeBSD and NetBSD have neither; of Apple's, older versions of `libc` know nothing.
-#[cfg(any(target_os = "dragonfly", target_os = "openbsd"))]
-use libc::{EVFILT_EXCEPT, NOTE_OOB};
+#[cfg(not(target_os = "linux"))]
+use libc as os;
 
+#[cfg(target_os = "linux")]
+use self::double as os;
 use self::filters::{
-    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, Notes, PerFilter, additions, change_list, deletion_failure,
-    deletions, failure, outcome, replacements, undoing,
+    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
+    deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
 };
+#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
+use self::os::EVFILT_EXCEPT;
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Plain, Watch, not_registered};
+use super::{Backend, Plain, Watch};
 use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
 
-/// Whether the waker is an `EVFILT_USER` event; else it is a pipe. NetBSD has the filter since 10, OpenBSD since 7.8.
-const HAS_USER_EVENTS: bool = !cfg!(any(target_os = "netbsd", target_os = "openbsd", mio_unsupported_force_waker_pipe));
-
+/// `libc` does not know it on Apple's systems.
 #[cfg(target_vendor = "apple")]
 const EVFILT_EXCEPT: i16 = -15;
-#[cfg(target_vendor = "apple")]
-const NOTE_OOB: u32 = 0x2;
+/// There is none, nor any filter of this number, which the kernel says.
+#[cfg(target_os = "freebsd")]
+const EVFILT_EXCEPT: i16 = i16::MIN;
+/// There is none, nor any filter of this number, which the kernel says.
+#[cfg(target_os = "netbsd")]
+const EVFILT_EXCEPT: u32 = u32::MAX;
 
 /// The waker's `EVFILT_USER` event.
-const WAKER: libc::uintptr_t = 0;
+const WAKER: os::uintptr_t = 0;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
     kqueue: OwnedFd,
     /// Locked while a registration changes, so that the kernel's filters and the notes agree for whoever holds the lock.
     notes: Mutex<Notes>,
-    /// The waker's pipe, where there are no user events.
+    /// The waker's pipe, where the waker is no user event.
     notifier: OnceLock<Notifier>,
 }
 
@@ -55,7 +65,7 @@ impl Backend for Selector {
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing.
-        let kqueue = check(unsafe { libc::kqueue() })?;
+        let kqueue = check(unsafe { os::kqueue() })?;
         // SAFETY: the descriptor is new, and nobody else's.
         let kqueue = unsafe { OwnedFd::from_raw_fd(kqueue) };
         // SAFETY: takes no pointer.
@@ -80,16 +90,16 @@ impl Backend for Selector {
         loop {
             self.wait(buffer, left)?;
 
-            let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as libc::uintptr_t);
+            let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as os::uintptr_t);
             let mut notified = false;
-            // What is left in the buffer are the one-shots.
+            // What is left in the buffer are those that the notes decide about.
             buffer.retain(|kevent| {
                 let flags = flags(kevent);
-                if flags.is_one_shot() {
+                if flags.needs_notes() {
                     return true;
                 }
                 let wakes = match filter(kevent) {
-                    Filter::User => HAS_USER_EVENTS && kevent.ident == WAKER,
+                    Filter::User => pipe.is_none() && kevent.ident == WAKER,
                     Filter::Read => pipe == Some(kevent.ident),
                     _ => false,
                 };
@@ -98,7 +108,7 @@ impl Backend for Selector {
                 false
             });
             if !buffer.is_empty() {
-                self.fire_one_shots(buffer, events);
+                self.fire(buffer, events);
             }
             if notified {
                 // An error of this must not cost the caller the events that came along.
@@ -106,7 +116,7 @@ impl Backend for Selector {
             }
 
             left = time.left();
-            // With neither events nor the time up, there were one-shots that are registered no more.
+            // With neither events nor the time up, those that there were are to be given to nobody.
             if !events.is_empty() || left == Some(Duration::ZERO) {
                 return Ok(notified);
             }
@@ -114,25 +124,23 @@ impl Backend for Selector {
     }
 
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        let changes = additions(&watch);
         let mut notes = self.prepare(fd, &watch)?;
-        let receipts = self.change(fd, watch.token, changes)?;
+        let (changes, receipts, no_reader) = self.watch(fd, &watch, additions(&watch))?;
         if let Some(error) = failure(changes, receipts) {
             // Half a registration is none. If taking it back fails as well, the first error is the one to tell.
             let _ = self.change(fd, watch.token, undoing(changes, receipts));
             notes.forget(fd);
             return Err(io::Error::from_raw_os_error(error));
         }
-        notes.set(fd, &watch);
+        notes.set(fd, &watch, no_reader);
         Ok(())
     }
 
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
         let mut notes = self.prepare(fd, &watch)?;
-        let changes = replacements(&watch, notes.present(fd));
-        let receipts = self.change(fd, watch.token, changes)?;
+        let (changes, receipts, no_reader) = self.watch(fd, &watch, replacements(&watch, notes.present(fd)))?;
         // After a failure the other filter stays as it is wanted: what it was before is not known any more.
-        notes.set(fd, &watch);
+        notes.set(fd, &watch, no_reader);
         failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
@@ -141,12 +149,13 @@ impl Backend for Selector {
         let changes = deletions(notes.present(fd));
         let receipts = self.change(fd, Token(0), changes)?;
         notes.forget(fd);
-        deletion_failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
+        let error = deletion_failure(changes, receipts, || has_ended(fd));
+        error.map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
     fn set_waker(&self, token: Token) -> io::Result<()> {
-        if HAS_USER_EVENTS {
-            return self.change_waker(EV_ADD | EV_CLEAR, 0);
+        if self.add_user_event()? {
+            return Ok(());
         }
         let notifier = Notifier::new()?;
         let changes = [Some(EV_ADD | EV_CLEAR), None, None];
@@ -160,14 +169,36 @@ impl Backend for Selector {
     }
 
     fn notify(&self) -> io::Result<()> {
-        if HAS_USER_EVENTS {
-            return self.change_waker(0, libc::NOTE_TRIGGER);
+        match self.notifier.get() {
+            Some(notifier) => notifier.notify(),
+            None => self.change_waker(0, os::NOTE_TRIGGER),
         }
-        self.notifier.get().ok_or_else(not_registered)?.notify()
     }
 }
 
 impl Selector {
+    /// Calls `kevent(2)`. Returns how many receipts or events the kernel has written.
+    #[inline]
+    fn kevent(
+        &self,
+        changes: &[os::kevent],
+        written: &mut [MaybeUninit<os::kevent>],
+        timeout: Option<Duration>,
+    ) -> io::Result<usize> {
+        let kqueue = self.kqueue.as_raw_fd();
+        let room = written.len().min(i32::MAX as usize);
+        let written = written.as_mut_ptr().cast();
+        let timeout = timeout.map(timespec);
+        let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: the kernel reads that many changes and the time, and writes no more events than there is room for.
+        match check(unsafe { os::kevent(kqueue, changes.as_ptr(), changes.len() as _, written, room as _, timeout) }) {
+            Ok(count) => Ok(count as usize),
+            // What Apple's kernel says of some time-outs: https://github.com/golang/go/issues/59679.
+            Err(error) if error.raw_os_error() == Some(libc::ETIMEDOUT) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
     fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, Notes>> {
         if additions(watch) == [None; 3] {
@@ -183,16 +214,35 @@ impl Selector {
         Ok(notes)
     }
 
+    /// Makes `changes`, which register `fd` as `watch` says. Returns those that were made in the end, what became of them,
+    /// and whether it is a pipe without a reader, of which `EVFILT_READ` tells then.
+    fn watch(
+        &self,
+        fd: RawFd,
+        watch: &Watch,
+        mut changes: PerFilter<u16>,
+    ) -> io::Result<(PerFilter<u16>, PerFilter<i32>, bool)> {
+        let mut receipts = self.change(fd, watch.token, changes)?;
+        // SAFETY: takes no pointer.
+        let is_open = || unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1;
+        let no_reader = reader_is_gone(receipts, is_open);
+        if no_reader {
+            let instead = stand_in(watch);
+            let [read, write, _] = self.change(fd, watch.token, instead)?;
+            (changes, receipts) = ([instead[0], instead[1], changes[2]], [read, write, receipts[2]]);
+        }
+        Ok((changes, receipts, no_reader))
+    }
+
     /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
     fn change(&self, fd: RawFd, token: Token, changes: PerFilter<u16>) -> io::Result<PerFilter<i32>> {
-        let mut list = [libc::kevent { ident: fd as libc::uintptr_t, udata: udata(token), ..no_event() }; 3];
+        let mut list = [os::kevent { ident: fd as os::uintptr_t, udata: udata(token), ..no_event() }; 3];
         let mut count = 0;
         for Change { filter, flags } in change_list(changes) {
             (list[count].filter, list[count].fflags) = match filter {
-                Filter::Read => (libc::EVFILT_READ, 0),
-                #[cfg(any(target_os = "dragonfly", target_os = "openbsd", target_vendor = "apple"))]
+                Filter::Read => (os::EVFILT_READ, 0),
                 Filter::Except => (EVFILT_EXCEPT, NOTE_OOB),
-                _ => (libc::EVFILT_WRITE, 0),
+                _ => (os::EVFILT_WRITE, 0),
             };
             list[count].flags = flags.into();
             count += 1;
@@ -201,59 +251,60 @@ impl Selector {
             return Ok([None; 3]);
         }
         // There is room for the receipts only. With a time-out of zero it does not wait, whatever it makes of them.
-        let kqueue = self.kqueue.as_raw_fd();
-        let receipts = list.as_mut_ptr();
-        // SAFETY: `list` has that many changes, and room for as many receipts; the manual allows it to be both.
-        let written = check(unsafe {
-            libc::kevent(kqueue, receipts, count as _, receipts, count as _, &timespec(Duration::ZERO))
-        });
-        let receipts = match written {
-            Ok(written) => &list[..written as usize],
+        let mut receipts = [MaybeUninit::uninit(); 3];
+        let written = match self.kevent(&list[..count], &mut receipts[..count], Some(Duration::ZERO)) {
+            Ok(written) => written,
             // Interrupted after all changes were made.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => &[],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(error) => return Err(error),
         };
-        let receipts = receipts.iter().map(|receipt| (filter(receipt), receipt.flags as u16, receipt.data as i32));
+        // SAFETY: the kernel has written that many.
+        let receipts = receipts[..written].iter().map(|receipt| unsafe { receipt.assume_init_ref() });
+        let receipts = receipts.map(|receipt| (filter(receipt), receipt.flags as u16, receipt.data as i32));
         Ok(outcome(changes, receipts))
+    }
+
+    /// Adds the waker's user event. Returns false where the waker has to be a pipe: if that is asked for, or the kernel does
+    /// not know `EVFILT_USER` (NetBSD does since 10, OpenBSD since 7.8; the others do for longer).
+    fn add_user_event(&self) -> io::Result<bool> {
+        if cfg!(mio_unsupported_force_waker_pipe) {
+            return Ok(false);
+        }
+        match self.change_waker(EV_ADD | EV_CLEAR, 0) {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Changes the waker's user event. Its token is not in the kernel, where a change of another thread's could be read
     /// half-way: the poller knows it.
     fn change_waker(&self, flags: u16, fflags: u32) -> io::Result<()> {
-        let change =
-            libc::kevent { ident: WAKER, filter: libc::EVFILT_USER, flags: flags.into(), fflags, ..no_event() };
-        // SAFETY: one change is read, and nothing written.
-        check(unsafe { libc::kevent(self.kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) }).map(drop)
+        let change = os::kevent { ident: WAKER, filter: os::EVFILT_USER, flags: flags.into(), fflags, ..no_event() };
+        self.kevent(&[change], &mut [], None).map(drop)
     }
 
     /// Waits for events, which replace what is in `buffer`.
-    fn wait(&self, buffer: &mut Vec<libc::kevent>, timeout: Option<Duration>) -> io::Result<()> {
+    fn wait(&self, buffer: &mut Vec<os::kevent>, timeout: Option<Duration>) -> io::Result<()> {
         buffer.clear();
-        let room = buffer.capacity().min(i32::MAX as usize);
-        let timeout = timeout.map(timespec);
-        let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-        let kqueue = self.kqueue.as_raw_fd();
-        // SAFETY: there are no changes, and `buffer` has room for that many events; the time is read.
-        let count = check(unsafe { libc::kevent(kqueue, ptr::null(), 0, buffer.as_mut_ptr(), room as _, timeout) })?;
+        let count = self.kevent(&[], buffer.spare_capacity_mut(), timeout)?;
         // SAFETY: the kernel has filled that many.
-        unsafe { buffer.set_len(count as usize) };
+        unsafe { buffer.set_len(count) };
         Ok(())
     }
 
-    /// Gives one event for each one-shot that has fired, and disables its other filter.
+    /// Gives one event for the filters of a registration that have `fired`, if they are news.
     #[cold]
-    fn fire_one_shots(&self, fired: &mut [libc::kevent], events: &mut Vec<Event>) {
+    fn fire(&self, fired: &mut [os::kevent], events: &mut Vec<Event>) {
         // The filters of a registration side by side, in their order.
         fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent)));
         let mut notes = lock(&self.notes);
         for filters in fired.chunk_by(|a, b| (a.ident, token(a)) == (b.ident, token(b))) {
             let (fd, token) = (filters[0].ident as RawFd, token(&filters[0]));
-            if let Some(changes) = notes.fire(fd, token) {
-                // It can fail only if the descriptor was closed meanwhile, and its filters with it.
-                let _ = self.change(fd, token, changes);
-                let flags = filters.iter().map(flags).reduce(KqueueFlags::and);
-                events.extend(flags.map(|flags| Event::new(token, flags)));
-            }
+            let (flags, changes) = notes.fire(fd, token, filters.iter().map(flags));
+            // It can fail only if the descriptor was closed meanwhile, and its filters with it.
+            let _ = self.change(fd, token, changes);
+            events.extend(flags.map(|flags| Event::new(token, flags)));
         }
     }
 }
@@ -265,14 +316,22 @@ impl AsRawFd for Selector {
 }
 
 /// What the kernel writes into.
-pub(crate) struct Buffer(Vec<libc::kevent>);
+pub(crate) struct Buffer(Vec<os::kevent>);
 
 // SAFETY: the pointers in it are tokens, or what else a program put into the queue; nothing here follows them.
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}
 
-fn no_event() -> libc::kevent {
+/// Whether a descriptor says that its other end is gone, or that it is dead itself.
+#[cold]
+fn has_ended(fd: RawFd) -> bool {
+    let mut fd = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: the kernel reads one entry and writes its `revents`.
+    unsafe { libc::poll(&mut fd, 1, 0) == 1 && fd.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 }
+}
+
+fn no_event() -> os::kevent {
     // SAFETY: numbers and a pointer: all zeros is a value.
     unsafe { std::mem::zeroed() }
 }
@@ -282,42 +341,41 @@ fn udata(token: Token) -> *mut libc::c_void {
     ptr::without_provenance_mut(token.0)
 }
 
-fn token(kevent: &libc::kevent) -> Token {
+fn token(kevent: &os::kevent) -> Token {
     Token(kevent.udata.addr())
 }
 
-fn flags(kevent: &libc::kevent) -> KqueueFlags {
+fn flags(kevent: &os::kevent) -> KqueueFlags {
     KqueueFlags::new(filter(kevent), kevent.flags as u16, kevent.fflags)
 }
 
-fn filter(kevent: &libc::kevent) -> Filter {
+fn filter(kevent: &os::kevent) -> Filter {
     match kevent.filter {
-        libc::EVFILT_READ => Filter::Read,
-        libc::EVFILT_WRITE => Filter::Write,
-        #[cfg(any(target_os = "dragonfly", target_os = "openbsd", target_vendor = "apple"))]
+        os::EVFILT_READ => Filter::Read,
+        os::EVFILT_WRITE => Filter::Write,
         EVFILT_EXCEPT => Filter::Except,
-        libc::EVFILT_AIO => Filter::Aio,
+        os::EVFILT_AIO => Filter::Aio,
         #[cfg(target_os = "freebsd")]
-        libc::EVFILT_LIO => Filter::Lio,
-        libc::EVFILT_USER => Filter::User,
-        libc::EVFILT_VNODE => Filter::Vnode,
-        libc::EVFILT_PROC => Filter::Proc,
-        libc::EVFILT_SIGNAL => Filter::Signal,
-        libc::EVFILT_TIMER => Filter::Timer,
+        os::EVFILT_LIO => Filter::Lio,
+        os::EVFILT_USER => Filter::User,
+        os::EVFILT_VNODE => Filter::Vnode,
+        os::EVFILT_PROC => Filter::Proc,
+        os::EVFILT_SIGNAL => Filter::Signal,
+        os::EVFILT_TIMER => Filter::Timer,
         _ => Filter::Other,
     }
 }
 
 // The numbers in `filters` are this system's. (All flags fit into 16 bits, whatever type they have here.)
 const _: () = assert!(
-    filters::EV_ADD as u32 == libc::EV_ADD as u32
-        && filters::EV_DELETE as u32 == libc::EV_DELETE as u32
-        && filters::EV_ENABLE as u32 == libc::EV_ENABLE as u32
-        && filters::EV_DISABLE as u32 == libc::EV_DISABLE as u32
-        && filters::EV_ONESHOT as u32 == libc::EV_ONESHOT as u32
-        && filters::EV_CLEAR as u32 == libc::EV_CLEAR as u32
-        && filters::EV_RECEIPT as u32 == libc::EV_RECEIPT as u32
-        && filters::EV_DISPATCH as u32 == libc::EV_DISPATCH as u32
-        && filters::EV_ERROR as u32 == libc::EV_ERROR as u32
-        && filters::EV_EOF as u32 == libc::EV_EOF as u32
+    filters::EV_ADD as u32 == os::EV_ADD as u32
+        && filters::EV_DELETE as u32 == os::EV_DELETE as u32
+        && filters::EV_ENABLE as u32 == os::EV_ENABLE as u32
+        && filters::EV_DISABLE as u32 == os::EV_DISABLE as u32
+        && filters::EV_ONESHOT as u32 == os::EV_ONESHOT as u32
+        && filters::EV_CLEAR as u32 == os::EV_CLEAR as u32
+        && filters::EV_RECEIPT as u32 == os::EV_RECEIPT as u32
+        && filters::EV_DISPATCH as u32 == os::EV_DISPATCH as u32
+        && filters::EV_ERROR as u32 == os::EV_ERROR as u32
+        && filters::EV_EOF as u32 == os::EV_EOF as u32
 );

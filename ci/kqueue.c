@@ -1,0 +1,562 @@
+// A double of kqueue(2) and kevent(2) on Linux, on which `ci/kqueue` runs the tests of the kqueue backend. It is linked into
+// each test program. What it does is written from the manual pages and from what the kernels are seen to do, as unkind as
+// they are; where they differ, the environment variable KQUEUE_PERSONALITY chooses one of the rows of `personalities`.
+//
+// A kqueue is an epoll of one epoll for each filter, so that the filters of a descriptor fire independently and the kqueue's
+// own descriptor can be polled and nested. Those epolls only tell that something has happened (edge-triggered): the knotes to
+// look at then wait in a queue, and whether a filter is true is found out anew when an event is about to be given.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+// As in src/sys/kqueue/double.rs.
+struct kevent {
+    uintptr_t ident;
+    int16_t filter;
+    uint16_t flags;
+    uint32_t fflags;
+    int64_t data;
+    void *udata;
+};
+
+enum { EVFILT_READ = -1, EVFILT_WRITE = -2, EVFILT_USER = -11, EVFILT_EXCEPT = -15 };
+enum {
+    EV_ADD = 0x1, EV_DELETE = 0x2, EV_ENABLE = 0x4, EV_DISABLE = 0x8, EV_ONESHOT = 0x10, EV_CLEAR = 0x20, EV_RECEIPT = 0x40,
+    EV_DISPATCH = 0x80, EV_NODATA = 0x1000, EV_ERROR = 0x4000, EV_EOF = 0x8000,
+};
+enum { NOTE_LOWAT = 0x1, NOTE_OOB = 0x2, NOTE_TRIGGER = 0x1000000 };
+
+static const struct personality {
+    const char *name;
+    // Attaching EVFILT_WRITE to a pipe whose other end is closed fails with this, if not 0.
+    int no_peer;
+    // It is attached all the same.
+    bool attached_all_the_same;
+    // The end that a pipe's EVFILT_WRITE tells is its last event: FreeBSD's `knlist_clear`.
+    bool last_write;
+    // The end that a terminal tells is its last event: XNU's `revoke`, OpenBSD's `klist_invalidate`.
+    bool last_of_tty;
+    // A pipe goes both ways, or: the filter of the wrong end is silent, for ever or until the pipe ends.
+    enum { BOTH_WAYS, SILENT, SILENT_UNTIL_THE_END } wrong_end;
+    // EVFILT_EXCEPT does not exist, fires for urgent data, or for whatever EVFILT_READ fires for as well.
+    enum { NOTHING, URGENT, ANYTHING } except;
+    bool has_user;
+    // Some time-outs are the error ETIMEDOUT: golang/go#59679.
+    bool etimedout;
+    // EV_NODATA, if an end has nothing before it.
+    bool nodata;
+    // Events keep EV_ADD and the like, and receipts the flags of their change.
+    bool keeps_flags;
+} personalities[] = {
+    {"apple", .wrong_end = SILENT_UNTIL_THE_END, .except = ANYTHING, .has_user = true, .last_of_tty = true, .etimedout = true,
+     .keeps_flags = true},
+    {"apple-10.10", .no_peer = EPIPE, .attached_all_the_same = true, .except = ANYTHING, .has_user = true, .last_of_tty = true,
+     .keeps_flags = true},
+    {"freebsd", .no_peer = EPIPE, .last_write = true, .has_user = true},
+    {"netbsd", .no_peer = EBADF, .has_user = true},
+    {"netbsd-9", .no_peer = EBADF},
+    {"netbsd-current", .wrong_end = SILENT, .has_user = true},
+    {"openbsd", .except = URGENT, .has_user = true, .last_of_tty = true},
+    {"openbsd-6", .no_peer = EPIPE, .except = URGENT, .last_of_tty = true},
+    {"dragonfly", .no_peer = EPIPE, .except = URGENT, .has_user = true, .nodata = true},
+};
+static const struct personality *is;
+
+enum kind { PIPE, SOCKET, TTY, FILE_, OTHER };
+
+struct knote {
+    TAILQ_ENTRY(knote) queue;
+    struct knote *next; // of this descriptor, or of the user events of this kqueue
+    struct kqueue *kq;
+    uintptr_t ident;
+    int16_t filter;
+    uint16_t flags;
+    uint32_t sfflags; // as the program gave them
+    int64_t sdata;
+    void *udata;
+    enum kind kind;
+    bool queued, disabled, triggered;
+};
+
+struct kqueue {
+    struct kqueue *next;
+    int fd;
+    int filters[3]; // the epolls
+    int queued;     // an eventfd, readable while the queue is not empty
+    TAILQ_HEAD(queue, knote) queue;
+    struct knote *users;
+};
+
+// What is known of a descriptor's number. As in the kernels, knotes belong to the number in the process's table: closing it
+// deletes them, though a duplicate is still open.
+struct slot {
+    struct knote *knotes;
+    ino_t ino;
+    int shut; // 1 for reading, 2 for writing
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct kqueue *kqueues;
+static struct slot *slots;
+static int slot_count;
+
+static int real_close(int fd) { return syscall(SYS_close, fd); }
+
+static void lock(void) { pthread_mutex_lock(&mutex); }
+static void unlock(void) { pthread_mutex_unlock(&mutex); }
+
+// A kqueue is not inherited by a child.
+static void forget_all(void) {
+    pthread_mutex_init(&mutex, NULL);
+    for (struct kqueue *kq = kqueues; kq; kq = kq->next) {
+        real_close(kq->fd);
+        real_close(kq->queued);
+        for (int i = 0; i < 3; i++) real_close(kq->filters[i]);
+    }
+    kqueues = NULL;
+    slots = NULL;
+    slot_count = 0;
+}
+
+__attribute__((constructor)) static void start(void) {
+    const char *name = getenv("KQUEUE_PERSONALITY");
+    size_t count = sizeof personalities / sizeof *personalities;
+    for (is = personalities; name && strcmp(is->name, name); is++) {
+        if (is == personalities + count - 1) abort();
+    }
+    pthread_atfork(lock, unlock, forget_all);
+}
+
+static struct slot *slot_of(int fd) {
+    if (fd >= slot_count) {
+        int count = fd + 1 > 2 * slot_count ? fd + 1 : 2 * slot_count;
+        struct slot *more = realloc(slots, count * sizeof *slots);
+        if (!more) return NULL;
+        memset(more + slot_count, 0, (count - slot_count) * sizeof *slots);
+        slots = more;
+        slot_count = count;
+    }
+    return slots + fd;
+}
+
+static int epoll_of(const struct knote *kn) {
+    return kn->kq->filters[kn->filter == EVFILT_READ ? 0 : kn->filter == EVFILT_WRITE ? 1 : 2];
+}
+
+static void enqueue(struct knote *kn) {
+    if (kn->queued || kn->disabled) return;
+    kn->queued = true;
+    TAILQ_INSERT_TAIL(&kn->kq->queue, kn, queue);
+    eventfd_write(kn->kq->queued, 1);
+}
+
+static void dequeue(struct knote *kn) {
+    if (!kn->queued) return;
+    kn->queued = false;
+    TAILQ_REMOVE(&kn->kq->queue, kn, queue);
+}
+
+static void drop(struct knote *kn) {
+    dequeue(kn);
+    if (kn->filter != EVFILT_USER) epoll_ctl(epoll_of(kn), EPOLL_CTL_DEL, kn->ident, NULL);
+    struct knote **link = kn->filter == EVFILT_USER ? &kn->kq->users : &slots[kn->ident].knotes;
+    while (*link != kn) link = &(*link)->next;
+    *link = kn->next;
+    free(kn);
+}
+
+static void free_kqueue(struct kqueue *kq) {
+    while (kq->users) drop(kq->users);
+    for (int fd = 0; fd < slot_count; fd++) {
+        for (struct knote *kn = slots[fd].knotes, *next; kn; kn = next) {
+            next = kn->next;
+            if (kn->kq == kq) drop(kn);
+        }
+    }
+    real_close(kq->queued);
+    for (int i = 0; i < 3; i++) real_close(kq->filters[i]);
+    free(kq);
+}
+
+// The number `fd` is about to be closed.
+static void forget(int fd) {
+    lock();
+    if (fd >= 0 && fd < slot_count) {
+        while (slots[fd].knotes) drop(slots[fd].knotes);
+        slots[fd] = (struct slot){0};
+    }
+    for (struct kqueue **link = &kqueues; *link; link = &(*link)->next) {
+        if ((*link)->fd == fd) {
+            struct kqueue *kq = *link;
+            *link = kq->next;
+            free_kqueue(kq);
+            break;
+        }
+    }
+    unlock();
+}
+
+// What the filter of a pipe says: `mine` is whether it is that of this end's own direction.
+static bool pipe_is_ready(struct knote *kn, int revents, uint16_t *flags) {
+    int mode = fcntl(kn->ident, F_GETFL) & O_ACCMODE;
+    bool mine = mode == O_RDWR || (mode == O_RDONLY) == (kn->filter == EVFILT_READ);
+    *flags &= ~EV_EOF; // a FIFO may be opened anew
+    if (!mine && is->wrong_end == SILENT) return false;
+    if (revents & (POLLHUP | POLLERR)) {
+        *flags |= EV_EOF;
+        if (kn->filter == EVFILT_WRITE && is->last_write) *flags |= EV_ONESHOT;
+        return true;
+    }
+    if (!mine) return kn->filter == EVFILT_WRITE && is->wrong_end == BOTH_WAYS;
+    return revents & (POLLIN | POLLOUT);
+}
+
+static bool socket_is_ready(struct knote *kn, int revents, uint16_t *flags, uint32_t *fflags) {
+    int listens = 0;
+    getsockopt(kn->ident, SOL_SOCKET, SO_ACCEPTCONN, &listens, &(socklen_t){sizeof listens});
+    if (listens) return kn->filter != EVFILT_WRITE && revents & POLLIN;
+    // Never connected, which Linux calls a hang-up.
+    if (revents & POLLHUP && !(revents & POLLRDHUP)) return false;
+    int shut = slots[kn->ident].shut;
+    bool end;
+    if (kn->filter == EVFILT_WRITE) {
+        end = shut & 2 || revents & POLLHUP;
+    } else {
+        end = shut & 1 || revents & POLLRDHUP;
+    }
+    *fflags = 0;
+    if (kn->filter == EVFILT_EXCEPT) {
+        *fflags = revents & POLLPRI ? NOTE_OOB : 0;
+        if (revents & POLLPRI) return true;
+        if (is->except == URGENT) return false;
+    }
+    if (end) {
+        *flags |= EV_EOF;
+        // The error itself cannot be had without taking it.
+        if (revents & POLLERR) *fflags = 54; // ECONNRESET there, in which the bit of NOTE_OOB is set
+        return true;
+    }
+    if (revents & POLLERR) return true; // one of a datagram, which is passing
+    if (kn->filter == EVFILT_READ && kn->sfflags & NOTE_LOWAT) {
+        int count = 0;
+        ioctl(kn->ident, FIONREAD, &count);
+        return count >= kn->sdata;
+    }
+    return revents & (POLLIN | POLLOUT);
+}
+
+// Whether the filter is true now, and what it says.
+static bool is_ready(struct knote *kn, struct kevent *event) {
+    uint32_t fflags = 0;
+    if (kn->filter == EVFILT_USER) {
+        *event = (struct kevent){kn->ident, kn->filter, kn->flags, kn->sfflags & 0xffffff, 0, kn->udata};
+        return kn->triggered;
+    }
+    struct pollfd fd = {kn->ident, kn->filter == EVFILT_WRITE ? POLLOUT | POLLRDHUP : POLLIN | POLLRDHUP, 0};
+    if (kn->filter == EVFILT_EXCEPT) fd.events |= POLLPRI;
+    poll(&fd, 1, 0);
+    bool ready;
+    int data = 0;
+    struct stat file;
+    switch (kn->kind) {
+    case PIPE: ready = pipe_is_ready(kn, fd.revents, &kn->flags); break;
+    case SOCKET: ready = socket_is_ready(kn, fd.revents, &kn->flags, &fflags); break;
+    case FILE_:
+        fstat(kn->ident, &file);
+        ready = kn->filter == EVFILT_WRITE || file.st_size > lseek(kn->ident, 0, SEEK_CUR);
+        break;
+    default:
+        if (fd.revents & (POLLHUP | POLLERR)) kn->flags |= EV_EOF;
+        if (fd.revents & POLLHUP && kn->kind == TTY && is->last_of_tty) kn->flags |= EV_ONESHOT;
+        ready = fd.revents & (POLLIN | POLLOUT | POLLHUP | POLLERR);
+    }
+    if (kn->filter == EVFILT_READ) ioctl(kn->ident, FIONREAD, &data);
+    uint16_t flags = kn->flags;
+    if (flags & EV_EOF && is->nodata && data == 0) flags |= EV_NODATA;
+    *event = (struct kevent){kn->ident, kn->filter, flags, fflags, data, kn->udata};
+    return ready;
+}
+
+static int attach(struct knote *kn) {
+    struct stat stat;
+    if (fstat(kn->ident, &stat)) return errno;
+    kn->kind = S_ISFIFO(stat.st_mode)  ? PIPE
+             : S_ISSOCK(stat.st_mode)  ? SOCKET
+             : S_ISREG(stat.st_mode)   ? FILE_
+             : isatty(kn->ident)       ? TTY
+                                       : OTHER;
+    if (kn->filter == EVFILT_EXCEPT && kn->kind != SOCKET) return EINVAL;
+    int error = 0;
+    if (kn->kind == PIPE && kn->filter == EVFILT_WRITE && is->no_peer) {
+        struct pollfd fd = {kn->ident, 0, 0};
+        poll(&fd, 1, 0);
+        if (fd.revents & (POLLERR | POLLHUP)) error = is->no_peer;
+        if (error && !is->attached_all_the_same) return error;
+    }
+    uint32_t events = kn->filter == EVFILT_WRITE ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
+    if (kn->filter == EVFILT_EXCEPT) events |= EPOLLPRI;
+    struct epoll_event event = {events | EPOLLET, {kn}};
+    if (epoll_ctl(epoll_of(kn), EPOLL_CTL_ADD, kn->ident, &event) && kn->kind != FILE_) return errno;
+    struct slot *slot = slots + kn->ident;
+    kn->next = slot->knotes;
+    slot->knotes = kn;
+    return error;
+}
+
+static struct knote *find(struct kqueue *kq, const struct kevent *change) {
+    struct knote *kn = change->filter == EVFILT_USER ? kq->users : slots[change->ident].knotes;
+    while (kn && (kn->kq != kq || kn->filter != change->filter || kn->ident != change->ident)) kn = kn->next;
+    return kn;
+}
+
+static int apply(struct kqueue *kq, const struct kevent *change) {
+    int error = 0;
+    switch (change->filter) {
+    case EVFILT_EXCEPT:
+        if (is->except == NOTHING) return EINVAL;
+        // fall through
+    case EVFILT_READ:
+    case EVFILT_WRITE: {
+        struct stat stat;
+        if (change->ident > INT_MAX || fstat(change->ident, &stat)) return EBADF;
+        if (change->ident == (uintptr_t)kq->fd) return EINVAL;
+        struct slot *slot = slot_of(change->ident);
+        if (!slot) return ENOMEM;
+        if (slot->ino != stat.st_ino) { // closed by a call that is none of those below
+            while (slot->knotes) drop(slot->knotes);
+            *slot = (struct slot){.ino = stat.st_ino};
+        }
+        break;
+    }
+    case EVFILT_USER:
+        if (is->has_user) break;
+        // fall through
+    default: return EINVAL;
+    }
+
+    struct knote *kn = find(kq, change);
+    if (!kn) {
+        if (!(change->flags & EV_ADD)) return ENOENT;
+        if (!(kn = calloc(1, sizeof *kn))) return ENOMEM;
+        kn->kq = kq;
+        kn->ident = change->ident;
+        kn->filter = change->filter;
+        // These are for life.
+        kn->flags = is->keeps_flags ? change->flags : change->flags & ~(EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE);
+        if (kn->filter == EVFILT_USER) {
+            kn->next = kq->users;
+            kq->users = kn;
+        } else if ((error = attach(kn)) && !is->attached_all_the_same) {
+            free(kn);
+            return error;
+        }
+    } else if (change->flags & EV_DELETE) {
+        drop(kn);
+        return 0;
+    }
+    kn->udata = change->udata;
+    kn->sfflags = change->fflags;
+    kn->sdata = change->data;
+    if (kn->filter == EVFILT_USER && change->fflags & NOTE_TRIGGER) kn->triggered = true;
+    if (change->flags & EV_ENABLE) kn->disabled = false;
+    if (change->flags & EV_DISABLE) {
+        kn->disabled = true;
+        dequeue(kn);
+    }
+    struct kevent event;
+    if (is_ready(kn, &event)) enqueue(kn);
+    return error;
+}
+
+static int scan(struct kqueue *kq, struct kevent *events, int room) {
+    for (int i = 0; i < 3; i++) {
+        struct epoll_event happened[64];
+        int count;
+        do {
+            count = epoll_wait(kq->filters[i], happened, 64, 0);
+            for (int j = 0; j < count; j++) enqueue(happened[j].data.ptr);
+        } while (count == 64);
+    }
+    // Those that stay queued go to the end, and are not looked at twice.
+    int count = 0;
+    struct knote *kn, *last = TAILQ_LAST(&kq->queue, queue);
+    for (bool more = last; more && count < room;) {
+        kn = TAILQ_FIRST(&kq->queue);
+        more = kn != last;
+        dequeue(kn);
+        if (!is_ready(kn, &events[count])) continue;
+        count++;
+        if (kn->flags & EV_ONESHOT) {
+            drop(kn);
+        } else if (kn->flags & (EV_CLEAR | EV_DISPATCH)) {
+            if (kn->flags & EV_CLEAR) kn->triggered = false;
+            if (kn->flags & EV_DISPATCH) kn->disabled = true;
+        } else {
+            kn->queued = true;
+            TAILQ_INSERT_TAIL(&kq->queue, kn, queue);
+        }
+    }
+    eventfd_t none;
+    if (TAILQ_EMPTY(&kq->queue)) eventfd_read(kq->queued, &none);
+    return count;
+}
+
+static struct kqueue *find_kqueue(int fd) {
+    struct kqueue *kq = kqueues;
+    while (kq && kq->fd != fd) kq = kq->next;
+    return kq;
+}
+
+static int fail(int error) {
+    errno = error;
+    return -1;
+}
+
+int kqueue(void) {
+    struct kqueue *kq = calloc(1, sizeof *kq);
+    if (!kq) return fail(ENOMEM);
+    int all[5];
+    for (int i = 0; i < 5; i++) {
+        all[i] = i < 4 ? epoll_create1(EPOLL_CLOEXEC) : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (all[i] == -1) {
+            int error = errno;
+            while (i--) real_close(all[i]);
+            free(kq);
+            return fail(error);
+        }
+    }
+    kq->fd = all[0];
+    memcpy(kq->filters, all + 1, sizeof kq->filters);
+    kq->queued = all[4];
+    for (int i = 1; i < 5; i++) epoll_ctl(kq->fd, EPOLL_CTL_ADD, all[i], &(struct epoll_event){EPOLLIN, {0}});
+    TAILQ_INIT(&kq->queue);
+    lock();
+    kq->next = kqueues;
+    kqueues = kq;
+    unlock();
+    return kq->fd;
+}
+
+static const int64_t SECOND = 1000000000;
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * SECOND + time.tv_nsec;
+}
+
+int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *events, int nevents, const struct timespec *timeout) {
+    if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= SECOND)) return fail(EINVAL);
+    int64_t deadline = timeout ? now() + timeout->tv_sec * SECOND + timeout->tv_nsec : 0;
+    int answers = 0;
+    lock();
+    struct kqueue *kq = find_kqueue(fd);
+    for (int i = 0; kq && i < nchanges; i++) {
+        struct kevent change = changes[i]; // which may be where an answer goes
+        int error = apply(kq, &change);
+        if (!error && !(change.flags & EV_RECEIPT)) continue;
+        if (answers == nevents) {
+            unlock();
+            return error ? fail(error) : answers;
+        }
+        change.flags = is->keeps_flags ? change.flags | EV_ERROR : EV_ERROR;
+        change.data = error;
+        events[answers++] = change;
+    }
+    while (kq && !answers && nevents > 0 && !(answers = scan(kq, events, nevents))) {
+        unlock();
+        int64_t left = timeout ? deadline - now() : INT64_MAX;
+        if (left <= 0) {
+            static int time_outs;
+            bool error = is->etimedout && (timeout->tv_sec || timeout->tv_nsec) && __atomic_fetch_add(&time_outs, 1, 0) % 2;
+            return error ? fail(ETIMEDOUT) : 0;
+        }
+        struct epoll_event event;
+        struct timespec wait = {left / SECOND, left % SECOND};
+        if (epoll_pwait2(fd, &event, 1, timeout ? &wait : NULL, NULL) == -1) return -1;
+        lock();
+        kq = find_kqueue(fd);
+    }
+    unlock();
+    return kq ? answers : fail(EBADF);
+}
+
+// What is done to watched descriptors past kevent(2).
+
+int close(int fd) {
+    forget(fd);
+    return real_close(fd);
+}
+
+int dup2(int from, int to) {
+    if (from != to && fcntl(from, F_GETFD) != -1) forget(to);
+    return from == to ? fcntl(from, F_GETFD) == -1 ? -1 : to : syscall(SYS_dup3, from, to, 0);
+}
+
+int dup3(int from, int to, int flags) {
+    if (from != to && fcntl(from, F_GETFD) != -1) forget(to);
+    return syscall(SYS_dup3, from, to, flags);
+}
+
+// Sets off the filters of one kind that are true now.
+static void set_off(int fd, int16_t filter) {
+    struct kevent event;
+    for (struct knote *kn = fd >= 0 && fd < slot_count ? slots[fd].knotes : NULL; kn; kn = kn->next) {
+        if (kn->filter == filter && is_ready(kn, &event)) enqueue(kn);
+    }
+}
+
+int shutdown(int fd, int how) {
+    int result = syscall(SYS_shutdown, fd, how);
+    struct stat stat;
+    if (result || fstat(fd, &stat)) return result;
+    lock();
+    struct slot *slot = slot_of(fd);
+    if (slot) {
+        if (slot->ino != stat.st_ino && !slot->knotes) *slot = (struct slot){.ino = stat.st_ino};
+        slot->shut |= how == SHUT_RD ? 1 : how == SHUT_WR ? 2 : 3;
+        if (how != SHUT_WR) set_off(fd, EVFILT_READ);
+        if (how != SHUT_RD) set_off(fd, EVFILT_WRITE);
+    }
+    unlock();
+    return 0;
+}
+
+// Each acknowledgement of what was sent makes room, and that is news to EVFILT_WRITE, also where there was room before.
+static ssize_t sent(int fd, ssize_t result) {
+    int type = 0, error = errno;
+    if (result > 0 && !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof type}) && type == SOCK_STREAM) {
+        // A handler of a signal may be here while what it interrupted has the lock.
+        if (!pthread_mutex_trylock(&mutex)) {
+            set_off(fd, EVFILT_WRITE);
+            unlock();
+        }
+    }
+    errno = error;
+    return result;
+}
+
+ssize_t write(int fd, const void *data, size_t size) { return sent(fd, syscall(SYS_write, fd, data, size)); }
+ssize_t writev(int fd, const struct iovec *data, int count) { return sent(fd, syscall(SYS_writev, fd, data, count)); }
+ssize_t send(int fd, const void *data, size_t size, int flags) {
+    return sent(fd, syscall(SYS_sendto, fd, data, size, flags, NULL, 0));
+}
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { return sent(fd, syscall(SYS_sendmsg, fd, message, flags)); }
