@@ -608,7 +608,7 @@ impl<F: Feed> World<F> {
 
         // A queue tells with an error that it could not watch a source, which failures on demand bring about.
         if *FAULTS && event.is_error() && incoming.intact() && outgoing.intact() {
-            registered.touched = false;
+            registered.touched = [false; 2];
             registered.fired = true;
             registered.read_armed &= !event.is_readable();
             registered.write_armed &= !event.is_writable();
