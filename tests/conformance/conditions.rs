@@ -11,9 +11,9 @@ use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Poll, Token};
 use socket2::SockRef;
 
-use crate::util::{
-    KQUEUE, assert_no_event, assert_would_block, drain, knows_priority, next_event, tcp_pair, udp_pair, wait_for,
-};
+#[cfg(target_os = "linux")]
+use crate::util::knows_priority;
+use crate::util::{KQUEUE, assert_no_event, assert_would_block, drain, next_event, tcp_pair, udp_pair, wait_for};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);

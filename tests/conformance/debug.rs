@@ -2,7 +2,9 @@
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::util::{HANG, KQUEUE, udp_pair};
+#[cfg(unix)]
+use crate::util::KQUEUE;
+use crate::util::{HANG, udp_pair};
 
 fn one_event() -> (Poll, Events) {
     let mut poll = Poll::new().unwrap();

@@ -4,14 +4,16 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use mio::Trigger;
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token, Trigger};
+use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
-use crate::util::{
-    HANG, assert_no_event, drain, knows_priority, next_event, tcp_listener, tcp_pair, udp_pair, wait_for,
-};
+#[cfg(target_os = "linux")]
+use crate::util::knows_priority;
+use crate::util::{HANG, assert_no_event, drain, next_event, tcp_listener, tcp_pair, udp_pair, wait_for};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
