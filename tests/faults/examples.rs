@@ -134,7 +134,7 @@ fn run((example, arguments, visitor): (&str, &[&str], Visitor), log: &Path, faul
     let status = ended.ok_or_else(|| format!("a hang: {errors}"))?;
     match status.code() {
         Some(0) => Ok(()),
-        Some(1) if fault.is_some() && errors.contains("Error") => Ok(()),
+        Some(1) if fault.is_some() && errors.contains("error: ") => Ok(()),
         _ if status.signal() == Some(libc::SIGINT) && !errors.contains("panicked") => Ok(()),
         _ => Err(format!("{status}: {errors}")),
     }
