@@ -58,7 +58,7 @@ impl Backend for Selector {
         // SAFETY: the kernel has filled that many, no more than there is room for.
         unsafe { events.set_len(count) };
 
-        Ok(self.notifier.get().is_some_and(|notifier| notified(notifier, events, waker.get())))
+        Ok(self.notifier.get().is_some_and(|notifier| notified(notifier, events, waker)))
     }
 
     #[inline]
@@ -124,12 +124,16 @@ fn invalid_input(reason: &str) -> io::Error {
 }
 
 /// Whether the notifier's event is among `events`. If it is, the notifier is told that it was seen.
-fn notified(notifier: &Notifier, events: &[Event], waker: Token) -> bool {
+fn notified(notifier: &Notifier, events: &mut [Event], waker: &AtomicToken) -> bool {
+    let token = waker.get();
     // The notifier asks for `EPOLLIN` alone, and can get nothing else.
-    let notified = events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32);
-    if notified {
+    let event = events.iter_mut().find(|event| event.token() == token && event.flags().0 == EPOLLIN as u32);
+    let notified = event.is_some();
+    if let Some(event) = event {
         // An error of this must not cost the caller the events that came along: there is no second edge.
         let _ = notifier.seen();
+        // If there is another waker meanwhile, its notification may have been drained, too, and this is its event.
+        *event = Event::new(waker.get(), Flags::WOKEN);
     }
     notified
 }

@@ -41,7 +41,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// capacity is one more than that. Returns early with no event only for a signal. An error means that nothing was
     /// taken from the OS.
     ///
-    /// `waker` is the token of the waker, which may come or change during the wait: read it afterwards. Returns whether
+    /// `waker` is the token of the waker, which may come or change during the wait: read it afterwards, when notifications
+    /// have been taken out, so that none of a later waker's is taken for an earlier one's. Returns whether
     /// the event of a [`notify`](Backend::notify) is among those appended. A queue that cannot tell that event from one
     /// of a source with the same token may say `true` for the latter: the waker then makes one system call too many, no
     /// more.

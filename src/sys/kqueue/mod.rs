@@ -31,7 +31,7 @@ use self::filters::{
 use self::os::EVFILT_EXCEPT;
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Plain, Watch};
+use super::{Backend, Flags, Plain, Watch};
 use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
@@ -103,8 +103,11 @@ impl Backend for Selector {
                     Filter::Read => pipe == Some(kevent.ident),
                     _ => false,
                 };
-                notified |= wakes;
-                events.push(Event::new(if wakes { waker.get() } else { token(kevent) }, flags));
+                if wakes {
+                    notified = true;
+                } else {
+                    events.push(Event::new(token(kevent), flags));
+                }
                 false
             });
             if !buffer.is_empty() {
@@ -113,6 +116,7 @@ impl Backend for Selector {
             if notified {
                 // An error of this must not cost the caller the events that came along.
                 let _ = self.notifier.get().map_or(Ok(()), Notifier::seen);
+                events.push(Event::new(waker.get(), KqueueFlags::WOKEN));
             }
 
             left = time.left();
