@@ -95,9 +95,9 @@ fn calls(log: &str) -> BTreeMap<String, usize> {
 /// Runs an example, with visitors, until it ends or is asked to.
 fn run((example, arguments, visitor): (&str, &[&str], Visitor), log: &Path, fault: Option<&str>) -> Result<(), String> {
     let program = env::current_exe().unwrap().parent().unwrap().join("../examples").join(example);
-    // The tracer is a grandchild: the example is our child.
-    let mut process = Command::new("strace")
-        .args(["-D", "-qq", "-o"])
+    // Jobs in the background ignore SIGINT, and so would the example. The tracer is a grandchild: the example is our child.
+    let mut process = Command::new("env")
+        .args(["--default-signal=INT", "strace", "-D", "-qq", "-o"])
         .arg(log)
         .args(fault.into_iter().flat_map(|fault| ["-e", fault]))
         .arg(program)
