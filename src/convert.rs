@@ -2,9 +2,19 @@
 //! what the standard library and the OS call it. Each type is a struct whose field `inner` is an
 //! [`IoSource`](crate::io_source::IoSource).
 
+/// Gives a type that holds an `IoSource<$io>` all of that: what every type has, and of the following macros those that it
+/// names.
+macro_rules! io_type {
+    ($type:ty, $io:ty $(, $ability:ident $(($($argument:path),*))?)*) => {
+        crate::convert::source!($type, $io);
+        crate::convert::convert_raw!($type, $io);
+        $(crate::convert::$ability!($type, $io $($(, $argument)*)?);)*
+    };
+}
+
 /// Implements [`event::Source`](crate::event::Source) and `Debug` by `inner`.
-macro_rules! delegate_to_inner {
-    ($type:ty) => {
+macro_rules! source {
+    ($type:ty, $io:ty) => {
         impl crate::event::Source for $type {
             #[inline]
             fn register(
@@ -63,8 +73,8 @@ macro_rules! delegate_to_inner {
 }
 
 /// Implements `Read`, for the type and for references to it, by `inner`.
-macro_rules! read_inner {
-    ($type:ty) => {
+macro_rules! read {
+    ($type:ty, $io:ty) => {
         impl std::io::Read for $type {
             #[inline]
             fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -94,8 +104,8 @@ macro_rules! read_inner {
 }
 
 /// Implements `Write`, for the type and for references to it, by two functions like those of `Write` on `inner`.
-macro_rules! write_inner {
-    ($type:ty, $write:path, $write_vectored:path) => {
+macro_rules! write_by {
+    ($type:ty, $io:ty, $write:path, $write_vectored:path) => {
         impl std::io::Write for $type {
             #[inline]
             fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
@@ -134,8 +144,8 @@ macro_rules! write_inner {
 }
 
 /// Implements `try_io` and `try_io_for` by `inner`.
-macro_rules! try_io_inner {
-    ($type:ty) => {
+macro_rules! try_io {
+    ($type:ty, $io:ty) => {
         impl $type {
             /// Does I/O that this type has no method for, on the file descriptor or socket that it holds. If `io` gives
             /// [`WouldBlock`](std::io::ErrorKind::WouldBlock), the queue waits for both directions again, as it does
@@ -219,10 +229,23 @@ macro_rules! try_io_inner {
     };
 }
 
-/// Converts between a type of this crate, the standard library's (`$std`) that it holds, and file descriptors.
+/// Converts into the standard library's type, which the type holds.
+#[cfg(feature = "net")]
+macro_rules! into_std {
+    ($type:ty, $io:ty) => {
+        impl From<$type> for $io {
+            /// It stays in non-blocking mode.
+            fn from(source: $type) -> Self {
+                source.inner.into_inner()
+            }
+        }
+    };
+}
+
+/// Converts between a type of this crate, the type `$io` that it holds, and file descriptors.
 #[cfg(not(windows))]
 macro_rules! convert_raw {
-    ($type:ty, $std:ty) => {
+    ($type:ty, $io:ty) => {
         impl std::os::fd::AsFd for $type {
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
                 self.inner.as_fd()
@@ -250,7 +273,7 @@ macro_rules! convert_raw {
             /// The descriptor must be open, of this kind, and nobody else's.
             unsafe fn from_raw_fd(fd: std::os::fd::RawFd) -> $type {
                 // SAFETY: as promised by the caller.
-                let io = unsafe { <$std>::from_raw_fd(fd) };
+                let io = unsafe { <$io>::from_raw_fd(fd) };
                 Self { inner: crate::io_source::IoSource::taken_over(io) }
             }
         }
@@ -270,10 +293,10 @@ macro_rules! convert_raw {
     };
 }
 
-/// Converts between a type of this crate, the standard library's (`$std`) that it holds, and sockets.
+/// Converts between a type of this crate, the type `$io` that it holds, and sockets.
 #[cfg(windows)]
 macro_rules! convert_raw {
-    ($type:ty, $std:ty) => {
+    ($type:ty, $io:ty) => {
         impl std::os::windows::io::AsSocket for $type {
             fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
                 self.inner.as_socket()
@@ -301,7 +324,7 @@ macro_rules! convert_raw {
             /// The socket must be open, of this kind, and nobody else's.
             unsafe fn from_raw_socket(socket: std::os::windows::io::RawSocket) -> $type {
                 // SAFETY: as promised by the caller.
-                let io = unsafe { <$std>::from_raw_socket(socket) };
+                let io = unsafe { <$io>::from_raw_socket(socket) };
                 Self { inner: crate::io_source::IoSource::taken_over(io) }
             }
         }
@@ -321,4 +344,6 @@ macro_rules! convert_raw {
     };
 }
 
-pub(crate) use {convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};
+#[cfg(feature = "net")]
+pub(crate) use into_std;
+pub(crate) use {convert_raw, io_type, read, source, try_io, write_by};

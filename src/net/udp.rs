@@ -7,7 +7,7 @@ use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, SockRef, Type};
 
 use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner, try_io_inner};
+use crate::convert::io_type;
 use crate::io_source::IoSource;
 #[cfg(any(unix, windows))]
 use crate::net::socket;
@@ -685,13 +685,4 @@ impl UdpSocket {
     }
 }
 
-delegate_to_inner!(UdpSocket);
-try_io_inner!(UdpSocket);
-convert_raw!(UdpSocket, net::UdpSocket);
-
-impl From<UdpSocket> for net::UdpSocket {
-    /// The socket stays in non-blocking mode.
-    fn from(socket: UdpSocket) -> Self {
-        socket.inner.into_inner()
-    }
-}
+io_type!(UdpSocket, net::UdpSocket, into_std, try_io);

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
-use crate::convert::{convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};
+use crate::convert::io_type;
 use crate::io_source::IoSource;
 use crate::sys::unix::{pipe, set_nonblocking};
 
@@ -105,10 +105,7 @@ impl Sender {
     }
 }
 
-delegate_to_inner!(Sender);
-try_io_inner!(Sender);
-write_inner!(Sender, Write::write, Write::write_vectored);
-convert_raw!(Sender, File);
+io_type!(Sender, File, try_io, write_by(Write::write, Write::write_vectored));
 
 impl From<ChildStdin> for Sender {
     /// A child's standard input is in blocking mode: see [`Sender::set_nonblocking`].
@@ -170,10 +167,7 @@ impl Receiver {
     }
 }
 
-delegate_to_inner!(Receiver);
-try_io_inner!(Receiver);
-read_inner!(Receiver);
-convert_raw!(Receiver, File);
+io_type!(Receiver, File, try_io, read);
 
 impl From<ChildStdout> for Receiver {
     /// A child's standard output is in blocking mode: see [`Receiver::set_nonblocking`].

@@ -8,7 +8,7 @@ use socket2::{Domain, SockRef, Type};
 
 use super::TcpStream;
 use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner};
+use crate::convert::io_type;
 use crate::io_source::IoSource;
 #[cfg(any(unix, windows))]
 use crate::net::socket;
@@ -260,12 +260,4 @@ impl TcpListener {
     }
 }
 
-delegate_to_inner!(TcpListener);
-convert_raw!(TcpListener, net::TcpListener);
-
-impl From<TcpListener> for net::TcpListener {
-    /// The listener stays in non-blocking mode.
-    fn from(listener: TcpListener) -> Self {
-        listener.inner.into_inner()
-    }
-}
+io_type!(TcpListener, net::TcpListener, into_std);

@@ -7,7 +7,7 @@ use std::net::{self, Shutdown, SocketAddr};
 use socket2::{Domain, Type};
 
 use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};
+use crate::convert::io_type;
 use crate::io_source::IoSource;
 use crate::net::no_sigpipe;
 #[cfg(any(unix, windows))]
@@ -346,15 +346,4 @@ impl TcpStream {
     }
 }
 
-delegate_to_inner!(TcpStream);
-try_io_inner!(TcpStream);
-read_inner!(TcpStream);
-write_inner!(TcpStream, no_sigpipe::write, no_sigpipe::write_vectored);
-convert_raw!(TcpStream, net::TcpStream);
-
-impl From<TcpStream> for net::TcpStream {
-    /// The stream stays in non-blocking mode.
-    fn from(stream: TcpStream) -> Self {
-        stream.inner.into_inner()
-    }
-}
+io_type!(TcpStream, net::TcpStream, into_std, try_io, read, write_by(no_sigpipe::write, no_sigpipe::write_vectored));

@@ -9,7 +9,7 @@ use socket2::{Domain, Type};
 
 use super::{path_address, to_os};
 use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner, try_io_inner};
+use crate::convert::io_type;
 use crate::io_source::IoSource;
 use crate::net::socket;
 
@@ -368,13 +368,4 @@ impl UnixDatagram {
     }
 }
 
-delegate_to_inner!(UnixDatagram);
-try_io_inner!(UnixDatagram);
-convert_raw!(UnixDatagram, net::UnixDatagram);
-
-impl From<UnixDatagram> for net::UnixDatagram {
-    /// The socket stays in non-blocking mode.
-    fn from(socket: UnixDatagram) -> Self {
-        socket.inner.into_inner()
-    }
-}
+io_type!(UnixDatagram, net::UnixDatagram, into_std, try_io);

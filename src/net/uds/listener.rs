@@ -8,7 +8,7 @@ use socket2::{Domain, SockRef, Type};
 
 use super::{UnixStream, from_os, path_address, to_os};
 use crate::Interest;
-use crate::convert::{convert_raw, delegate_to_inner};
+use crate::convert::io_type;
 use crate::io_source::IoSource;
 use crate::net::socket;
 
@@ -216,12 +216,4 @@ impl UnixListener {
     }
 }
 
-delegate_to_inner!(UnixListener);
-convert_raw!(UnixListener, net::UnixListener);
-
-impl From<UnixListener> for net::UnixListener {
-    /// The listener stays in non-blocking mode.
-    fn from(listener: UnixListener) -> Self {
-        listener.inner.into_inner()
-    }
-}
+io_type!(UnixListener, net::UnixListener, into_std);

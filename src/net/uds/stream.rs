@@ -8,7 +8,7 @@ use std::path::Path;
 use socket2::{Domain, Type};
 
 use super::{path_address, to_os};
-use crate::convert::{convert_raw, delegate_to_inner, read_inner, try_io_inner, write_inner};
+use crate::convert::io_type;
 use crate::io_source::IoSource;
 use crate::net::{no_sigpipe, socket};
 
@@ -233,15 +233,4 @@ impl UnixStream {
     }
 }
 
-delegate_to_inner!(UnixStream);
-try_io_inner!(UnixStream);
-read_inner!(UnixStream);
-write_inner!(UnixStream, no_sigpipe::write, no_sigpipe::write_vectored);
-convert_raw!(UnixStream, net::UnixStream);
-
-impl From<UnixStream> for net::UnixStream {
-    /// The stream stays in non-blocking mode.
-    fn from(stream: UnixStream) -> Self {
-        stream.inner.into_inner()
-    }
-}
+io_type!(UnixStream, net::UnixStream, into_std, try_io, read, write_by(no_sigpipe::write, no_sigpipe::write_vectored));
