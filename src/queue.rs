@@ -3,7 +3,7 @@
 #[cfg(feature = "os-poll")]
 use std::io;
 #[cfg(feature = "os-poll")]
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 #[cfg(feature = "os-poll")]
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::sys::Selector;
 use crate::{
     Events, Token,
     event::Event,
-    sys::{Backend, EventFlags, Flags},
+    sys::{Backend, EventFlags, Flags, lock::lock},
     token::AtomicToken,
     wake_state::WakeState,
 };
@@ -68,7 +68,7 @@ impl Queue {
 
     /// Sets up the one waker.
     pub(crate) fn claim_waker(&self, token: Token) -> io::Result<()> {
-        let mut waker = self.lock_waker();
+        let mut waker = lock(&self.waker);
         debug_assert!(!waker.is_live, "a `Poll` has one `Waker` at a time: drop the first one before you make another");
         let before = self.waker_token.get();
         // Before the OS may report it.
@@ -92,11 +92,7 @@ impl Queue {
 
     /// The waker was dropped. What it was asked for stays asked for.
     pub(crate) fn release_waker(&self) {
-        self.lock_waker().is_live = false;
-    }
-
-    fn lock_waker(&self) -> MutexGuard<'_, WakerSlot> {
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waker).is_live = false;
     }
 
     /// Makes a poll, now or next, give the waker's event.

@@ -44,7 +44,7 @@ impl Registry {
         Registry { queue: Arc::new(queue) }
     }
 
-    #[cfg_attr(not(any(feature = "os-poll", feature = "net")), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "os-poll", feature = "net")), allow(dead_code, reason = "there are no sources"))]
     #[inline]
     pub(crate) fn queue(&self) -> &Arc<Queue> {
         &self.queue

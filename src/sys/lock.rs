@@ -1,4 +1,4 @@
-//! How this crate locks: without a thought of poison, since a panic half-way through a change is none of its faults.
+//! How this crate locks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,6 +1,6 @@
 //! The operating systems' event queues: the contract that each of them fulfils, and the one place that chooses.
 
-#![cfg_attr(not(feature = "net"), allow(dead_code))] // without a source that uses all of it
+#![cfg_attr(not(feature = "net"), allow(dead_code, reason = "no source uses all of it"))]
 
 use std::fmt;
 use std::io;
@@ -119,7 +119,7 @@ pub(crate) trait RawEvent: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSa
 
 /// The form of an event where the OS has none that could be passed on as it is.
 #[derive(Copy, Clone)]
-#[allow(dead_code)] // epoll has
+#[allow(dead_code, reason = "epoll's events are what the kernel writes")]
 pub(crate) struct Plain<F> {
     token: Token,
     flags: F,
@@ -147,7 +147,7 @@ impl<F: Flags> RawEvent for Plain<F> {
 
 /// What a registration asks for.
 #[derive(Copy, Clone, Debug)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code))]
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing is registered"))]
 pub(crate) struct Watch {
     pub(crate) token: Token,
     pub(crate) interest: Interest,
@@ -156,7 +156,7 @@ pub(crate) struct Watch {
 
 /// What I/O has used up, so that it is news when it comes again.
 #[derive(Copy, Clone, Debug)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code))]
+#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing is registered"))]
 pub(crate) enum Spent {
     /// The readiness in these directions: I/O would block, or moved fewer bytes than it was given room for.
     Readiness(Interest),
@@ -290,19 +290,18 @@ pub(crate) mod child_exit;
 // What several of them use.
 
 #[cfg(all(feature = "os-poll", not(windows)))]
-#[allow(dead_code)] // epoll keeps no table
+#[allow(dead_code, reason = "epoll keeps no table")]
 mod by_descriptor;
 #[cfg(all(feature = "os-poll", not(windows)))]
-#[allow(dead_code)] // epoll and kqueue have all triggers themselves
+#[allow(dead_code, reason = "epoll and kqueue have all triggers themselves")]
 pub(crate) mod emulated;
 #[cfg(feature = "os-poll")]
-#[allow(dead_code)] // not every queue waits again, or has a table
-mod lock;
+pub(crate) mod lock;
 #[cfg(all(feature = "os-poll", not(windows)))]
-#[allow(dead_code)] // event ports need none
+#[allow(dead_code, reason = "event ports send packets")]
 mod notifier;
 #[cfg(feature = "os-poll")]
-#[allow(dead_code)] // not every queue waits again, or counts milliseconds
+#[allow(dead_code, reason = "not every queue waits again, or counts milliseconds")]
 mod time;
 #[cfg(all(feature = "os-poll", not(windows)))]
 pub(crate) mod unix;
@@ -311,14 +310,14 @@ pub(crate) mod unix;
 
 #[cfg(all(any(test, fuzzing), feature = "os-poll", unix))]
 #[path = "windows/afd_flags.rs"]
-#[allow(dead_code)] // what polls are asked for
+#[allow(dead_code, reason = "what polls are asked for is Windows' part")]
 pub(crate) mod afd_flags;
 #[cfg(all(test, feature = "os-poll", unix))]
 #[path = "event_ports/associations.rs"]
 mod associations;
 #[cfg(all(any(test, fuzzing), feature = "os-poll", unix, not(mio_backend = "kqueue")))]
 #[path = "kqueue/filters.rs"]
-#[allow(dead_code)] // the system calls' part
+#[allow(dead_code, reason = "the system calls' part")]
 pub(crate) mod filters;
 
 /// The flags of this platform's queue.

@@ -36,7 +36,7 @@ impl Notifier {
 
     /// Called when an edge-triggered queue has reported the descriptor. Pipes are emptied: between Linux 5.5 and 5.14
     /// one that is not empty sets off no edge when it is written to. On illumos neither does an eventfd.
-    #[allow(dead_code)] // `poll(2)` is not edge-triggered
+    #[allow(dead_code, reason = "`poll(2)` is not edge-triggered")]
     pub(crate) fn seen(&self) -> io::Result<()> {
         if self.sender.is_some() || cfg!(target_os = "illumos") { self.drain() } else { Ok(()) }
     }

@@ -1,7 +1,7 @@
 //! What the files for Unix-like systems share: checked system calls, pipes, time-outs.
 
 #![allow(unsafe_code)]
-#![allow(dead_code, unused_imports)] // which of these a build needs depends on its platform and backend
+#![allow(dead_code, unused_imports, reason = "which of these a build needs depends on its platform and backend")]
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
