@@ -183,7 +183,12 @@ fn running_out_of_descriptors_is_an_error_and_leaks_none() {
 #[test]
 #[cfg(all(
     target_os = "linux",
-    not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll))
+    not(any(
+        mio_backend = "event_ports",
+        mio_backend = "kqueue",
+        mio_backend = "poll",
+        mio_unsupported_force_poll_poll
+    ))
 ))]
 fn a_waker_that_could_not_be_made_can_be_made_later() {
     let _turn = my_turn();

@@ -110,7 +110,12 @@ fn as_many_sources_as_a_process_may_open_each_give_their_event() {
 /// open.
 #[cfg(all(
     target_os = "linux",
-    not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll))
+    not(any(
+        mio_backend = "event_ports",
+        mio_backend = "kqueue",
+        mio_backend = "poll",
+        mio_unsupported_force_poll_poll
+    ))
 ))]
 mod held_by_children {
     use std::os::fd::{FromRawFd, OwnedFd};

@@ -155,7 +155,12 @@ fn with_ready_socket() -> (Poll, Events, UdpSocket) {
     (poll, Events::with_capacity(8), socket)
 }
 
-#[cfg(not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll)))]
+#[cfg(not(any(
+    mio_backend = "event_ports",
+    mio_backend = "kqueue",
+    mio_backend = "poll",
+    mio_unsupported_force_poll_poll
+)))]
 mod epoll {
     use std::time::Instant;
 

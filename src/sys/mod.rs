@@ -246,7 +246,12 @@ cfg_if! {
         pub(crate) mod windows;
         use self::windows as backend;
     } else if #[cfg(all(
-        not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll)),
+        not(any(
+            mio_backend = "event_ports",
+            mio_backend = "kqueue",
+            mio_backend = "poll",
+            mio_unsupported_force_poll_poll
+        )),
         any(target_os = "android", target_os = "illumos", target_os = "linux", target_os = "redox"),
     ))] {
         // illumos has event ports as well, of which Solaris's are the origin. Its epoll is the better one here: the kernel
@@ -270,7 +275,10 @@ cfg_if! {
         use self::kqueue as backend;
     } else if #[cfg(all(
         not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-        target_os = "solaris",
+        any(
+            target_os = "solaris",
+            all(mio_backend = "event_ports", target_os = "linux"), // on a double, for tests
+        ),
     ))] {
         mod event_ports;
         mod queue_fd;
@@ -312,7 +320,7 @@ pub(crate) mod unix;
 #[path = "windows/afd_flags.rs"]
 #[allow(dead_code, reason = "what polls are asked for is Windows' part")]
 pub(crate) mod afd_flags;
-#[cfg(all(test, feature = "os-poll", unix))]
+#[cfg(all(test, feature = "os-poll", unix, not(mio_backend = "event_ports")))]
 #[path = "event_ports/associations.rs"]
 mod associations;
 #[cfg(all(any(test, fuzzing), feature = "os-poll", unix, not(mio_backend = "kqueue")))]

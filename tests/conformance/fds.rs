@@ -110,7 +110,12 @@ fn a_fork_with_its_own_poll_does_not_harm_its_parents() {
 /// Why a fork must keep off its parent's `Poll`: epoll's registrations are the kernel's, and shared.
 #[cfg(all(
     target_os = "linux",
-    not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll))
+    not(any(
+        mio_backend = "event_ports",
+        mio_backend = "kqueue",
+        mio_backend = "poll",
+        mio_unsupported_force_poll_poll
+    ))
 ))]
 #[test]
 fn a_fork_that_deregisters_with_its_parents_poll_ends_the_parents_registration() {

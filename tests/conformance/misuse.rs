@@ -132,7 +132,11 @@ fn what_was_registered_with_a_poll_that_is_gone_is_not_registered() {
 
 /// A queue cannot watch itself; and the OS's code for that is not taken for anything else.
 #[test]
-#[cfg(all(target_os = "linux", feature = "os-ext", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+#[cfg(all(
+    target_os = "linux",
+    feature = "os-ext",
+    not(any(mio_backend = "event_ports", mio_backend = "poll", mio_unsupported_force_poll_poll))
+))]
 fn a_queue_that_is_put_into_itself_is_einval() {
     use std::os::fd::AsRawFd;
 
@@ -160,7 +164,7 @@ fn one_bad_source_does_not_keep_others_from_deregistering() {
 
 /// Taken out and put in again by conversion, a source is registered as before where the kernel keeps registrations.
 #[test]
-#[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
+#[cfg(all(unix, not(any(mio_backend = "event_ports", mio_backend = "poll", mio_unsupported_force_poll_poll))))]
 #[allow(unsafe_code)]
 fn a_registration_outlives_conversions() {
     use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};

@@ -89,7 +89,12 @@ fn a_number_that_is_no_descriptor_is_ebadf() {
 #[test]
 #[cfg(all(
     target_os = "linux",
-    not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll))
+    not(any(
+        mio_backend = "event_ports",
+        mio_backend = "kqueue",
+        mio_backend = "poll",
+        mio_unsupported_force_poll_poll
+    ))
 ))]
 fn a_regular_file_is_eperm() {
     let mut poll = Poll::new().unwrap();

@@ -128,7 +128,12 @@ fn the_edge_is_the_default() {
 
 #[cfg(all(
     target_os = "linux",
-    not(any(mio_backend = "kqueue", mio_backend = "poll", mio_unsupported_force_poll_poll))
+    not(any(
+        mio_backend = "event_ports",
+        mio_backend = "kqueue",
+        mio_backend = "poll",
+        mio_unsupported_force_poll_poll
+    ))
 ))]
 mod exclusive {
     use std::io::ErrorKind;

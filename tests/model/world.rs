@@ -17,7 +17,8 @@ use crate::pair::{Condition, Io, Kind, open};
 use crate::program::{End, PAIRS, Step, is_priority};
 
 /// The queue turns states into edges itself.
-const EMULATED: bool = cfg!(any(windows, mio_backend = "poll", mio_unsupported_force_poll_poll));
+const EMULATED: bool =
+    cfg!(any(windows, mio_backend = "event_ports", mio_backend = "poll", mio_unsupported_force_poll_poll));
 
 /// Whether the driver of Windows' sockets fails now and then, on demand.
 static FAULTS: LazyLock<bool> = LazyLock::new(|| env::var_os("MIO_FAIL_POLLS").is_some());

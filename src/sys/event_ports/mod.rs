@@ -7,6 +7,8 @@
 #![allow(unsafe_code)]
 
 mod associations;
+#[cfg(target_os = "linux")]
+mod double;
 
 use std::io;
 use std::mem;
@@ -15,7 +17,12 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+#[cfg(not(target_os = "linux"))]
+use libc as os;
+
 use self::associations::{Association, Table, associated, dissociated, is_closed, retrieved};
+#[cfg(target_os = "linux")]
+use self::double as os;
 use super::emulated::{LOOK, PollFlags, Registration, Registrations, details};
 use super::unix::{TimeLeft, check, lock, timespec};
 use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
@@ -41,7 +48,7 @@ impl Backend for Selector {
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing.
-        let port = check(unsafe { libc::port_create() })?;
+        let port = check(unsafe { os::port_create() })?;
         // SAFETY: the descriptor is new, and nobody else's.
         let port = unsafe { OwnedFd::from_raw_fd(port) };
         // SAFETY: takes no pointer.
@@ -89,7 +96,7 @@ impl Backend for Selector {
             let mut table = lock(&self.port.table);
             for event in buffer.iter() {
                 match libc::c_int::from(event.portev_source) {
-                    libc::PORT_SOURCE_FD => {
+                    os::PORT_SOURCE_FD => {
                         let (fd, id) = (event.portev_object as RawFd, event.portev_user.addr() as u64);
                         let (told, association) = table.fire(fd, id, event.portev_events as i16, details);
                         events.extend(told.map(|(token, flags)| Event::new(token, flags)));
@@ -98,8 +105,8 @@ impl Backend for Selector {
                         }
                     }
                     // It has done its work: whoever slept on the descriptor is awake.
-                    libc::PORT_SOURCE_USER if event.portev_events == MARKER => {}
-                    libc::PORT_SOURCE_USER => {
+                    os::PORT_SOURCE_USER if event.portev_events == MARKER => {}
+                    os::PORT_SOURCE_USER => {
                         notified = true;
                         events.push(Event::new(waker.get(), PollFlags::WOKEN));
                     }
@@ -176,7 +183,7 @@ impl Backend for Selector {
 
     fn notify(&self) -> io::Result<()> {
         // SAFETY: the last argument is given back with the event, and means nothing.
-        check(unsafe { libc::port_send(self.port.as_raw_fd(), 0, ptr::null_mut()) }).map(drop)
+        check(unsafe { os::port_send(self.port.as_raw_fd(), 0, ptr::null_mut()) }).map(drop)
     }
 }
 
@@ -203,7 +210,7 @@ impl Port {
         let (port, user) = (self.as_raw_fd(), ptr::without_provenance_mut(id as usize));
         let directions = directions.into();
         // SAFETY: `user` is given back with the event, and nothing follows it.
-        let result = check(unsafe { libc::port_associate(port, libc::PORT_SOURCE_FD, fd as _, directions, user) });
+        let result = check(unsafe { os::port_associate(port, os::PORT_SOURCE_FD, fd as _, directions, user) });
         associated(result.map(drop))?;
         if table.is_exported() {
             self.mark();
@@ -216,11 +223,11 @@ impl Port {
     fn mark(&self) {
         let mut waiting = 0;
         // SAFETY: with no room for an event, the number of those that wait is written, and nothing else.
-        let result = unsafe { libc::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
+        let result = unsafe { os::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
         if result == 0 && waiting > 0 {
             // SAFETY: the last argument is given back with the event, and means nothing. If it fails, the port is full of
             // packets, which have ended that sleep themselves.
-            unsafe { libc::port_send(self.as_raw_fd(), MARKER, ptr::null_mut()) };
+            unsafe { os::port_send(self.as_raw_fd(), MARKER, ptr::null_mut()) };
         }
     }
 
@@ -263,11 +270,11 @@ impl Port {
 
     fn dissociate(&self, fd: RawFd) -> io::Result<()> {
         // SAFETY: takes no pointer.
-        check(unsafe { libc::port_dissociate(self.as_raw_fd(), libc::PORT_SOURCE_FD, fd as _) }).map(drop)
+        check(unsafe { os::port_dissociate(self.as_raw_fd(), os::PORT_SOURCE_FD, fd as _) }).map(drop)
     }
 
     /// Waits for no more than `room` events, which replace what is in `buffer`.
-    fn wait(&self, buffer: &mut Vec<libc::port_event>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
+    fn wait(&self, buffer: &mut Vec<os::port_event>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
         buffer.clear();
         let room = room.min(MOST_EVENTS) as libc::c_uint;
         let mut timeout = timeout.map(timespec);
@@ -277,8 +284,7 @@ impl Port {
         // SAFETY: the buffer has room for one event at least (a poll checks that); of a source that does not exist.
         unsafe { (*buffer.as_mut_ptr()).portev_source = 0 };
         // SAFETY: there is room for `room` events; the number of them and the time are read and written.
-        let result =
-            check(unsafe { libc::port_getn(self.as_raw_fd(), buffer.as_mut_ptr(), room, &mut count, timeout) });
+        let result = check(unsafe { os::port_getn(self.as_raw_fd(), buffer.as_mut_ptr(), room, &mut count, timeout) });
         // SAFETY: written above.
         let wrote = unsafe { (*buffer.as_ptr()).portev_source } != 0;
         let count = retrieved(result.map(drop), count, wrote)?;
@@ -305,7 +311,7 @@ impl Registrations for Port {
 }
 
 /// What the kernel writes into.
-pub(crate) struct Buffer(Vec<libc::port_event>);
+pub(crate) struct Buffer(Vec<os::port_event>);
 
 // SAFETY: the pointers in it are numbers of registrations, or what else a program associated with the port; nothing here
 // follows them.
