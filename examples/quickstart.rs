@@ -3,7 +3,7 @@
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 const SERVER: Token = Token(0);
 const CLIENT: Token = Token(1);
@@ -24,18 +24,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         for event in &events {
             match event.token() {
                 // A connection waits. (More than one may: a server accepts until that would block.)
-                SERVER => {
-                    if let Ok((mut connection, address)) = server.accept() {
+                SERVER => match server.accept() {
+                    Ok((mut connection, address)) => {
                         println!("the server greets {address}");
                         connection.write_all(b"hello")?;
                     }
-                }
-                // An event is a hint: it may have come for nothing, and then reading would block.
+                    // An event is a hint: it may have come for nothing.
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error.into()),
+                },
                 CLIENT => {
                     let mut greeting = [0; 64];
-                    if let Ok(length) = client.read(&mut greeting) {
-                        println!("the client reads {:?}", String::from_utf8_lossy(&greeting[..length]));
-                        return Ok(());
+                    match client.read(&mut greeting) {
+                        Ok(length) => {
+                            println!("the client reads {:?}", String::from_utf8_lossy(&greeting[..length]));
+                            return Ok(());
+                        }
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                        Err(error) => return Err(error.into()),
                     }
                 }
                 _ => unreachable!(),
