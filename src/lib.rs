@@ -86,8 +86,8 @@ pub use self::io_source::IoSource;
 #[cfg(feature = "os-poll")]
 pub use self::poll::Poll;
 pub use self::registry::Registry;
-#[cfg(all(feature = "os-ext", target_os = "linux"))]
-pub use self::sys::child_exit::ChildExit;
+#[allow(unused_imports, reason = "not each platform's queue has more than the others")]
+pub use self::sys::*;
 pub use self::token::Token;
 pub use self::trigger::Trigger;
 #[cfg(feature = "os-poll")]
