@@ -86,7 +86,8 @@ pub use self::io_source::IoSource;
 #[cfg(feature = "os-poll")]
 pub use self::poll::Poll;
 pub use self::registry::Registry;
-#[allow(unused_imports, reason = "not each platform's queue has more than the others")]
+#[cfg(feature = "os-ext")]
+#[allow(unused_imports, unreachable_pub, reason = "not each platform has what only some queues can do")]
 pub use self::sys::*;
 pub use self::token::Token;
 pub use self::trigger::Trigger;
