@@ -23,7 +23,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,12 +39,13 @@ struct kevent {
     void *udata;
 };
 
-enum { EVFILT_READ = -1, EVFILT_WRITE = -2, EVFILT_USER = -11, EVFILT_EXCEPT = -15 };
+enum { EVFILT_READ = -1, EVFILT_WRITE = -2, EVFILT_PROC = -5, EVFILT_TIMER = -7, EVFILT_USER = -11, EVFILT_EXCEPT = -15 };
 enum {
     EV_ADD = 0x1, EV_DELETE = 0x2, EV_ENABLE = 0x4, EV_DISABLE = 0x8, EV_ONESHOT = 0x10, EV_CLEAR = 0x20, EV_RECEIPT = 0x40,
     EV_DISPATCH = 0x80, EV_NODATA = 0x1000, EV_ERROR = 0x4000, EV_EOF = 0x8000,
 };
 enum { NOTE_LOWAT = 0x1, NOTE_OOB = 0x2, NOTE_TRIGGER = 0x1000000 };
+#define NOTE_EXIT 0x80000000
 
 static const struct personality {
     const char *name;
@@ -65,18 +68,20 @@ static const struct personality {
     bool nodata;
     // Events keep EV_ADD and the like, and receipts the flags of their change.
     bool keeps_flags;
+    // A child that has exited is watched, and says so at once. Elsewhere that is the error ESRCH.
+    bool zombies;
 } personalities[] = {
     {"apple", .wrong_end = SILENT_UNTIL_THE_END, .except = ANYTHING, .has_user = true, .last_of_tty = true, .etimedout = true,
      .keeps_flags = true},
     {"apple-10.10", .no_peer = EPIPE, .attached_all_the_same = true, .except = ANYTHING, .has_user = true, .last_of_tty = true,
      .keeps_flags = true},
-    {"freebsd", .no_peer = EPIPE, .last_write = true, .has_user = true},
+    {"freebsd", .no_peer = EPIPE, .last_write = true, .has_user = true, .zombies = true},
     {"netbsd", .no_peer = EBADF, .has_user = true},
     {"netbsd-9", .no_peer = EBADF},
     {"netbsd-current", .wrong_end = SILENT, .has_user = true},
     {"openbsd", .except = URGENT, .has_user = true, .last_of_tty = true},
     {"openbsd-6", .no_peer = EPIPE, .except = URGENT, .last_of_tty = true},
-    {"dragonfly", .no_peer = EPIPE, .except = URGENT, .has_user = true, .nodata = true},
+    {"dragonfly", .no_peer = EPIPE, .except = URGENT, .has_user = true, .nodata = true, .zombies = true},
 };
 static const struct personality *is;
 
@@ -84,7 +89,7 @@ enum kind { PIPE, SOCKET, TTY, FILE_, OTHER };
 
 struct knote {
     TAILQ_ENTRY(knote) queue;
-    struct knote *next; // of this descriptor, or of the user events of this kqueue
+    struct knote *next; // of this descriptor, or of those of this kqueue that have none
     struct kqueue *kq;
     uintptr_t ident;
     int16_t filter;
@@ -93,6 +98,7 @@ struct knote {
     int64_t sdata;
     void *udata;
     enum kind kind;
+    int fd; // what is really watched
     bool queued, disabled, triggered;
 };
 
@@ -102,7 +108,7 @@ struct kqueue {
     int filters[3]; // the epolls
     int queued;     // an eventfd, readable while the queue is not empty
     TAILQ_HEAD(queue, knote) queue;
-    struct knote *users;
+    struct knote *others; // of processes, timers and users
 };
 
 // What is known of a descriptor's number. As in the kernels, knotes belong to the number in the process's table: closing it
@@ -112,6 +118,13 @@ struct slot {
     ino_t ino;
     int shut; // 1 for reading, 2 for writing
 };
+
+// Children that have exited, and until when they cannot be waited for: a kernel tells an exit while the process still ends.
+static struct ending {
+    struct ending *next;
+    pid_t child;
+    int64_t until;
+} *endings;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct kqueue *kqueues;
@@ -134,6 +147,7 @@ static void forget_all(void) {
     kqueues = NULL;
     slots = NULL;
     slot_count = 0;
+    endings = NULL;
 }
 
 __attribute__((constructor)) static void start(void) {
@@ -157,6 +171,12 @@ static struct slot *slot_of(int fd) {
     return slots + fd;
 }
 
+static bool has_descriptor(int16_t filter) { return filter != EVFILT_PROC && filter != EVFILT_TIMER && filter != EVFILT_USER; }
+
+static struct knote **knotes_of(struct kqueue *kq, int16_t filter, uintptr_t ident) {
+    return has_descriptor(filter) ? &slots[ident].knotes : &kq->others;
+}
+
 static int epoll_of(const struct knote *kn) {
     return kn->kq->filters[kn->filter == EVFILT_READ ? 0 : kn->filter == EVFILT_WRITE ? 1 : 2];
 }
@@ -176,15 +196,16 @@ static void dequeue(struct knote *kn) {
 
 static void drop(struct knote *kn) {
     dequeue(kn);
-    if (kn->filter != EVFILT_USER) epoll_ctl(epoll_of(kn), EPOLL_CTL_DEL, kn->ident, NULL);
-    struct knote **link = kn->filter == EVFILT_USER ? &kn->kq->users : &slots[kn->ident].knotes;
+    if (kn->fd != -1) epoll_ctl(epoll_of(kn), EPOLL_CTL_DEL, kn->fd, NULL);
+    if (kn->fd != -1 && !has_descriptor(kn->filter)) real_close(kn->fd);
+    struct knote **link = knotes_of(kn->kq, kn->filter, kn->ident);
     while (*link != kn) link = &(*link)->next;
     *link = kn->next;
     free(kn);
 }
 
 static void free_kqueue(struct kqueue *kq) {
-    while (kq->users) drop(kq->users);
+    while (kq->others) drop(kq->others);
     for (int fd = 0; fd < slot_count; fd++) {
         for (struct knote *kn = slots[fd].knotes, *next; kn; kn = next) {
             next = kn->next;
@@ -263,12 +284,61 @@ static bool socket_is_ready(struct knote *kn, int revents, uint16_t *flags, uint
     return revents & (POLLIN | POLLOUT);
 }
 
+static const int64_t SECOND = 1000000000;
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * SECOND + time.tv_nsec;
+}
+
+static bool has_exited(pid_t child, int pidfd) {
+    struct pollfd fd = {pidfd, POLLIN, 0};
+    if (poll(&fd, 1, 0) != 1) return false;
+    struct ending *ending = endings;
+    while (ending && ending->child != child) ending = ending->next;
+    if (!ending && (ending = calloc(1, sizeof *ending))) {
+        *ending = (struct ending){endings, child, now() + SECOND / 200};
+        endings = ending;
+    }
+    return true;
+}
+
+// How long it is until `child` can be waited for.
+static int64_t still_ending(pid_t child) {
+    lock();
+    struct ending *ending = endings;
+    while (ending && ending->child != child) ending = ending->next;
+    int64_t left = ending ? ending->until - now() : 0;
+    unlock();
+    return left;
+}
+
+static void was_waited_for(pid_t child) {
+    lock();
+    for (struct ending **link = &endings; *link; link = &(*link)->next) {
+        if ((*link)->child != child) continue;
+        struct ending *ending = *link;
+        *link = ending->next;
+        free(ending);
+        break;
+    }
+    unlock();
+}
+
 // Whether the filter is true now, and what it says.
 static bool is_ready(struct knote *kn, struct kevent *event) {
     uint32_t fflags = 0;
     if (kn->filter == EVFILT_USER) {
         *event = (struct kevent){kn->ident, kn->filter, kn->flags, kn->sfflags & 0xffffff, 0, kn->udata};
         return kn->triggered;
+    }
+    if (!has_descriptor(kn->filter)) {
+        uint64_t expirations = 0;
+        bool ready = kn->filter == EVFILT_PROC ? has_exited(kn->ident, kn->fd) : read(kn->fd, &expirations, 8) == 8;
+        if (ready && kn->filter == EVFILT_PROC) kn->flags |= EV_EOF | EV_ONESHOT;
+        *event = (struct kevent){kn->ident, kn->filter, kn->flags, kn->sfflags, expirations, kn->udata};
+        return ready;
     }
     struct pollfd fd = {kn->ident, kn->filter == EVFILT_WRITE ? POLLOUT | POLLRDHUP : POLLIN | POLLRDHUP, 0};
     if (kn->filter == EVFILT_EXCEPT) fd.events |= POLLPRI;
@@ -295,7 +365,40 @@ static bool is_ready(struct knote *kn, struct kevent *event) {
     return ready;
 }
 
+static int attach_process(struct knote *kn) {
+    if (!(kn->sfflags & NOTE_EXIT)) return EINVAL;
+    kn->flags |= EV_CLEAR;
+    kn->fd = syscall(SYS_pidfd_open, (pid_t)kn->ident, 0);
+    if (kn->fd == -1) return errno;
+    return !is->zombies && has_exited(kn->ident, kn->fd) ? ESRCH : 0;
+}
+
+static int attach_timer(struct knote *kn) {
+    kn->flags |= EV_CLEAR;
+    kn->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (kn->fd == -1) return errno;
+    struct timespec time = {kn->sdata / 1000, kn->sdata % 1000 * 1000000};
+    struct itimerspec period = {kn->flags & EV_ONESHOT ? (struct timespec){0, 0} : time, time};
+    return timerfd_settime(kn->fd, 0, &period, NULL) ? errno : 0;
+}
+
+// What has no descriptor in the program.
+static int attach_other(struct knote *kn) {
+    kn->fd = -1;
+    int error = kn->filter == EVFILT_PROC ? attach_process(kn) : kn->filter == EVFILT_TIMER ? attach_timer(kn) : 0;
+    struct epoll_event event = {EPOLLIN | EPOLLET, {kn}};
+    if (!error && kn->fd != -1 && epoll_ctl(epoll_of(kn), EPOLL_CTL_ADD, kn->fd, &event)) error = errno;
+    if (error) {
+        if (kn->fd != -1) real_close(kn->fd);
+        return error;
+    }
+    kn->next = kn->kq->others;
+    kn->kq->others = kn;
+    return 0;
+}
+
 static int attach(struct knote *kn) {
+    kn->fd = kn->ident;
     struct stat stat;
     if (fstat(kn->ident, &stat)) return errno;
     kn->kind = S_ISFIFO(stat.st_mode)  ? PIPE
@@ -322,7 +425,7 @@ static int attach(struct knote *kn) {
 }
 
 static struct knote *find(struct kqueue *kq, const struct kevent *change) {
-    struct knote *kn = change->filter == EVFILT_USER ? kq->users : slots[change->ident].knotes;
+    struct knote *kn = *knotes_of(kq, change->filter, change->ident);
     while (kn && (kn->kq != kq || kn->filter != change->filter || kn->ident != change->ident)) kn = kn->next;
     return kn;
 }
@@ -346,6 +449,8 @@ static int apply(struct kqueue *kq, const struct kevent *change) {
         }
         break;
     }
+    case EVFILT_PROC:
+    case EVFILT_TIMER: break;
     case EVFILT_USER:
         if (is->has_user) break;
         // fall through
@@ -361,10 +466,10 @@ static int apply(struct kqueue *kq, const struct kevent *change) {
         kn->filter = change->filter;
         // These are for life.
         kn->flags = is->keeps_flags ? change->flags : change->flags & ~(EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE);
-        if (kn->filter == EVFILT_USER) {
-            kn->next = kq->users;
-            kq->users = kn;
-        } else if ((error = attach(kn)) && !is->attached_all_the_same) {
+        kn->sfflags = change->fflags;
+        kn->sdata = change->data;
+        error = has_descriptor(kn->filter) ? attach(kn) : attach_other(kn);
+        if (error && !(is->attached_all_the_same && has_descriptor(kn->filter))) {
             free(kn);
             return error;
         }
@@ -453,14 +558,6 @@ int kqueue(void) {
     kqueues = kq;
     unlock();
     return kq->fd;
-}
-
-static const int64_t SECOND = 1000000000;
-
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * SECOND + time.tv_nsec;
 }
 
 int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *events, int nevents, const struct timespec *timeout) {
@@ -560,3 +657,19 @@ ssize_t send(int fd, const void *data, size_t size, int flags) {
     return sent(fd, syscall(SYS_sendto, fd, data, size, flags, NULL, 0));
 }
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { return sent(fd, syscall(SYS_sendmsg, fd, message, flags)); }
+
+// What a program learns of its children.
+
+pid_t waitpid(pid_t child, int *status, int options) {
+    int64_t left = still_ending(child);
+    if (left > 0 && options & WNOHANG) return 0;
+    if (left > 0) nanosleep(&(struct timespec){0, left}, NULL);
+    pid_t result = syscall(SYS_wait4, child, status, options, NULL);
+    if (result > 0) was_waited_for(result);
+    return result;
+}
+
+int waitid(idtype_t type, id_t child, siginfo_t *info, int options) {
+    if (type == P_PID && options & WNOHANG && still_ending(child) > 0) return 0;
+    return syscall(SYS_waitid, type, child, info, options, NULL);
+}

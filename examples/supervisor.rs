@@ -6,35 +6,61 @@
 //! cargo run --example supervisor --features os-ext -- 'sleep 1; echo done' 'echo trying; exit $((RANDOM % 2))'
 //! ```
 
-#[cfg(target_os = "linux")]
 mod cli;
 
-#[cfg(target_os = "linux")]
 const USAGE: &str = "\
 usage: supervisor COMMAND...
 
 Runs each COMMAND in the shell, prints what it says line by line, and starts it again if it fails.";
 
-#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     cli::run(USAGE, supervisor::run)
 }
 
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("this example is for Unix-like systems with `ChildExit`");
+/// Where there is no `ChildExit`.
+#[cfg(not(any(
+    windows,
+    target_os = "linux",
+    all(
+        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+        any(
+            target_os = "dragonfly",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_vendor = "apple"
+        )
+    )
+)))]
+mod supervisor {
+    pub(super) fn run(_commands: Vec<String>) -> crate::cli::Outcome {
+        Err("this system's queue cannot watch for the exit of a program".into())
+    }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(
+    windows,
+    target_os = "linux",
+    all(
+        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
+        any(
+            target_os = "dragonfly",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_vendor = "apple"
+        )
+    )
+))]
 mod supervisor {
     use std::fmt::Display;
     use std::io::{self, ErrorKind, Read, Write};
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Child, ExitStatus};
     use std::time::{Duration, Instant};
 
-    use mio::unix::pipe::Receiver;
     use mio::{ChildExit, Events, Interest, Poll, Registry, Token};
 
+    use self::shell::Output;
     use crate::cli;
 
     /// How often a program is started again, and how long after its end.
@@ -60,9 +86,9 @@ mod supervisor {
                 // Two tokens for each program: its output, and its exit.
                 let program = &mut programs[event.token().0 / 2];
                 if event.token() == program.output_token() {
-                    program.print_what_has_come()?;
+                    program.has_said()?;
                 } else {
-                    program.exited()?;
+                    program.has_exited()?;
                 }
             }
             for program in programs.iter_mut().filter(|program| program.start_at.is_some_and(|at| at <= Instant::now()))
@@ -88,8 +114,11 @@ mod supervisor {
     struct Running {
         child: Child,
         /// Both are sources: dropping them ends their registrations.
-        output: Receiver,
+        output: Output,
         _exit: ChildExit,
+        /// It is over when it has exited and nobody can say anything more for it.
+        exited: Option<ExitStatus>,
+        output_has_ended: bool,
         /// The beginning of a line.
         line: Vec<u8>,
     }
@@ -109,56 +138,110 @@ mod supervisor {
 
         fn start(&mut self, registry: &Registry) -> io::Result<()> {
             self.start_at = None;
-            let mut child = Command::new("sh").args(["-c", &self.command]).stdout(Stdio::piped()).spawn()?;
-            let mut output = Receiver::from(child.stdout.take().expect("standard output is piped"));
-            // The standard library's pipes to and from a child block.
-            output.set_nonblocking(true)?;
-            registry.register(&mut output, self.output_token(), Interest::READABLE)?;
+            let (child, output) = shell::start(&self.command, registry, self.output_token())?;
             let mut exit = ChildExit::new(&child)?;
             registry.register(&mut exit, Token(2 * self.number + 1), Interest::READABLE)?;
-            self.running = Some(Running { child, output, _exit: exit, line: Vec::new() });
+            let line = Vec::new();
+            self.running = Some(Running { child, output, _exit: exit, exited: None, output_has_ended: false, line });
             Ok(())
         }
 
-        /// Reads until that would block, or the output ends.
-        fn print_what_has_come(&mut self) -> io::Result<()> {
-            // An event that was under way when the program ended.
+        fn has_said(&mut self) -> io::Result<()> {
+            // An event may be of an earlier run.
             let Some(running) = &mut self.running else { return Ok(()) };
-            let mut buffer = [0; 4096];
-            loop {
-                match running.output.read(&mut buffer) {
-                    Ok(0) => return Ok(()),
-                    Ok(count) => running.line.extend_from_slice(&buffer[..count]),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-                while let Some(newline) = running.line.iter().position(|&byte| byte == b'\n') {
-                    let line: Vec<u8> = running.line.drain(..=newline).collect();
-                    print(self.number, String::from_utf8_lossy(&line[..newline]))?;
-                }
-            }
+            running.output_has_ended = running.print_what_has_come(self.number)?;
+            self.is_it_over()
         }
 
-        fn exited(&mut self) -> io::Result<()> {
-            // What it said last may have come with its exit.
-            self.print_what_has_come()?;
+        fn has_exited(&mut self) -> io::Result<()> {
             let Some(running) = &mut self.running else { return Ok(()) };
-            let Some(status) = running.child.try_wait()? else { return Ok(()) };
-            if !running.line.is_empty() {
-                print(self.number, String::from_utf8_lossy(&running.line))?;
+            running.exited = running.child.try_wait()?;
+            self.is_it_over()
+        }
+
+        fn is_it_over(&mut self) -> io::Result<()> {
+            let Some(Running { exited: Some(status), output_has_ended: true, line, .. }) = &self.running else {
+                return Ok(());
+            };
+            if !line.is_empty() {
+                print(self.number, String::from_utf8_lossy(line))?;
             }
             print(self.number, status)?;
-            self.running = None;
             if !status.success() {
                 self.failures += 1;
                 self.start_at = (self.failures <= RETRIES).then(|| Instant::now() + PAUSE);
             }
+            self.running = None;
             Ok(())
+        }
+    }
+
+    impl Running {
+        /// Reads until that would block, or the output ends. Returns whether it has ended.
+        fn print_what_has_come(&mut self, number: usize) -> io::Result<bool> {
+            let mut buffer = [0; 4096];
+            loop {
+                match self.output.read(&mut buffer) {
+                    Ok(0) => return Ok(true),
+                    Ok(count) => self.line.extend_from_slice(&buffer[..count]),
+                    // What a pipe of Windows says at its end.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(true),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+                while let Some(newline) = self.line.iter().position(|&byte| byte == b'\n') {
+                    let line: Vec<u8> = self.line.drain(..=newline).collect();
+                    print(number, String::from_utf8_lossy(line.trim_ascii_end()))?;
+                }
+            }
         }
     }
 
     fn print(number: usize, what: impl Display) -> io::Result<()> {
         writeln!(io::stdout(), "{number}: {what}")
+    }
+
+    #[cfg(unix)]
+    mod shell {
+        use std::io;
+        use std::process::{Child, Command, Stdio};
+
+        pub(super) use mio::unix::pipe::Receiver as Output;
+        use mio::{Interest, Registry, Token};
+
+        pub(super) fn start(command: &str, registry: &Registry, token: Token) -> io::Result<(Child, Output)> {
+            let mut child = Command::new("sh").args(["-c", command]).stdout(Stdio::piped()).spawn()?;
+            let mut output = Output::from(child.stdout.take().expect("standard output is piped"));
+            // The standard library's pipes to and from a child block.
+            output.set_nonblocking(true)?;
+            registry.register(&mut output, token, Interest::READABLE)?;
+            Ok((child, output))
+        }
+    }
+
+    #[cfg(windows)]
+    mod shell {
+        use std::fs::OpenOptions;
+        use std::io;
+        use std::os::windows::process::CommandExt;
+        use std::process::{self, Child, Command};
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        pub(super) use mio::windows::NamedPipe as Output;
+        use mio::{Interest, Registry, Token};
+
+        pub(super) fn start(command: &str, registry: &Registry, token: Token) -> io::Result<(Child, Output)> {
+            static COUNT: AtomicUsize = AtomicUsize::new(0);
+            // The standard library's pipes to and from a child cannot be waited for; one with a name can.
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!(r"\\.\pipe\mio-supervisor-{}-{count}", process::id());
+            let mut output = Output::new(&name)?;
+            registry.register(&mut output, token, Interest::READABLE)?;
+            let theirs = OpenOptions::new().write(true).open(&name)?;
+            output.connect()?;
+            let child = Command::new("cmd").raw_arg("/C").raw_arg(command).stdout(theirs).spawn()?;
+            Ok((child, output))
+        }
     }
 }

@@ -86,8 +86,9 @@ pub use self::io_source::IoSource;
 #[cfg(feature = "os-poll")]
 pub use self::poll::Poll;
 pub use self::registry::Registry;
-#[cfg(all(feature = "os-ext", target_os = "linux"))]
-pub use self::sys::child_exit::ChildExit;
+#[cfg(feature = "os-ext")]
+#[allow(unused_imports, unreachable_pub, reason = "not each platform has what only some queues can do")]
+pub use self::sys::*;
 pub use self::token::Token;
 pub use self::trigger::Trigger;
 #[cfg(feature = "os-poll")]

@@ -147,10 +147,10 @@ const SERVERS: &[&str] = if cfg!(all(unix, not(any(mio_backend = "poll", mio_uns
 /// The examples that run programs.
 const RUNNERS: &[&str] = if cfg!(target_os = "linux") {
     &["unix_pipe_child", "supervisor"]
-} else if cfg!(unix) {
-    &["unix_pipe_child"]
+} else if cfg!(windows) {
+    &["supervisor"]
 } else {
-    &[]
+    &["unix_pipe_child"]
 };
 
 #[test]
@@ -336,15 +336,24 @@ fn unix_pipe_child_prints_both_outputs_and_passes_the_exit_code_on() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 fn supervisor_starts_what_fails_again_and_prints_all_that_is_said() {
-    let file = tempfile::NamedTempFile::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("failed");
+    let file = file.display();
     // Fails once, and succeeds then.
-    let script = format!("cat {0}; test -s {0} || {{ echo again > {0}; exit 3; }}", file.path().display());
-    let (status, output) = Example::start("supervisor", &[&script, "printf 'one\ntwo and a half'"]).end();
-    for line in
-        ["0: exit status: 3", "0: again", "0: exit status: 0", "1: one", "1: two and a half", "1: exit status: 0"]
-    {
+    let (script, lines, code) = if cfg!(windows) {
+        (
+            format!("if exist {file} (type {file}) else (echo again>{file}& exit 3)"),
+            "echo one& echo two and a half",
+            "code",
+        )
+    } else {
+        (format!("cat {file} || {{ echo again > {file}; exit 3; }}"), "printf 'one\ntwo and a half'", "status")
+    };
+    let (status, output) = Example::start("supervisor", &[&script, lines]).end();
+    let ends = [format!("0: exit {code}: 3"), format!("0: exit {code}: 0"), format!("1: exit {code}: 0")];
+    for line in ends.iter().map(String::as_str).chain(["0: again", "1: one", "1: two and a half"]) {
         assert_eq!(output.iter().filter(|printed| *printed == line).count(), 1, "{line}: {output:?}");
     }
     assert!(status.success());
@@ -358,9 +367,10 @@ fn each_that_runs_programs_needs_one() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 fn supervisor_gives_up_in_the_end_and_says_so() {
-    let (status, output) = Example::start("supervisor", &["echo no; exit 1"]).end();
+    let script = if cfg!(windows) { "echo no& exit 1" } else { "echo no; exit 1" };
+    let (status, output) = Example::start("supervisor", &[script]).end();
     assert_eq!(output.iter().filter(|line| *line == "0: no").count(), 4, "{output:?}");
     assert!(output.iter().any(|line| line == "error: 1 of 1 programs failed for good"), "{output:?}");
     assert_eq!(status.code(), Some(1));

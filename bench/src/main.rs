@@ -4,6 +4,7 @@
 //! cargo run --release -p mio-bench                   everything; writes docs/performance.{md,csv} and docs/img
 //! cargo run --release -p mio-bench -- --quick        proves that it works, in seconds; writes under target/bench alone
 //! cargo run --release -p mio-bench -- --only wake    the rows of the page whose name contains "wake"; writes nothing
+//! cargo run --release -p mio-bench -- --again 100,000  the same rows of epoll, and memory; replaces these in docs/performance.*
 //! cargo run --release -p mio-bench -- --plot         draws docs/img from docs/performance.csv; measures nothing
 //! cargo run --release -p mio-bench -- --instructions           counts instructions; fails if bench/budget.csv has fewer
 //! cargo run --release -p mio-bench -- --instructions --write   makes a new bench/budget.csv of them
@@ -11,6 +12,7 @@
 
 mod allocations;
 mod costs;
+mod holder;
 mod instructions;
 mod measure;
 mod peers;
@@ -56,11 +58,10 @@ fn run() -> Outcome {
             println!("{}", report::table(&results, true));
             Ok(())
         }
+        ["--again", part] => again(part),
         ["--plot"] => {
             let docs = root()?.join("docs");
-            let lines = std::fs::read_to_string(docs.join("performance.csv"))?;
-            let results: Vec<Measured> = lines.lines().filter_map(Measured::from_csv).collect();
-            plot::draw_all(&docs.join("img"), &results)
+            plot::draw_all(&docs.join("img"), &written(&docs)?)
         }
         // What follows is for this program itself, and for scripts.
         ["--csv"] | ["--csv", "--quick"] => {
@@ -83,7 +84,7 @@ fn run() -> Outcome {
             println!("{heap} {resident}");
             Ok(())
         }
-        _ => Err("arguments: --quick, --only <part of a row's name>, --plot, --instructions [--write], or none".into()),
+        _ => Err("arguments: --quick, --only <part of a row's name>, --again <part>, --plot, --instructions [--write], or none".into()),
     }
 }
 
@@ -111,6 +112,29 @@ fn everything(effort: Effort, quick: bool) -> Outcome {
     report::write_markdown(&docs.join("performance.md"), &text)?;
     eprintln!("written: performance.md, performance.csv and img in {}", docs.display());
     Ok(())
+}
+
+/// Measures rows that were measured before, or could not be, and leaves the others as they are.
+fn again(part: &str) -> Outcome {
+    let docs = root()?.join("docs");
+    let new = measure_all(Effort::FULL, part)?;
+    let memory = costs::memory()?;
+    let mut results = written(&docs)?;
+    results.retain(|old| !new.iter().any(|new| (&new.queue, &new.row) == (&old.queue, &old.row)));
+    results.extend(new);
+    // In the order of the page.
+    let place = |result: &Measured| (result.queue != "epoll", ROWS.iter().position(|row| row.id == result.row));
+    results.sort_by_key(place);
+    report::write_csv(&docs.join("performance.csv"), &results)?;
+    plot::draw_all(&docs.join("img"), &results)?;
+    report::write_again(&docs.join("performance.md"), &results, &memory, part)?;
+    Ok(())
+}
+
+/// The results that stand in the CSV.
+fn written(docs: &Path) -> Outcome<Vec<Measured>> {
+    let lines = std::fs::read_to_string(docs.join("performance.csv"))?;
+    Ok(lines.lines().filter_map(Measured::from_csv).collect())
 }
 
 /// The folder of the workspace.

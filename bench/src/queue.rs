@@ -54,6 +54,9 @@ pub trait Queue: Sized {
 
     /// Whether `register` and its like take effect at once, so that measuring them by themselves means something.
     const REGISTERS_AT_ONCE: bool = true;
+
+    /// Whether a descriptor may be closed and its number used again while the file stays registered.
+    const FORGETS_DESCRIPTORS: bool = !POLL_BACKENDS;
 }
 
 pub trait Wake: Send + Sync + 'static {

@@ -91,15 +91,17 @@ fn cost_table(costs: &[Cost]) -> String {
         let _ = write!(table, " {peer} |");
     }
     let _ = writeln!(table, "\n|---|{}", "--:|".repeat(Peer::ALL.len()));
-    for Cost { title, cells } in costs {
-        let _ = write!(table, "| {title} |");
-        for peer in Peer::ALL {
-            let cell = cells.iter().find(|(of, _)| *of == peer).map_or("–", |(_, cell)| cell);
-            let _ = write!(table, " {cell} |");
-        }
-        table.push('\n');
-    }
+    table.extend(costs.iter().map(cost_line));
     table
+}
+
+fn cost_line(Cost { title, cells }: &Cost) -> String {
+    let mut line = format!("| {title} |");
+    for peer in Peer::ALL {
+        let cell = cells.iter().find(|(of, _)| *of == peer).map_or("–", |(_, cell)| cell);
+        let _ = write!(line, " {cell} |");
+    }
+    line + "\n"
 }
 
 /// Where and when.
@@ -128,4 +130,30 @@ pub fn write_markdown(path: &Path, text: &str) -> io::Result<()> {
     let old = fs::read_to_string(path).unwrap_or_default();
     let by_hand = old.split(BEGIN).next().unwrap_or_default();
     fs::write(path, format!("{by_hand}{BEGIN}\n{text}"))
+}
+
+/// Replaces, in what an earlier run wrote, the table of epoll and the lines of `memory`, and says which rows are newer.
+pub fn write_again(path: &Path, results: &[Result], memory: &[Cost], part: &str) -> io::Result<()> {
+    const EPOLL: &str = "### epoll\n\n";
+    const AFTER_EPOLL: &str = "\nAllocations";
+    const MEMORY: &str = "### Memory, building\n\n";
+    let unknown = || io::Error::other("this is not the page that a whole run writes");
+    let page = fs::read_to_string(path)?;
+    let (head, rest) = page.split_once(EPOLL).ok_or_else(unknown)?;
+    let (_, rest) = rest.split_once(AFTER_EPOLL).ok_or_else(unknown)?;
+    let (middle, rest) = rest.split_once(MEMORY).ok_or_else(unknown)?;
+    let of_epoll: Vec<Result> = results.iter().filter(|result| result.queue == "epoll").cloned().collect();
+    let note = format!("Measured by themselves: rows with \u{201c}{part}\u{201d} in their name, and memory. ");
+    // One note for each, the last.
+    let head = head.split(&note).next().unwrap_or_default().trim_end();
+    let mut text =
+        format!("{head}\n\n{note}{}\n{EPOLL}{}{AFTER_EPOLL}{middle}{MEMORY}", machine(), table(&of_epoll, true));
+    let is_replaced = |line: &str| memory.iter().any(|cost| line.starts_with(&format!("| {} |", cost.title)));
+    for line in rest.split_inclusive('\n').filter(|line| !is_replaced(line)) {
+        text.push_str(line);
+        if line.starts_with("|---|") && !text.contains(memory[0].title) {
+            text.extend(memory.iter().map(cost_line));
+        }
+    }
+    fs::write(path, text)
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::holder::Holder;
 use crate::peers::eventfd::EventFd;
 use crate::queue::{Direction, POLL_BACKENDS, Queue, Sockets, Wake};
 
@@ -17,7 +19,8 @@ use crate::queue::{Direction, POLL_BACKENDS, Queue, Sockets, Wake};
 pub enum Work {
     /// A byte there and back over a socket pair, on one thread.
     PingPong,
-    /// So many sources registered, of which so many become ready before each poll. One operation is one event.
+    /// So many sources registered, of which so many become ready before each poll. One operation is one event. Of more than
+    /// [`HELD`], other processes hold most, and those that this one holds take turns at being ready.
     Active { registered: usize, active: usize },
     /// A source is registered, re-registered and deregistered.
     Churn,
@@ -65,6 +68,9 @@ const WAKER: usize = usize::MAX - 1;
 const CAPACITY: usize = 1024;
 /// How many operations a program of [`Work::Change`] can do.
 pub const CHANGES: usize = 2_000;
+/// How many sources a process may have open beside those of the other peers; and of more, how many it has.
+pub const HELD: usize = 10_000;
+const HELD_OF_MORE: usize = 2_000;
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 pub fn start<Q: Sockets + 'static>(work: Work) -> io::Result<Program> {
@@ -130,19 +136,31 @@ fn ping_pong<Q: Queue + 'static>() -> io::Result<Program> {
 
 fn active_of<Q: Queue + 'static>(registered: usize, active: usize) -> io::Result<Program> {
     let queue = Q::new(CAPACITY)?;
-    let sources = (0..registered).map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
-    for (token, source) in sources.iter().enumerate() {
-        queue.register(source.as_raw_fd(), token, Direction::Read)?;
+    let here = if registered > HELD { HELD_OF_MORE } else { registered };
+    if here < registered && !Q::FORGETS_DESCRIPTORS {
+        return Err(ErrorKind::Unsupported.into());
     }
+    let open = |tokens: Range<usize>| -> io::Result<Vec<EventFd>> {
+        let sources = tokens.clone().map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
+        for (token, source) in tokens.zip(&sources) {
+            queue.register(source.as_raw_fd(), token, Direction::Read)?;
+        }
+        Ok(sources)
+    };
+    let sources = open(0..here)?;
+    let elsewhere = (here..registered).step_by(HELD_OF_MORE);
+    let holders = elsewhere
+        .map(|first| Holder::of(&open(first..registered.min(first + HELD_OF_MORE))?))
+        .collect::<io::Result<Vec<_>>>()?;
     // Far from each other, and others each time.
-    let stride = registered / active;
+    let stride = here / active;
     let mut first = 0;
-    Ok(program((queue, sources), move |(queue, sources), operations| {
+    Ok(program((queue, sources, holders), move |(queue, sources, _holders), operations| {
         let mut left = operations;
         while left > 0 {
             let now = left.min(active as u64);
             for index in 0..now as usize {
-                sources[(first + index * stride) % registered].set()?;
+                sources[(first + index * stride) % here].set()?;
             }
             let mut seen = 0;
             while seen < now {

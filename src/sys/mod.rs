@@ -237,7 +237,7 @@ macro_rules! cfg_if {
     (@items $($item:item)*) => { $($item)* };
 }
 
-// The choice: the one ladder by platform.
+// The choice: the one ladder by platform. What is `pub` in it is part of the crate's API, where it is.
 cfg_if! {
     if #[cfg(not(feature = "os-poll"))] {
         mod none;
@@ -245,6 +245,10 @@ cfg_if! {
     } else if #[cfg(windows)] {
         pub(crate) mod windows;
         use self::windows as backend;
+        #[cfg(feature = "os-ext")]
+        mod child_exit;
+        #[cfg(feature = "os-ext")]
+        pub use self::child_exit::ChildExit;
     } else if #[cfg(all(
         not(any(
             mio_backend = "event_ports",
@@ -259,6 +263,10 @@ cfg_if! {
         mod epoll;
         mod queue_fd;
         use self::epoll as backend;
+        #[cfg(all(feature = "os-ext", target_os = "linux"))]
+        mod child_exit;
+        #[cfg(all(feature = "os-ext", target_os = "linux"))]
+        pub use self::child_exit::ChildExit;
     } else if #[cfg(all(
         not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
         any(
@@ -273,6 +281,10 @@ cfg_if! {
         mod kqueue;
         mod queue_fd;
         use self::kqueue as backend;
+        #[cfg(feature = "os-ext")]
+        mod child_exit;
+        #[cfg(feature = "os-ext")]
+        pub use self::child_exit::ChildExit;
     } else if #[cfg(all(
         not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
         any(
@@ -286,14 +298,14 @@ cfg_if! {
     } else {
         mod poll;
         use self::poll as backend;
+        #[cfg(all(feature = "os-ext", target_os = "linux"))]
+        mod child_exit;
+        #[cfg(all(feature = "os-ext", target_os = "linux"))]
+        pub use self::child_exit::ChildExit;
     }
 }
 
 pub(crate) use self::backend::Selector;
-
-/// Whose exit can be watched for depends on the system, on Linux whatever the backend is.
-#[cfg(all(feature = "os-ext", target_os = "linux"))]
-pub(crate) mod child_exit;
 
 // What several of them use.
 

@@ -1,10 +1,12 @@
 //! `ChildExit`: one event for the exit of a child, whenever that was.
 
+use std::io::ErrorKind;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use mio::{ChildExit, Interest, Poll, Token, Trigger};
 
-use crate::util::{assert_no_event, next_event, wait_until};
+use crate::util::{assert_no_event, next_event};
 
 const EXIT: Token = Token(3);
 
@@ -19,6 +21,19 @@ fn end(child: &mut Child) {
     drop(child.stdin.take());
 }
 
+/// Not by a kqueue without user events, nor by Linux before 5.3.
+fn is_supported() -> bool {
+    let poll = Poll::new().unwrap();
+    let mut child = child();
+    let watched = ChildExit::new(&child)
+        .and_then(|mut exit| poll.registry().register(&mut exit, EXIT, Interest::READABLE))
+        .map_err(|error| error.kind());
+    end(&mut child);
+    child.wait().unwrap();
+    assert!(matches!(watched, Ok(()) | Err(ErrorKind::Unsupported)), "{watched:?}");
+    watched.is_ok()
+}
+
 /// Asserts that `exit` gave its one event, and that `child` can be waited for.
 fn assert_exited(poll: &mut Poll, child: &mut Child) {
     let event = next_event(poll);
@@ -29,6 +44,9 @@ fn assert_exited(poll: &mut Poll, child: &mut Child) {
 
 #[test]
 fn an_exit_gives_one_event_and_waiting_for_the_child_no_other() {
+    if !is_supported() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let mut child = child();
     let mut exit = ChildExit::new(&child).unwrap();
@@ -42,6 +60,9 @@ fn an_exit_gives_one_event_and_waiting_for_the_child_no_other() {
 
 #[test]
 fn a_child_that_exited_before_registering_gives_its_event() {
+    if !is_supported() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let mut child = child();
     let mut exit = ChildExit::new(&child).unwrap();
@@ -58,6 +79,9 @@ fn a_child_that_exited_before_registering_gives_its_event() {
 
 #[test]
 fn a_watcher_made_after_the_exit_gives_its_event() {
+    if !is_supported() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let mut child = child();
     let mut first = ChildExit::new(&child).unwrap();
@@ -73,6 +97,9 @@ fn a_watcher_made_after_the_exit_gives_its_event() {
 
 #[test]
 fn a_level_triggered_exit_goes_on_until_it_is_deregistered() {
+    if !is_supported() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let mut child = child();
     let mut exit = ChildExit::new(&child).unwrap();
@@ -88,6 +115,9 @@ fn a_level_triggered_exit_goes_on_until_it_is_deregistered() {
 
 #[test]
 fn reregistering_after_the_exit_gives_the_event_again() {
+    if !is_supported() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let mut child = child();
     let mut exit = ChildExit::new(&child).unwrap();
@@ -96,10 +126,55 @@ fn reregistering_after_the_exit_gives_the_event_again() {
     assert_eq!(next_event(&mut poll).token(), Token(99));
     poll.registry().reregister(&mut exit, EXIT, Interest::READABLE).unwrap();
     assert_exited(&mut poll, &mut child);
+    // It was waited for, too.
+    poll.registry().reregister_with(&mut exit, Token(98), Interest::READABLE, Trigger::Level).unwrap();
+    for _ in 0..2 {
+        assert_eq!(next_event(&mut poll).token(), Token(98));
+    }
+}
+
+#[test]
+fn registering_after_the_exit_wakes_a_poll_that_runs() {
+    if !is_supported() {
+        return;
+    }
+    let mut poll = Poll::new().unwrap();
+    let registry = poll.registry().try_clone().unwrap();
+    let mut child = child();
+    let mut exit = ChildExit::new(&child).unwrap();
+    end(&mut child);
+    let registering = thread::spawn(move || {
+        registry.register(&mut exit, EXIT, Interest::READABLE).unwrap();
+        exit
+    });
+    assert_exited(&mut poll, &mut child);
+    drop(registering.join().unwrap());
+}
+
+#[test]
+fn misuse_of_a_registration_is_an_error() {
+    if !is_supported() {
+        return;
+    }
+    let poll = Poll::new().unwrap();
+    let mut child = child();
+    let mut exit = ChildExit::new(&child).unwrap();
+    let kind = |result: std::io::Result<()>| result.unwrap_err().kind();
+    assert_eq!(kind(poll.registry().deregister(&mut exit)), ErrorKind::NotFound);
+    assert_eq!(kind(poll.registry().reregister(&mut exit, EXIT, Interest::READABLE)), ErrorKind::NotFound);
+    poll.registry().register(&mut exit, EXIT, Interest::READABLE).unwrap();
+    assert_eq!(kind(poll.registry().register(&mut exit, EXIT, Interest::READABLE)), ErrorKind::AlreadyExists);
+    poll.registry().deregister(&mut exit).unwrap();
+    poll.registry().register(&mut exit, EXIT, Interest::READABLE).unwrap();
+    end(&mut child);
+    child.wait().unwrap();
 }
 
 #[test]
 fn deregistering_or_dropping_before_the_exit_is_silence() {
+    if !is_supported() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let (mut one, mut other) = (child(), child());
     let mut deregistered = ChildExit::new(&one).unwrap();
@@ -119,6 +194,9 @@ fn deregistering_or_dropping_before_the_exit_is_silence() {
 
 #[test]
 fn each_of_many_children_gives_its_own_event() {
+    if !is_supported() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let mut children: Vec<_> = (0..8).map(|_| child()).collect();
     let mut exits: Vec<_> = children.iter().map(|child| ChildExit::new(child).unwrap()).collect();
@@ -145,7 +223,7 @@ fn a_child_that_was_waited_for_is_an_error() {
     end(&mut child);
     child.wait().unwrap();
     let mut code = None;
-    wait_until("its number is nobody's", || {
+    crate::util::wait_until("its number is nobody's", || {
         code = ChildExit::new(&child).err().and_then(|error| error.raw_os_error());
         code.is_some()
     });

@@ -93,6 +93,8 @@ impl Libevent {
 impl Queue for Libevent {
     type Waker = Active;
 
+    const FORGETS_DESCRIPTORS: bool = false;
+
     fn new(capacity: usize) -> io::Result<Libevent> {
         let ready = Box::new(UnsafeCell::new(Vec::with_capacity(capacity)));
         // SAFETY: a configuration is made, used once, and freed.

@@ -111,6 +111,8 @@ impl Queue for Libuv {
     /// The loop takes changes to the queue when it runs next.
     const REGISTERS_AT_ONCE: bool = false;
 
+    const FORGETS_DESCRIPTORS: bool = false;
+
     fn new(capacity: usize) -> io::Result<Libuv> {
         // SAFETY: the memory is as large as libuv says, and zeroed.
         let uv = unsafe { libc::calloc(1, uv_loop_size()) };

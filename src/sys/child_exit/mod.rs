@@ -1,16 +1,24 @@
 //! The exit of a child process as a source, on the platforms whose queue can watch for it.
 
-#[cfg(target_os = "linux")]
-mod pidfd;
-
 use std::fmt;
 use std::io;
 use std::process::Child;
 
-#[cfg(target_os = "linux")]
-use self::pidfd as watch;
 use crate::event::Source;
 use crate::{Interest, Registry, Token, Trigger};
+
+cfg_if! {
+    if #[cfg(windows)] {
+        mod windows;
+        use self::windows as watch;
+    } else if #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))] {
+        mod pidfd;
+        use self::pidfd as watch;
+    } else {
+        mod kqueue;
+        use self::kqueue as watch;
+    }
+}
 
 /// The exit of a child process, as a [`Source`].
 ///
@@ -21,13 +29,24 @@ use crate::{Interest, Registry, Token, Trigger};
 /// Use it in an event loop that starts programs, in place of a thread that waits for each of them or of a handler for
 /// `SIGCHLD`, which a process has only one of.
 ///
-/// Available with the crate feature `os-ext` on Linux, on the platforms that have `kqueue(2)`, and on Windows.
+/// Available with the crate feature `os-ext` on Linux (with any queue), where the queue is `kqueue(2)`, and on Windows.
 ///
 /// # Platform notes
 ///
 /// - **Linux** (5.3 or later): `pidfd_open(2)`. Each `ChildExit` holds a file descriptor.
-/// - **kqueue**: a filter `EVFILT_PROC` with `NOTE_EXIT`, which needs no descriptor.
-/// - **Windows**: the handle of the process, which the system's thread pool waits for.
+/// - **kqueue**: `EVFILT_PROC` with `NOTE_EXIT`, and an `EVFILT_USER` event, which NetBSD has since 10 and OpenBSD since 7.8.
+///   There is no descriptor, and one `ChildExit` for each child and [`Poll`](crate::Poll). The kernel tells the exit a little
+///   before the child can be waited for; the event comes when it can.
+/// - **Windows**: the handle of the process, of which each `ChildExit` has a duplicate, by a
+///   `windows::Waitable`.
+///
+/// # Errors
+///
+/// Besides those that [`Registry::register`] lists, `register` gives
+///
+/// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel has no `EVFILT_USER`;
+/// - [`AlreadyExists`](io::ErrorKind::AlreadyExists), with kqueue: another `ChildExit` of this child is registered with this
+///   `Poll`.
 ///
 /// # Examples
 ///

@@ -39,6 +39,7 @@ pub(super) const EVFILT_SIGNAL: i16 = -6;
 pub(super) const EVFILT_TIMER: i16 = -7;
 pub(super) const EVFILT_USER: i16 = -11;
 pub(super) const EVFILT_EXCEPT: i16 = -15;
+pub(super) const NOTE_EXIT: u32 = 0x8000_0000;
 pub(super) const NOTE_TRIGGER: u32 = 0x0100_0000;
 pub(super) const EV_ADD: u16 = 0x1;
 pub(super) const EV_DELETE: u16 = 0x2;

@@ -9,6 +9,7 @@
 
 #[cfg(target_os = "linux")]
 mod double;
+pub(super) mod exits;
 mod filters;
 
 use std::io;
@@ -23,6 +24,7 @@ use libc as os;
 
 #[cfg(target_os = "linux")]
 use self::double as os;
+use self::exits::Exits;
 use self::filters::{
     Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
     deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
@@ -54,6 +56,7 @@ pub(crate) struct Selector {
     kqueue: OwnedFd,
     /// Locked while a registration changes, so that the kernel's filters and the notes agree for whoever holds the lock.
     notes: Mutex<Notes>,
+    exits: Exits,
     /// The waker's pipe, where the waker is no user event.
     notifier: OnceLock<Notifier>,
 }
@@ -70,7 +73,7 @@ impl Backend for Selector {
         let kqueue = unsafe { OwnedFd::from_raw_fd(kqueue) };
         // SAFETY: takes no pointer.
         check(unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
-        Ok(Selector { kqueue, notes: Mutex::default(), notifier: OnceLock::new() })
+        Ok(Selector { kqueue, notes: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
     }
 
     fn buffer(capacity: usize) -> Buffer {
@@ -92,21 +95,18 @@ impl Backend for Selector {
 
             let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as os::uintptr_t);
             let mut notified = false;
+            let mut heard = false;
             // What is left in the buffer are those that the notes decide about.
             buffer.retain(|kevent| {
                 let flags = flags(kevent);
                 if flags.needs_notes() {
                     return true;
                 }
-                let wakes = match filter(kevent) {
-                    Filter::User => pipe.is_none() && kevent.ident == WAKER,
-                    Filter::Read => pipe == Some(kevent.ident),
-                    _ => false,
-                };
-                if wakes {
-                    notified = true;
-                } else {
-                    events.push(Event::new(token(kevent), flags));
+                match filter(kevent) {
+                    Filter::User if pipe.is_none() && kevent.ident == WAKER => notified = true,
+                    Filter::Read if pipe == Some(kevent.ident) => notified = true,
+                    Filter::Proc | Filter::Timer if self.hears_of_exit(kevent) => heard = true,
+                    _ => events.push(Event::new(token(kevent), flags)),
                 }
                 false
             });
@@ -120,8 +120,9 @@ impl Backend for Selector {
             }
 
             left = time.left();
-            // With neither events nor the time up, those that there were are to be given to nobody.
-            if !events.is_empty() || left == Some(Duration::ZERO) {
+            // With neither events nor the time up, those that there were are to be given to nobody. An exit that was heard of
+            // has an event of its own by now.
+            if !events.is_empty() || left == Some(Duration::ZERO) && !heard {
                 return Ok(notified);
             }
         }
