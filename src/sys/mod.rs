@@ -64,14 +64,16 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Ends the watching: a `select` that starts later gives no event of `source`.
     fn deregister(&self, source: RawSource, registration: &mut Self::Registration) -> io::Result<()>;
 
-    /// Lets go of a registration without ending the watching, for sources that remember nothing (`SourceFd`): from then
-    /// on the backend finds it by `source` alone.
+    /// Does what [`register`](Backend::register) does for a source that remembers nothing, and does its I/O past this crate
+    /// (`SourceFd`): the backend finds it by `source` alone.
     #[allow(dead_code, reason = "WASI has no such sources")]
-    fn detach(_registration: Self::Registration) {}
+    fn register_raw(&self, source: RawSource, watch: Watch) -> io::Result<()> {
+        self.register(source, &mut Default::default(), watch)
+    }
 
     /// I/O on `source` has used up what is `spent`: where readiness is emulated, an edge-triggered registration waits for
     /// it again from now on. Where the kernel does that, there is nothing to do, and this is not called: see `io_source.rs`.
-    /// If it fails, nothing was changed, and calling it again does what it should have done.
+    /// If it fails, a running `select` may not know. Calling it again makes up for that.
     #[inline]
     fn rearm(_source: RawSource, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())

@@ -152,11 +152,14 @@ fn a_wake_during_a_full_batch_is_not_starved() {
     for _ in 0..100 {
         poll.poll(&mut events, Some(HANG)).unwrap();
         assert!(events.iter().all(|event| event.token() != WAKE));
+        assert_eq!(events.iter().count(), 1);
         waker.wake().unwrap();
         let mut polls = 0;
         loop {
             poll.poll(&mut events, Some(HANG)).unwrap();
             polls += 1;
+            // The wake's comes on top.
+            assert!(events.iter().filter(|event| event.token() != WAKE).count() <= events.capacity());
             if events.iter().any(|event| event.token() == WAKE) {
                 break;
             }

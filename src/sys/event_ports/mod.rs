@@ -15,8 +15,8 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use self::associations::{Association, Table, associated, dissociated, is_closed, retrieved};
-use super::emulated::{LOOK, PollFlags, Registration, Registrations, details};
+use self::associations::{Association, Table, dissociated, is_closed, retrieved, taken};
+use super::emulated::{PollFlags, Registration, Registrations, details};
 use super::unix::{TimeLeft, check, lock, timespec};
 use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
@@ -66,27 +66,20 @@ impl Backend for Selector {
             let mut table = lock(&self.port.table);
             self.port.associate_due(&mut table);
             self.port.look(&mut table, events, buffer.capacity());
-            let longest = match () {
-                _ if !events.is_empty() => Some(Duration::ZERO),
-                // What the port did not take is tried again as well.
-                _ if table.needs_look() || table.due() > 0 => Some(left.map_or(LOOK, |left| left.min(LOOK))),
-                _ => left,
-            };
+            let longest = if events.is_empty() { table.before_wait(left) } else { Some(Duration::ZERO) };
             drop(table);
 
             let room = buffer.capacity() - events.len().min(buffer.capacity());
-            if room > 0 {
-                match self.port.wait(buffer, room, longest) {
-                    // What the look has told must not be lost to a signal.
-                    Err(_) if !events.is_empty() => buffer.clear(),
-                    result => result?,
-                }
-            } else {
-                buffer.clear();
+            let result = if room > 0 { self.port.wait(buffer, room, longest) } else { Ok(buffer.clear()) };
+            let mut table = lock(&self.port.table);
+            table.after_wait();
+            match result {
+                // What the look has told must not be lost to a signal.
+                Err(_) if !events.is_empty() => buffer.clear(),
+                result => result?,
             }
 
             let mut notified = false;
-            let mut table = lock(&self.port.table);
             for event in buffer.iter() {
                 match libc::c_int::from(event.portev_source) {
                     libc::PORT_SOURCE_FD => {
@@ -121,12 +114,13 @@ impl Backend for Selector {
         if registration.queue.strong_count() > 0 {
             return Err(already_registered());
         }
-        let mut table = lock(&self.port.table);
-        let association = table.admit(fd, watch)?;
-        self.port.associate(&table, association)?;
-        table.insert(association, watch);
-        *registration = Registration { queue: Arc::downgrade(&self.port), fd, id: association.id };
+        let id = self.port.insert(fd, watch, false)?;
+        *registration = Registration { queue: Arc::downgrade(&self.port), fd, id };
         Ok(())
+    }
+
+    fn register_raw(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
+        self.port.insert(fd, watch, true).map(drop)
     }
 
     fn reregister(&self, fd: RawFd, registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
@@ -154,20 +148,18 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn detach(registration: Registration<Port>) {
-        if let Some(port) = registration.queue.upgrade() {
-            lock(&port.table).detach(registration.fd, registration.id);
-        }
-        registration.forget();
-    }
-
     fn rearm(fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
         let Some(port) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = lock(&port.table);
-        let Some((association, state)) = table.after_io(fd, registration.id, spent) else { return Ok(()) };
-        association.map_or(Ok(()), |association| port.associate(&table, association))?;
-        table.set(fd, state);
-        Ok(())
+        // After I/O that was done, nobody tries again. So the change is made in any case; what the port does not take, it is
+        // asked for by the poller, and if that sleeps and cannot be told, it is told next time.
+        if let Some((association, state)) = table.after_io(fd, registration.id, spent) {
+            table.set(fd, state);
+            if let Some(association) = association {
+                port.associate_anew(&mut table, association);
+            }
+        }
+        port.rouse(&mut table)
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
@@ -175,8 +167,7 @@ impl Backend for Selector {
     }
 
     fn notify(&self) -> io::Result<()> {
-        // SAFETY: the last argument is given back with the event, and means nothing.
-        check(unsafe { libc::port_send(self.port.as_raw_fd(), 0, ptr::null_mut()) }).map(drop)
+        self.port.send(0)
     }
 }
 
@@ -186,6 +177,8 @@ impl AsRawFd for Selector {
         let mut table = lock(&self.port.table);
         table.export();
         self.port.associate_due(&mut table);
+        // If the poller cannot be told, it is next time.
+        let _ = self.port.rouse(&mut table);
         self.port.as_raw_fd()
     }
 }
@@ -199,12 +192,20 @@ pub(crate) struct Port {
 }
 
 impl Port {
+    fn insert(&self, fd: RawFd, watch: Watch, raw: bool) -> io::Result<u64> {
+        let mut table = lock(&self.table);
+        let (association, state) = table.admit(fd, watch, raw)?;
+        self.associate(&table, association)?;
+        table.insert(association, state);
+        Ok(association.id)
+    }
+
     fn associate(&self, table: &Table, Association { fd, id, directions }: Association) -> io::Result<()> {
         let (port, user) = (self.as_raw_fd(), ptr::without_provenance_mut(id as usize));
         let directions = directions.into();
         // SAFETY: `user` is given back with the event, and nothing follows it.
         let result = check(unsafe { libc::port_associate(port, libc::PORT_SOURCE_FD, fd as _, directions, user) });
-        associated(result.map(drop))?;
+        taken(result.map(drop))?;
         if table.is_exported() {
             self.mark();
         }
@@ -218,10 +219,23 @@ impl Port {
         // SAFETY: with no room for an event, the number of those that wait is written, and nothing else.
         let result = unsafe { libc::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
         if result == 0 && waiting > 0 {
-            // SAFETY: the last argument is given back with the event, and means nothing. If it fails, the port is full of
-            // packets, which have ended that sleep themselves.
-            unsafe { libc::port_send(self.as_raw_fd(), MARKER, ptr::null_mut()) };
+            // If it fails, the port is full, and a packet in it has ended that sleep itself.
+            let _ = self.send(MARKER);
         }
+    }
+
+    /// Interrupts the poller if it sleeps, and there is something for it to do.
+    fn rouse(&self, table: &mut Table) -> io::Result<()> {
+        if table.oversleeps() {
+            self.send(MARKER)?;
+            table.after_wait();
+        }
+        Ok(())
+    }
+
+    fn send(&self, events: libc::c_int) -> io::Result<()> {
+        // SAFETY: the last argument is given back with the event, and means nothing.
+        taken(check(unsafe { libc::port_send(self.as_raw_fd(), events, ptr::null_mut()) }).map(drop))
     }
 
     /// As `associate`, within a wait.

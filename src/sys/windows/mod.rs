@@ -143,13 +143,16 @@ impl Backend for Selector {
 
     /// A socket that is registered a second time in this way takes the place of the first: it need not be the same one.
     /// Windows soon uses the number of a closed socket again, and the news of its closing may still be in the queue.
-    fn detach(mut registration: Registration) {
+    fn register_raw(&self, socket: RawSocket, watch: Watch) -> io::Result<()> {
+        let mut registration = Registration::default();
+        self.register(socket, &mut registration, watch)?;
         if let Some((shared, state)) = registration.take() {
             let replaced = lock(&shared.detached).insert(registration.socket, state);
             if let Some(state) = replaced {
                 shared.end(state);
             }
         }
+        Ok(())
     }
 
     fn rearm(_socket: RawSocket, registration: &Registration, spent: Spent) -> io::Result<()> {
