@@ -22,7 +22,7 @@ use super::by_descriptor::ByDescriptor;
 use super::emulated::{Entry, Identity, LOOK, POLLNVAL, PollFlags, Registration, Registrations, details};
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock};
-use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
@@ -56,8 +56,8 @@ impl Backend for Selector {
         snapshot: &mut Snapshot,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<bool> {
+        _waker: &AtomicToken,
+    ) -> io::Result<Notified> {
         let time = TimeLeft::new(timeout);
         let (mut left, mut looked) = (timeout, false);
         loop {
@@ -84,17 +84,14 @@ impl Backend for Selector {
                 ready -= 1;
                 self.shared.notifier.as_ref().map_or(Ok(()), Notifier::drain)?;
                 notified = self.shared.woken.swap(false, Ordering::AcqRel);
-                if notified {
-                    events.push(Event::new(waker.get(), PollFlags::WOKEN));
-                }
             }
-            table.report(snapshot, ready, events, snapshot.capacity + usize::from(notified));
+            table.report(snapshot, ready, events, snapshot.capacity);
 
             left = time.left();
             // With neither events nor the time up, the table had changed, or what was ready is watched no more, or it was
             // a look, or it is time for the next.
-            if !events.is_empty() || left == Some(Duration::ZERO) {
-                return Ok(notified);
+            if notified || !events.is_empty() || left == Some(Duration::ZERO) {
+                return Ok(notified.into());
             }
             looked = look;
         }

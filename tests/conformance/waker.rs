@@ -190,6 +190,47 @@ fn a_waker_may_share_its_token_with_a_source() {
     }
 }
 
+/// The poller may be at work on the source's event when another waker is made.
+#[test]
+fn a_new_waker_takes_no_event_of_a_source_that_shares_the_last_ones_token() {
+    let end = Instant::now() + Duration::from_secs(1);
+    let mut poll = Poll::new().unwrap();
+    let registry = poll.registry().try_clone().unwrap();
+    let (mut ours, theirs) = udp_pair();
+    registry.register(&mut ours, Token(1), Interest::READABLE).unwrap();
+    let seen = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let poller = scope.spawn(|| {
+            let mut events = Events::with_capacity(8);
+            loop {
+                poll.poll_deadline(&mut events, Some(Instant::now() + HANG)).unwrap();
+                if events.is_empty() || events.iter().any(|event| event.token() == WAKE) {
+                    break;
+                }
+                if events.iter().any(|event| event.token() == Token(1)) {
+                    while ours.recv(&mut [0; 8]).is_ok() {
+                        seen.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        });
+        for round in 1.. {
+            drop(Waker::new(&registry, Token(1)).unwrap());
+            theirs.send(b"data").unwrap();
+            let mut number = 2;
+            while seen.load(Ordering::Relaxed) < round {
+                assert!(!poller.is_finished(), "the source's event of round {round} was lost");
+                drop(Waker::new(&registry, Token(number)).unwrap());
+                number = 3 - number;
+            }
+            if Instant::now() > end {
+                break;
+            }
+        }
+        Waker::new(&registry, WAKE).unwrap().wake().unwrap();
+    });
+}
+
 #[test]
 fn a_new_waker_works_after_the_old_one_was_dropped() {
     let mut poll = Poll::new().unwrap();

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use self::associations::{Association, Table, dissociated, is_closed, retrieved, taken};
 use super::emulated::{PollFlags, Registration, Registrations, details};
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
@@ -58,8 +58,8 @@ impl Backend for Selector {
         Buffer(buffer): &mut Buffer,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<bool> {
+        _waker: &AtomicToken,
+    ) -> io::Result<Notified> {
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
@@ -92,10 +92,7 @@ impl Backend for Selector {
                     }
                     // It has done its work: whoever slept on the descriptor is awake.
                     libc::PORT_SOURCE_USER if event.portev_events == MARKER => {}
-                    libc::PORT_SOURCE_USER => {
-                        notified = true;
-                        events.push(Event::new(waker.get(), PollFlags::WOKEN));
-                    }
+                    libc::PORT_SOURCE_USER => notified = true,
                     // Something that the program itself associated with the port's descriptor: a timer, say.
                     _ => events.push(Event::new(Token(event.portev_user.addr()), PollFlags(0))),
                 }
@@ -104,8 +101,8 @@ impl Backend for Selector {
 
             left = time.left();
             // With neither events nor the time up, what was ready is watched no more, or it is time for the next look.
-            if !events.is_empty() || left == Some(Duration::ZERO) {
-                return Ok(notified);
+            if notified || !events.is_empty() || left == Some(Duration::ZERO) {
+                return Ok(notified.into());
             }
         }
     }
