@@ -544,6 +544,27 @@ mod models {
         }
     }
 
+    /// Two at once is misuse. But the poller may have failed to recognize the notification of the first one meanwhile, and the
+    /// first one's later wakes tell the OS all the same. (Into a pipe that may make no edge.)
+    #[test]
+    fn a_second_waker_that_cannot_be_made_stops_no_later_wake_of_the_first() {
+        model(|| {
+            let (queue, written) = (Queue::new(), Written::nothing());
+            let waker = spawn(&queue, {
+                let written = written.clone();
+                move |queue| {
+                    written.write(0);
+                    queue.wake();
+                    queue.claim_with(2, |_| Err(())).unwrap_err();
+                    written.write(1);
+                    queue.wake();
+                }
+            });
+            written.poll_until_all_is_seen(&queue);
+            waker.join().unwrap();
+        });
+    }
+
     /// The poller may be at work on the event of the last waker when the next one is made, and wakes.
     #[test]
     fn the_event_of_a_new_waker_bears_its_token() {
