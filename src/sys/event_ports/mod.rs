@@ -69,14 +69,14 @@ impl Backend for Selector {
             let longest = if events.is_empty() { table.before_wait(left) } else { Some(Duration::ZERO) };
             drop(table);
 
+            buffer.clear();
             let room = buffer.capacity() - events.len().min(buffer.capacity());
-            let result = if room > 0 { self.port.wait(buffer, room, longest) } else { Ok(buffer.clear()) };
+            let result = if room > 0 { self.port.wait(buffer, room, longest) } else { Ok(()) };
             let mut table = lock(&self.port.table);
             table.after_wait();
-            match result {
-                // What the look has told must not be lost to a signal.
-                Err(_) if !events.is_empty() => buffer.clear(),
-                result => result?,
+            // What the look has told must not be lost to a signal.
+            if events.is_empty() {
+                result?;
             }
 
             let mut notified = false;
@@ -277,9 +277,8 @@ impl Port {
         check(unsafe { libc::port_dissociate(self.as_raw_fd(), libc::PORT_SOURCE_FD, fd as _) }).map(drop)
     }
 
-    /// Waits for no more than `room` events, which replace what is in `buffer`.
+    /// Waits for no more than `room` events, which are written into `buffer`; it is empty.
     fn wait(&self, buffer: &mut Vec<libc::port_event>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
-        buffer.clear();
         let room = room.min(MOST_EVENTS) as libc::c_uint;
         let mut timeout = timeout.map(timespec);
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
