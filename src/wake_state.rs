@@ -754,6 +754,38 @@ mod models {
         });
     }
 
+    #[test]
+    fn a_wake_while_nobody_sleeps_or_after_one_that_was_told_makes_no_call() {
+        loom::model(|| {
+            let no_call = || -> Result<(), ()> { panic!("a call") };
+            let queue = Queue::idle();
+            queue.claim(2).unwrap();
+            assert_eq!(queue.state.wake(no_call), Ok(()));
+            assert!(queue.poll(None, false));
+            queue.state.before_wait(None);
+            queue.wake();
+            assert_eq!(queue.state.wake(no_call), Ok(()));
+            assert!(queue.poll(None, false));
+        });
+    }
+
+    #[test]
+    fn what_is_owed_gives_one_event() {
+        loom::model(|| {
+            let queue = Queue::idle();
+            queue.state.before_wait(None);
+            queue.wake();
+            queue.claim(2).unwrap();
+            queue.wake();
+            assert!(!queue.state.after_wait(false, false), "the OS was told, and its notification follows");
+            queue.claim(3).unwrap();
+            assert!(queue.poll(None, false));
+            queue.state.before_wait(None);
+            queue.wake_in_vain();
+            assert!(!queue.state.after_wait(false, false), "nothing is owed any more");
+        });
+    }
+
     /// Whenever polls begin, end, or fail.
     #[test]
     fn a_wake_gives_one_event() {
