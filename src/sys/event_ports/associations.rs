@@ -350,6 +350,15 @@ mod tests {
         assert_eq!(after_io(&mut table, id, Spent::Readiness(Interest::READABLE)), None);
     }
 
+    /// The port reports them of what is associated, whatever it is associated for.
+    #[test]
+    fn with_all_directions_told_hang_ups_and_errors_are_still_waited_for() {
+        let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
+        let (_, association) = fire(&mut table, id, POLLOUT);
+        assert_eq!(association, Some(Association { fd: FD, id, directions: 0 }));
+        assert!(fire(&mut table, id, POLLERR).0.is_some());
+    }
+
     #[test]
     fn a_hang_up_is_told_once() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
