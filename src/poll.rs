@@ -104,7 +104,8 @@ impl Poll {
     /// for example, only `WouldBlock` counts.
     ///
     /// It holds for byte streams (TCP, Unix streams, pipes), not for datagrams or listeners, and not once the peer has
-    /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed) read to the end of the stream.
+    /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed) read to the end of the stream. Vectored I/O uses
+    /// as many buffers as the system takes, 1,024 or on some only 16 (`IOV_MAX`): what further ones hold does not count.
     ///
     /// # Examples
     ///

@@ -12,7 +12,7 @@ use crate::sys::Selector;
 use crate::{
     Events, Token,
     event::Event,
-    sys::{Backend, EventFlags, Flags, lock::lock},
+    sys::{Backend, EventFlags, Flags, Notified, lock::lock},
     token::AtomicToken,
     wake_state::WakeState,
 };
@@ -60,8 +60,12 @@ impl Queue {
         let (timeout, due) = self.wake.before_wait(timeout);
         // After an error the wake state is left alone: a wake that is asked for stays asked for.
         let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout, &self.waker_token)?;
-        if self.wake.after_wait(notified, due) {
-            events.ready.push(Event::new(self.waker_token.get(), EventFlags::WOKEN));
+        if self.wake.after_wait(notified != Notified::No, due) {
+            // If there is another waker meanwhile, one of its wakes may have been answered with this, too.
+            let token = self.waker_token.get();
+            if notified != Notified::As(token) {
+                events.ready.push(Event::new(token, EventFlags::WOKEN));
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::event::Source;
-use crate::sys::{Backend, Selector, Watch};
+use crate::sys::{Backend, Watch};
 #[cfg(unix)]
 use crate::unix::SourceFd as RawSource;
 #[cfg(windows)]
@@ -34,11 +34,7 @@ impl<'a> Source for RawSource<'a> {
         interest: Interest,
         trigger: Trigger,
     ) -> io::Result<()> {
-        #[allow(clippy::let_unit_value)] // with backends that remember nothing
-        let mut registration = Default::default();
-        registry.queue().backend.register(*self.0, &mut registration, Watch { token, interest, trigger })?;
-        Selector::detach(registration);
-        Ok(())
+        registry.queue().backend.register_raw(*self.0, Watch { token, interest, trigger })
     }
 
     #[inline]

@@ -50,16 +50,18 @@ const ASLEEP: usize = POLLING | UNCLAIMED | EXPORTED;
 /// while nobody sleeps is always safe, it costs a system call. There a poll has nothing to write here, either. A poll whose
 /// event is due does not wait; one that fails does not end.
 ///
-/// Each cell is one atomic step, and *tells* is followed by one of the two rows below the wake. Three rules carry it:
+/// Each cell is one atomic step, and *tells* is followed by one of the two rows below the wake. Four rules carry it:
 ///
 /// - *A wake that returned `Ok` gives an event.* It found that nobody sleeps, so a poll hands it out; or that the OS was
-///   told; or it has told the OS itself, and the backend hands out an event for each notification. What another wake's
+///   told; or it has told the OS itself, and each notification that a poll finds is an event. What another wake's
 ///   system call comes to is no concern of it: in *untold*, it makes its own.
 /// - *`TOLD` is set only while a notification is pending that no poll has answered*: after the OS was told, and only if the
 ///   count of answers has not moved since the state was found untold. (It would have to come round, through millions of
 ///   answers, between the two steps of one wake.)
 /// - *What the OS does not know, or may not know, is owed*: a wake that was queued when the descriptor is handed out, and one
 ///   whose notification may bear the token of the waker before, so that the poller does not recognize it.
+/// - *The end of a poll answers every wake before it*, so the event's token is read after that step: of a waker that was made
+///   while the poll was at work, and whose wake joined the last one's, it is the event.
 ///
 /// A wake always writes, even when it changes nothing, so that the poll's later step synchronizes with it. And it gives one
 /// event, but for the rare case that what was owed is also notified.
@@ -105,8 +107,9 @@ impl WakeState {
         if is_owed(state) { (Some(Duration::ZERO), true) } else { (timeout, false) }
     }
 
-    /// The poller has waited, or has not because an event is `due`, and did or did not see the OS's notification, for which
-    /// it has an event. Returns whether to hand one out without it.
+    /// The poller has waited, or has not because an event is `due`, and did or did not see the OS's notification. Returns
+    /// whether to hand out an event, with the token of the waker there is *now*: a wake of another one that was made
+    /// meanwhile may have been answered here as well.
     #[inline]
     pub(crate) fn after_wait(&self, notified: bool, due: bool) -> bool {
         let mut state = self.0.load(Ordering::Relaxed);
@@ -119,7 +122,7 @@ impl WakeState {
             let rest = state & !(WOKEN | TOLD | OWED | POLLING);
             let rest = if notified { rest.wrapping_add(ANSWERED) } else { rest };
             match self.0.compare_exchange_weak(state, rest, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return owed && !notified,
+                Ok(_) => return owed || notified,
                 Err(changed) => state = changed,
             }
         }
@@ -179,17 +182,28 @@ mod models {
 
     use super::WakeState;
 
-    /// A queue reduced to its waker: the state under test with what `Queue` makes of it, and an OS like epoll with an
-    /// eventfd, which has most to go wrong: the notification carries a token of the kernel's, and the poller recognizes it
-    /// by that.
+    /// A queue reduced to its waker: the state under test with what `Queue` makes of it, and an OS like epoll, which has most
+    /// to go wrong: the notification carries a token of the kernel's, and the poller recognizes it by that.
     struct Queue {
         state: WakeState,
         token: AtomicUsize,
         /// Whether there was a waker.
         slot: Mutex<bool>,
+        notifier: Notifier,
         os: Mutex<Os>,
         tell: Condvar,
     }
+
+    /// What makes the OS's queue readable.
+    #[derive(Copy, Clone, PartialEq)]
+    enum Notifier {
+        /// Each notification is an edge.
+        Eventfd,
+        /// One is an edge if there is none in it yet, so the poller takes out all that there are when it has seen an edge.
+        Pipe,
+    }
+
+    use Notifier::{Eventfd, Pipe};
 
     #[derive(Default)]
     struct Os {
@@ -202,17 +216,26 @@ mod models {
 
     impl Queue {
         fn without_waker() -> Arc<Queue> {
+            Queue::with(Eventfd)
+        }
+
+        fn with(notifier: Notifier) -> Arc<Queue> {
             Arc::new(Queue {
                 state: WakeState::new(),
                 token: AtomicUsize::new(0),
                 slot: Mutex::new(false),
+                notifier,
                 os: Mutex::default(),
                 tell: Condvar::new(),
             })
         }
 
         fn new() -> Arc<Queue> {
-            let queue = Queue::without_waker();
+            Queue::waking_by(Eventfd)
+        }
+
+        fn waking_by(notifier: Notifier) -> Arc<Queue> {
+            let queue = Queue::with(notifier);
             queue.claim(1).unwrap();
             queue
         }
@@ -241,7 +264,7 @@ mod models {
             self.token.store(token, Ordering::Release);
             let set = if *is_set {
                 if !self.state.is_woken() {
-                    self.os.lock().unwrap().readable = false;
+                    self.drain();
                 }
                 rename(self)
             } else {
@@ -260,9 +283,14 @@ mod models {
 
         fn notify(&self) -> Result<(), ()> {
             let mut os = self.os.lock().unwrap();
-            (os.readable, os.edge) = (true, true);
+            os.edge |= self.notifier == Eventfd || !os.readable;
+            os.readable = true;
             self.tell.notify_all();
             Ok(())
+        }
+
+        fn drain(&self) {
+            self.os.lock().unwrap().readable = false;
         }
 
         fn wake(&self) {
@@ -281,6 +309,11 @@ mod models {
         /// What `Queue::select` does. Returns whether there was a waker's event. `spurious`: the wait ends by itself, as
         /// for a source's event.
         fn poll(&self, timeout: Option<Duration>, spurious: bool) -> bool {
+            self.poll_for_token(timeout, spurious).is_some()
+        }
+
+        /// The token of the waker's event, if there was one.
+        fn poll_for_token(&self, timeout: Option<Duration>, spurious: bool) -> Option<usize> {
             let endless = timeout.is_none() && !spurious;
             let (timeout, due) = self.state.before_wait(timeout);
             let mut os = self.os.lock().unwrap();
@@ -292,11 +325,14 @@ mod models {
                 }
                 os = self.tell.wait(os).unwrap();
             }
-            let token = std::mem::take(&mut os.edge).then_some(os.token);
+            let reported = std::mem::take(&mut os.edge).then_some(os.token);
             drop(os);
-            let notified = token == Some(self.token.load(Ordering::Acquire));
-            let event = self.state.after_wait(notified, due) || notified;
-            assert!(event || token.is_some() || !endless, "a poll ended before its time");
+            let notified = reported == Some(self.token.load(Ordering::Acquire));
+            if notified && self.notifier == Pipe {
+                self.drain();
+            }
+            let event = self.state.after_wait(notified, due).then(|| self.token.load(Ordering::Acquire));
+            assert!(event.is_some() || reported.is_some() || !endless, "a poll ended before its time");
             event
         }
 
@@ -488,6 +524,30 @@ mod models {
     /// As before the last, and between the two one that could not be made.
     #[test]
     fn a_waker_that_cannot_be_made_loses_no_wake_of_the_last_one() {
+        for notifier in [Eventfd, Pipe] {
+            model(move || {
+                let (queue, written) = (Queue::waking_by(notifier), Written::nothing());
+                let waker = spawn(&queue, {
+                    let written = written.clone();
+                    move |queue| {
+                        written.write(0);
+                        queue.wake();
+                        queue.claim_with(2, |_| Err(())).unwrap_err();
+                        queue.claim(3).unwrap();
+                        written.write(1);
+                        queue.wake();
+                    }
+                });
+                written.poll_until_all_is_seen(&queue);
+                waker.join().unwrap();
+            });
+        }
+    }
+
+    /// Two at once is misuse. But the poller may have failed to recognize the notification of the first one meanwhile, and the
+    /// first one's later wakes tell the OS all the same. (Into a pipe that may make no edge.)
+    #[test]
+    fn a_second_waker_that_cannot_be_made_stops_no_later_wake_of_the_first() {
         model(|| {
             let (queue, written) = (Queue::new(), Written::nothing());
             let waker = spawn(&queue, {
@@ -496,13 +556,68 @@ mod models {
                     written.write(0);
                     queue.wake();
                     queue.claim_with(2, |_| Err(())).unwrap_err();
-                    queue.claim(3).unwrap();
                     written.write(1);
                     queue.wake();
                 }
             });
             written.poll_until_all_is_seen(&queue);
             waker.join().unwrap();
+        });
+    }
+
+    /// The poller may be at work on the event of the last waker when the next one is made, and wakes.
+    #[test]
+    fn the_event_of_a_new_waker_bears_its_token() {
+        for notifier in [Eventfd, Pipe] {
+            model(move || {
+                let queue = Queue::waking_by(notifier);
+                let waker = spawn(&queue, |queue| {
+                    queue.wake();
+                    queue.claim(2).unwrap();
+                    queue.wake();
+                });
+                while queue.poll_for_token(None, false) != Some(2) {}
+                waker.join().unwrap();
+            });
+        }
+    }
+
+    /// A source has the waker's token, so its event is taken for the waker's; or what was owed has also been notified.
+    #[test]
+    fn the_event_of_a_new_waker_bears_its_token_beside_one_that_is_taken_for_the_last_ones() {
+        for notifier in [Eventfd, Pipe] {
+            model(move || {
+                let queue = Queue::waking_by(notifier);
+                queue.poll(Some(Duration::ZERO), false);
+                queue.notify().unwrap();
+                let waker = spawn(&queue, |queue| {
+                    queue.wake();
+                    queue.claim(2).unwrap();
+                    queue.wake();
+                });
+                while queue.poll_for_token(None, false) != Some(2) {}
+                waker.join().unwrap();
+            });
+        }
+    }
+
+    /// Between telling the OS of a wake and noting so, its event is given without, and a new waker takes the notification out.
+    #[test]
+    fn a_notification_that_a_new_waker_has_taken_out_counts_no_more() {
+        loom::model(|| {
+            let queue = Queue::idle();
+            queue.wake();
+            let exported = queue.state.export(|| {
+                assert!(queue.poll(None, false));
+                queue.notify().unwrap();
+                queue.claim(2).unwrap();
+                queue.wake_in_vain();
+                // The same state as before, but for the count.
+                queue.claim(3)
+            });
+            assert_eq!(exported, Ok(()));
+            assert_eq!(queue.state.wake(|| Err("told")), Err("told"));
+            assert!(queue.poll(None, false));
         });
     }
 
@@ -617,7 +732,7 @@ mod models {
             let queue = Queue::idle();
             queue.state.before_wait(None);
             let slow = queue.state.wake(|| {
-                assert!(!queue.state.after_wait(true, false));
+                assert!(queue.state.after_wait(true, false));
                 queue.state.before_wait(None);
                 queue.wake_in_vain();
                 Ok::<(), ()>(())
@@ -636,6 +751,38 @@ mod models {
             assert!(!queue.state.after_wait(false, false), "its notification follows");
             assert!(queue.poll(None, false));
             assert!(!queue.poll(Some(Duration::ZERO), false));
+        });
+    }
+
+    #[test]
+    fn a_wake_while_nobody_sleeps_or_after_one_that_was_told_makes_no_call() {
+        loom::model(|| {
+            let no_call = || -> Result<(), ()> { panic!("a call") };
+            let queue = Queue::idle();
+            queue.claim(2).unwrap();
+            assert_eq!(queue.state.wake(no_call), Ok(()));
+            assert!(queue.poll(None, false));
+            queue.state.before_wait(None);
+            queue.wake();
+            assert_eq!(queue.state.wake(no_call), Ok(()));
+            assert!(queue.poll(None, false));
+        });
+    }
+
+    #[test]
+    fn what_is_owed_gives_one_event() {
+        loom::model(|| {
+            let queue = Queue::idle();
+            queue.state.before_wait(None);
+            queue.wake();
+            queue.claim(2).unwrap();
+            queue.wake();
+            assert!(!queue.state.after_wait(false, false), "the OS was told, and its notification follows");
+            queue.claim(3).unwrap();
+            assert!(queue.poll(None, false));
+            queue.state.before_wait(None);
+            queue.wake_in_vain();
+            assert!(!queue.state.after_wait(false, false), "nothing is owed any more");
         });
     }
 

@@ -94,6 +94,9 @@ impl Waker {
     /// Those of the system call, if one is made; any number of pending wakes is none. After an error, the event may come
     /// all the same; a sleeping poll goes on to sleep. A wake that returned `Ok` gives an event, whatever errors others get.
     ///
+    /// On Solaris that is `ENOSPC` when the port is full of registrations: it has room for 65,536, and a wake takes the room
+    /// of one.
+    ///
     /// # Examples
     ///
     /// ```

@@ -23,12 +23,13 @@ mod write {
         target_os = "openbsd",
     ))]
     use libc::IOV_MAX as MOST_BUFFERS;
-    #[cfg(any(target_os = "android", target_os = "linux", target_os = "nto"))]
+    #[cfg(any(target_os = "android", target_os = "emscripten", target_os = "linux", target_os = "nto"))]
     use libc::UIO_MAXIOV as MOST_BUFFERS;
     #[cfg(not(any(
         target_os = "android",
         target_os = "cygwin",
         target_os = "dragonfly",
+        target_os = "emscripten",
         target_os = "freebsd",
         target_os = "haiku",
         target_os = "linux",

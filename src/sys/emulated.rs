@@ -77,25 +77,28 @@ pub(super) struct Entry {
     again: Option<Instant>,
     /// I/O goes past this crate, so everything that was told is doubtful.
     raw: bool,
+    /// The first that was told is that it has failed: a connection that was refused.
+    failed: bool,
 }
 
 impl Entry {
-    pub(super) fn new(watch: Watch) -> Entry {
-        Entry { watch, untold: everything(&watch), doubtful: 0, again: None, raw: false }
+    /// `raw`: the source does its I/O past this crate.
+    pub(super) fn new(watch: Watch, raw: bool) -> Entry {
+        Entry { watch, untold: everything(&watch), doubtful: 0, again: None, raw, failed: false }
     }
 
     /// The entry after a change of what is watched.
     pub(super) fn replaced(&self, watch: Watch) -> Entry {
-        Entry { raw: self.raw, ..Entry::new(watch) }
-    }
-
-    /// The entry of a source that does its I/O past this crate.
-    pub(super) fn detached(&self) -> Entry {
-        Entry { raw: true, again: Some(Instant::now() + AGAIN), ..*self }
+        Entry::new(watch, self.raw)
     }
 
     pub(super) fn token(&self) -> Token {
         self.watch.token
+    }
+
+    /// What the descriptor stands for, if it may be closed and used again without a word.
+    pub(super) fn identity(&self, fd: RawFd) -> Option<Identity> {
+        self.raw.then(|| Identity::of(fd))
     }
 
     pub(super) fn is_level(&self) -> bool {
@@ -122,10 +125,11 @@ impl Entry {
     }
 
     /// A hang-up was told that is the end. That of a connection is, which comes with the end of its stream. One without may
-    /// be over some day: a FIFO gets another writer, a terminal is opened again, a socket is connected.
+    /// be over some day: a FIFO gets another writer, a terminal is opened again, a socket is connected. So may that of a
+    /// connection that never was one: Linux connects the socket again.
     fn has_ended(&self) -> bool {
         let told = self.told();
-        told & POLLHUP != 0 && told & POLLRDHUP == everything(&self.watch) & POLLRDHUP
+        told & POLLHUP != 0 && told & POLLRDHUP == everything(&self.watch) & POLLRDHUP && !self.failed
     }
 
     /// Whether it has to be looked at: errors, and hang-ups that are not the end, go away unseen.
@@ -164,7 +168,9 @@ impl Entry {
         let again = if self.again.is_some_and(|again| again <= now) { doubtful } else { 0 };
         let news = said & (self.untold | again);
         // Without its hang-up it is another stream, of which nothing was told.
-        let news = if self.told() & POLLHUP & !said != 0 { said } else { news };
+        let is_another = self.told() & POLLHUP & !said != 0;
+        let news = if is_another { said } else { news };
+        self.failed &= !is_another;
         self.untold |= everything & !said;
         self.doubtful &= said;
         self.tell(news, Some(now));
@@ -173,6 +179,7 @@ impl Entry {
 
     /// Takes `news` out of what is untold.
     fn tell(&mut self, news: i16, now: Option<Instant>) {
+        self.failed |= self.told() == 0 && news & (POLLERR | POLLHUP) == POLLERR | POLLHUP;
         self.untold &= !news;
         self.doubtful = self.doubtful & !news | news & POLLPRI;
         if self.raw && news != 0 || news & POLLPRI != 0 {
@@ -364,14 +371,21 @@ mod tests {
     const READING: i16 = POLLIN | POLLRDHUP;
 
     fn entry(interest: Interest, trigger: Trigger) -> Entry {
-        Entry::new(Watch { token: Token(0), interest, trigger })
+        Entry::new(Watch { token: Token(0), interest, trigger }, false)
     }
 
     /// An edge-triggered entry that has told this.
     fn told(interest: Interest, told: i16) -> Entry {
-        let mut entry = entry(interest, Trigger::Edge);
+        told_by(entry(interest, Trigger::Edge), told)
+    }
+
+    fn told_by(mut entry: Entry, told: i16) -> Entry {
         assert_eq!(entry.event(told), told);
         entry
+    }
+
+    fn raw(interest: Interest, trigger: Trigger) -> Entry {
+        Entry::new(Watch { token: Token(0), interest, trigger }, true)
     }
 
     fn after_io(entry: &Entry, spent: Spent) -> Entry {
@@ -413,7 +427,10 @@ mod tests {
         }
         for entry in [level, one_shot] {
             assert!(entry.after_io(Spent::Readiness(BOTH)).is_none() && entry.after_io(Spent::Error).is_none());
-            assert!(!entry.needs_look() && !entry.detached().needs_look());
+            assert!(!entry.needs_look());
+        }
+        for trigger in [Trigger::Level, Trigger::OneShot] {
+            assert!(!told_by(raw(BOTH, trigger), POLLIN).needs_look());
         }
     }
 
@@ -473,11 +490,32 @@ mod tests {
     /// A broken connection must not wake anybody for as long as it is registered.
     #[test]
     fn a_hang_up_of_a_connection_is_neither_asked_about_nor_looked_at() {
-        let mut entry = told(BOTH, READING | POLLOUT | POLLERR | POLLHUP);
-        for spent in [Spent::Error, Spent::Readiness(BOTH)] {
-            entry = after_io(&entry, spent);
-            assert!(entry.asked().is_none() && !entry.needs_look());
+        // It was writable before it was reset; it was over when it was registered.
+        let reset = told_by(told(BOTH, POLLOUT), READING | POLLERR | POLLHUP);
+        for mut entry in [reset, told(BOTH, READING | POLLOUT | POLLHUP)] {
+            for spent in [Spent::Error, Spent::Readiness(BOTH)] {
+                entry = after_io(&entry, spent);
+                assert!(entry.asked().is_none() && !entry.needs_look());
+            }
         }
+    }
+
+    #[test]
+    fn a_connection_that_was_refused_may_become_another() {
+        const FAILED: i16 = READING | POLLOUT | POLLERR | POLLHUP;
+        let mut entry = told(BOTH, FAILED);
+        assert!(entry.asked().is_none() && entry.needs_look());
+        // The error is taken, and it is refused once more.
+        entry = after_io(&entry, Spent::Error);
+        assert_eq!(entry.look(FAILED & !POLLERR, later()), 0);
+        assert_eq!(entry.look(FAILED, later()), FAILED, "an error is told with all there is");
+        // It is being connected, and is.
+        assert_eq!(entry.look(0, later()), 0);
+        assert_eq!(entry.asked(), Some(READING | POLLOUT));
+        assert_eq!(entry.event(POLLOUT), POLLOUT);
+        // It ends as others do.
+        assert_eq!(entry.event(READING | POLLHUP), READING | POLLHUP);
+        assert!(entry.asked().is_none() && !entry.needs_look());
     }
 
     #[test]
@@ -511,7 +549,7 @@ mod tests {
         assert_eq!(refused.look(POLLERR, later()), POLLERR);
         assert_eq!(refused.look(POLLERR, later()), 0, "nothing was read since");
 
-        let mut raw = told(Interest::READABLE, POLLIN).detached();
+        let mut raw = told_by(raw(Interest::READABLE, Trigger::Edge), POLLIN);
         assert_eq!(raw.look(POLLIN, Instant::now()), 0);
         assert_eq!(raw.look(POLLIN, later()), POLLIN);
         assert_eq!(raw.look(0, later()), 0);

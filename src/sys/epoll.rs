@@ -13,7 +13,7 @@ use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, E
 
 use super::notifier::Notifier;
 use super::unix::{check, milliseconds};
-use super::{Backend, Flags, RawEvent, Watch, not_registered};
+use super::{Backend, Flags, Notified, RawEvent, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};
 use crate::token::AtomicToken;
 use crate::{Token, Trigger};
@@ -52,13 +52,13 @@ impl Backend for Selector {
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
         waker: &AtomicToken,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Notified> {
         // An `Event` is a `libc::epoll_event` and nothing else.
         let count = wait(self.epoll.as_raw_fd(), events.as_mut_ptr().cast(), *room, timeout)?;
         // SAFETY: the kernel has filled that many, no more than there is room for.
         unsafe { events.set_len(count) };
 
-        Ok(self.notifier.get().is_some_and(|notifier| notified(notifier, events, waker)))
+        Ok(self.notifier.get().map_or(Notified::No, |notifier| notified(notifier, events, waker.get())))
     }
 
     #[inline]
@@ -124,18 +124,14 @@ fn invalid_input(reason: &str) -> io::Error {
 }
 
 /// Whether the notifier's event is among `events`. If it is, the notifier is told that it was seen.
-fn notified(notifier: &Notifier, events: &mut [Event], waker: &AtomicToken) -> bool {
-    let token = waker.get();
+fn notified(notifier: &Notifier, events: &[Event], waker: Token) -> Notified {
     // The notifier asks for `EPOLLIN` alone, and can get nothing else.
-    let event = events.iter_mut().find(|event| event.token() == token && event.flags().0 == EPOLLIN as u32);
-    let notified = event.is_some();
-    if let Some(event) = event {
-        // An error of this must not cost the caller the events that came along: there is no second edge.
-        let _ = notifier.seen();
-        // If there is another waker meanwhile, its notification may have been drained, too, and this is its event.
-        *event = Event::new(waker.get(), Flags::WOKEN);
+    if !events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32) {
+        return Notified::No;
     }
-    notified
+    // An error of this must not cost the caller the events that came along: there is no second edge.
+    let _ = notifier.seen();
+    Notified::As(waker)
 }
 
 /// A registration in epoll's words. `EPOLLERR` and `EPOLLHUP` come unasked.

@@ -41,11 +41,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// capacity is one more than that. Returns early with no event only for a signal. An error means that nothing was
     /// taken from the OS.
     ///
-    /// `waker` is the token of the waker, which may come or change during the wait: read it afterwards, when notifications
-    /// have been taken out, so that none of a later waker's is taken for an earlier one's. Returns whether
-    /// the event of a [`notify`](Backend::notify) is among those appended. A queue that cannot tell that event from one
-    /// of a source with the same token may say `true` for the latter: the waker then makes one system call too many, no
-    /// more.
+    /// Returns what there was of [`notify`](Backend::notify). The event for it is given above, with the token of the waker there
+    /// is then. `waker` is for a queue whose own event it is: the token, which may come or change during the wait, so it is
+    /// read afterwards.
     #[cfg(feature = "os-poll")]
     fn select(
         &self,
@@ -53,7 +51,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
         waker: &AtomicToken,
-    ) -> io::Result<bool>;
+    ) -> io::Result<Notified>;
 
     /// Begins to watch `source`, and notes so in `registration`; an event is due at once if it is ready already.
     fn register(&self, source: RawSource, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
@@ -64,14 +62,16 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Ends the watching: a `select` that starts later gives no event of `source`.
     fn deregister(&self, source: RawSource, registration: &mut Self::Registration) -> io::Result<()>;
 
-    /// Lets go of a registration without ending the watching, for sources that remember nothing (`SourceFd`): from then
-    /// on the backend finds it by `source` alone.
+    /// Does what [`register`](Backend::register) does for a source that remembers nothing, and does its I/O past this crate
+    /// (`SourceFd`): the backend finds it by `source` alone.
     #[allow(dead_code, reason = "WASI has no such sources")]
-    fn detach(_registration: Self::Registration) {}
+    fn register_raw(&self, source: RawSource, watch: Watch) -> io::Result<()> {
+        self.register(source, &mut Default::default(), watch)
+    }
 
     /// I/O on `source` has used up what is `spent`: where readiness is emulated, an edge-triggered registration waits for
     /// it again from now on. Where the kernel does that, there is nothing to do, and this is not called: see `io_source.rs`.
-    /// If it fails, nothing was changed, and calling it again does what it should have done.
+    /// If it fails, a running `select` may not know. Calling it again makes up for that.
     #[inline]
     fn rearm(_source: RawSource, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
@@ -94,6 +94,26 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// thread, after [`set_waker`](Backend::set_waker). Never blocks.
     #[cfg(feature = "os-poll")]
     fn notify(&self) -> io::Result<()>;
+}
+
+/// What a `select` found of notifications.
+#[cfg(feature = "os-poll")]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "a backend has use for one of the last two")]
+pub(crate) enum Notified {
+    No,
+    /// There was one. It is not among the events.
+    Yes,
+    /// There is one among the events, with this token. (Or it is one of a source with that token, if the queue cannot tell: then
+    /// the waker makes one system call too many, no more.)
+    As(Token),
+}
+
+#[cfg(feature = "os-poll")]
+impl From<bool> for Notified {
+    fn from(notified: bool) -> Notified {
+        if notified { Notified::Yes } else { Notified::No }
+    }
 }
 
 /// What the OS says with an event, and what that means.

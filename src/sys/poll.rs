@@ -22,7 +22,7 @@ use super::by_descriptor::ByDescriptor;
 use super::emulated::{Entry, Identity, LOOK, POLLNVAL, PollFlags, Registration, Registrations, details};
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock};
-use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
@@ -56,8 +56,8 @@ impl Backend for Selector {
         snapshot: &mut Snapshot,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<bool> {
+        _waker: &AtomicToken,
+    ) -> io::Result<Notified> {
         let time = TimeLeft::new(timeout);
         let (mut left, mut looked) = (timeout, false);
         loop {
@@ -76,7 +76,7 @@ impl Backend for Selector {
             drop(table);
             let ready = wait(&mut snapshot.watched, longest);
             let mut table = self.shared.table();
-            table.sleeping = false;
+            (table.sleeping, table.outdated) = (false, false);
             let mut ready = ready?;
 
             let mut notified = false;
@@ -84,17 +84,14 @@ impl Backend for Selector {
                 ready -= 1;
                 self.shared.notifier.as_ref().map_or(Ok(()), Notifier::drain)?;
                 notified = self.shared.woken.swap(false, Ordering::AcqRel);
-                if notified {
-                    events.push(Event::new(waker.get(), PollFlags::WOKEN));
-                }
             }
-            table.report(snapshot, ready, events, snapshot.capacity + usize::from(notified));
+            table.report(snapshot, ready, events, snapshot.capacity);
 
             left = time.left();
             // With neither events nor the time up, the table had changed, or what was ready is watched no more, or it was
             // a look, or it is time for the next.
-            if !events.is_empty() || left == Some(Duration::ZERO) {
-                return Ok(notified);
+            if notified || !events.is_empty() || left == Some(Duration::ZERO) {
+                return Ok(notified.into());
             }
             looked = look;
         }
@@ -104,12 +101,13 @@ impl Backend for Selector {
         if registration.queue.strong_count() > 0 {
             return Err(already_registered());
         }
-        // `poll(2)` itself would complain about a closed descriptor only in the next wait.
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(fd, libc::F_GETFD, 0) })?;
-        let id = self.shared.change(|table| table.insert(fd, watch))?;
+        let id = self.shared.insert(fd, Entry::new(watch, false))?;
         *registration = Registration { queue: Arc::downgrade(&self.shared), fd, id };
         Ok(())
+    }
+
+    fn register_raw(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
+        self.shared.insert(fd, Entry::new(watch, true)).map(drop)
     }
 
     fn reregister(&self, fd: RawFd, registration: &mut Registration<Shared>, watch: Watch) -> io::Result<()> {
@@ -128,21 +126,17 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn detach(registration: Registration<Shared>) {
-        if let Some(shared) = registration.queue.upgrade() {
-            shared.table().detach(registration.fd, registration.id);
-        }
-        registration.forget();
-    }
-
     fn rearm(fd: RawFd, registration: &Registration<Shared>, spent: Spent) -> io::Result<()> {
         let Some(shared) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = shared.table();
         let Some(place) = table.place(fd, Some(registration.id)) else { return Ok(()) };
-        let Some(after) = table.entries[place].after_io(spent) else { return Ok(()) };
-        shared.rouse(&mut table)?;
-        table.set(place, after);
-        Ok(())
+        // After I/O that was done, nobody tries again. So the change is made in any case, and a poller that sleeps and could
+        // not be told of it is told next time.
+        if let Some(after) = table.entries[place].after_io(spent) {
+            table.set(place, after);
+            table.outdated = table.sleeping;
+        }
+        if table.outdated { shared.rouse(&mut table) } else { Ok(()) }
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
@@ -178,11 +172,18 @@ impl Shared {
         change(&mut table)
     }
 
+    fn insert(&self, fd: RawFd, entry: Entry) -> io::Result<u64> {
+        // `poll(2)` itself would complain about a closed descriptor only in the next wait.
+        // SAFETY: takes no pointer.
+        check(unsafe { libc::fcntl(fd, libc::F_GETFD, 0) })?;
+        self.change(|table| table.insert(fd, entry))
+    }
+
     /// Interrupts the poller if it sleeps.
     fn rouse(&self, table: &mut Table) -> io::Result<()> {
         if table.sleeping {
             self.interrupt()?;
-            table.sleeping = false;
+            (table.sleeping, table.outdated) = (false, false);
         }
         Ok(())
     }
@@ -221,8 +222,10 @@ struct Table {
     needing_look: usize,
     /// The place where the next report begins, so that when more is ready than fits, each source gets its turn.
     next_turn: usize,
-    /// The poller waits, or is about to, with a copy of this table as it is.
+    /// The poller waits, or is about to, with a copy of this table.
     sleeping: bool,
+    /// The table has changed since, and the poller could not be told.
+    outdated: bool,
 }
 
 /// A copy of what a table asks for, for the kernel to write its answers into; and the notifier behind it.
@@ -244,7 +247,7 @@ impl Snapshot {
 }
 
 impl Table {
-    fn insert(&mut self, fd: RawFd, watch: Watch) -> io::Result<u64> {
+    fn insert(&mut self, fd: RawFd, entry: Entry) -> io::Result<u64> {
         if let Some(&place) = self.places.get(fd) {
             if self.identities.get(fd).is_none_or(|identity| identity.is_of(fd)) {
                 return Err(already_registered());
@@ -255,10 +258,13 @@ impl Table {
         self.last_id += 1;
         let place = self.watched.len();
         self.places.insert(fd, place);
+        if let Some(identity) = entry.identity(fd) {
+            self.identities.insert(fd, identity);
+        }
         self.watched.push(pollfd { fd, events: 0, revents: 0 });
-        self.entries.push(Entry::new(watch));
+        self.entries.push(entry);
         self.ids.push(self.last_id);
-        self.set(place, Entry::new(watch));
+        self.set(place, entry);
         Ok(self.last_id)
     }
 
@@ -266,13 +272,6 @@ impl Table {
         let place = self.place(fd, None).ok_or_else(not_registered)?;
         self.set(place, self.entries[place].replaced(watch));
         Ok(())
-    }
-
-    fn detach(&mut self, fd: RawFd, id: u64) {
-        if let Some(place) = self.place(fd, Some(id)) {
-            self.set(place, self.entries[place].detached());
-            self.identities.insert(fd, Identity::of(fd));
-        }
     }
 
     /// Removes the registration of `fd`, if its id is the one given or none is.
@@ -442,18 +441,33 @@ fn wait_milliseconds(watched: &mut [pollfd], timeout: libc::c_int) -> io::Result
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_os = "linux", feature = "os-ext"))]
+    use std::{
+        io::{Read, Write},
+        os::{fd::OwnedFd, unix::net::UnixStream},
+    };
+
     use super::*;
+    #[cfg(all(target_os = "linux", feature = "os-ext"))]
+    use crate::{Events, IoSource, Poll, Registry};
     use crate::{Interest, Trigger};
+
+    #[cfg(all(target_os = "linux", feature = "os-ext"))]
+    type Source = IoSource<UnixStream>;
 
     fn watch(token: usize) -> Watch {
         Watch { token: Token(token), interest: Interest::READABLE, trigger: Trigger::Level }
+    }
+
+    fn entry(token: usize) -> Entry {
+        Entry::new(watch(token), false)
     }
 
     /// A table with a readable registration for each of the descriptors, whose tokens are their numbers.
     fn table(fds: impl IntoIterator<Item = RawFd>) -> Table {
         let mut table = Table::default();
         for fd in fds {
-            table.insert(fd, watch(fd as usize)).unwrap();
+            table.insert(fd, entry(fd as usize)).unwrap();
         }
         table
     }
@@ -491,6 +505,29 @@ mod tests {
         assert_eq!(told, (10..20).collect::<Vec<usize>>());
     }
 
+    /// Also in a look, which has something to say of each.
+    #[test]
+    fn there_are_never_more_events_than_there_is_room_for() {
+        for (look, room) in [false, true].into_iter().flat_map(|look| (1..12).map(move |room| (look, room))) {
+            let mut table = Table::default();
+            for fd in 10..20 {
+                let trigger = if fd % 2 == 0 { Trigger::Edge } else { Trigger::Level };
+                table.insert(fd, Entry::new(Watch { trigger, ..watch(fd as usize) }, true)).unwrap();
+            }
+            let mut told = Vec::new();
+            for _ in 0..10 {
+                let mut answers = answers(&mut table, |_| true);
+                answers.0.look = look;
+                let events = report(&mut table, &answers, room);
+                assert!(events.len() <= room, "{events:?}");
+                told.extend(events);
+            }
+            told.sort_unstable();
+            told.dedup();
+            assert_eq!(told, (10..20).collect::<Vec<usize>>());
+        }
+    }
+
     #[test]
     fn turns_are_fair_although_registrations_come_and_go() {
         let mut table = table(10..20);
@@ -515,7 +552,7 @@ mod tests {
         let mut table = table([10, 11]);
         let answers = answers(&mut table, |fd| fd == 10);
         table.remove(10, None).unwrap();
-        table.insert(10, watch(99)).unwrap();
+        table.insert(10, entry(99)).unwrap();
         assert_eq!(report(&mut table, &answers, 8), []);
     }
 
@@ -525,7 +562,7 @@ mod tests {
         let mut answers = answers(&mut table, |_| true);
         answers.0.watched[0].revents = POLLNVAL;
         assert_eq!(report(&mut table, &answers, 8), [11]);
-        assert!(table.insert(10, watch(10)).is_ok());
+        assert!(table.insert(10, entry(10)).is_ok());
     }
 
     #[test]
@@ -552,33 +589,38 @@ mod tests {
         assert_eq!((table.places.get(11), table.places.get(14)), (None, None));
     }
 
-    /// With the notifier's descriptor standing for a device that takes nothing.
     #[test]
+    fn a_raw_source_is_looked_at_once_it_has_told_something() {
+        let mut table = Table::default();
+        let watch = Watch { trigger: Trigger::Edge, ..watch(10) };
+        table.insert(10, Entry::new(watch, true)).unwrap();
+        assert_eq!(table.needing_look, 0);
+        let answers = answers(&mut table, |_| true);
+        assert_eq!(report(&mut table, &answers, 8), [10]);
+        assert_eq!(table.needing_look, 1);
+    }
+
+    /// A source that has told of data, and a poller that sleeps and cannot be interrupted: the notifier's descriptor stands
+    /// for a device that takes nothing during `untold`. Returns the tokens of the poller's events after `then`.
     #[cfg(all(target_os = "linux", feature = "os-ext"))]
-    fn when_the_sleeping_poller_cannot_be_told_nothing_changes_and_trying_again_works() {
-        use std::io::{Read, Write};
-        use std::os::fd::OwnedFd;
-        use std::os::unix::net::UnixStream;
-
-        use crate::io_source::IoSource;
-        use crate::{Events, Poll};
-
+    fn with_a_poller_that_cannot_be_told(
+        untold: impl FnOnce(&Registry, &mut Source),
+        then: impl FnOnce(&Registry, &mut Source, &mut UnixStream),
+    ) -> Vec<Token> {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(8);
         let registry = poll.registry().try_clone().unwrap();
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let mut ours = IoSource::new(ours);
-        let read = |ours: &IoSource<UnixStream>| ours.try_io_for(Interest::READABLE, |mut ours| ours.read(&mut [0; 8]));
         registry.register(&mut ours, Token(0), Interest::READABLE).unwrap();
         theirs.write_all(b"data").unwrap();
         poll.poll(&mut events, None).unwrap();
-        assert_eq!(read(&ours).unwrap(), 4);
 
         std::thread::scope(|scope| {
             let poller = scope.spawn(move || {
                 poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
-                events.iter().map(Event::token).collect::<Vec<Token>>()
+                events.iter().map(Event::token).collect()
             });
             let shared = &registry.queue().backend.shared;
             while !shared.table().sleeping {
@@ -592,16 +634,54 @@ mod tests {
             // SAFETY: takes no pointer; the new descriptor is closed with the process.
             let saved = check(unsafe { libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 0) }).unwrap();
             replace(full.as_raw_fd());
-            for _ in 0..2 {
-                assert_eq!(read(&ours).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
-                let error = registry.reregister(&mut ours, Token(1), Interest::READABLE).unwrap_err();
-                assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
-                assert!(registry.deregister(&mut ours).is_err());
-            }
+            untold(&registry, &mut ours);
             replace(saved);
-            assert_eq!(read(&ours).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-            theirs.write_all(b"more").unwrap();
-            assert_eq!(poller.join().unwrap(), [Token(0)]);
-        });
+            then(&registry, &mut ours, &mut theirs);
+            poller.join().unwrap()
+        })
+    }
+
+    #[cfg(all(target_os = "linux", feature = "os-ext"))]
+    fn read(source: &Source) -> io::Result<usize> {
+        source.stream_io(Interest::READABLE, || 8, |mut stream| stream.read(&mut [0; 8]))
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", feature = "os-ext"))]
+    fn when_the_sleeping_poller_cannot_be_told_trying_again_works() {
+        let tokens = with_a_poller_that_cannot_be_told(
+            |registry, ours| {
+                assert_eq!(ours.try_io_for(Interest::READABLE, |mut ours| ours.read(&mut [0; 4])).unwrap(), 4);
+                for _ in 0..2 {
+                    assert_eq!(read(ours).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+                    let error = registry.reregister(ours, Token(1), Interest::READABLE).unwrap_err();
+                    assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+                    assert!(registry.deregister(ours).is_err());
+                }
+            },
+            |_, ours, theirs| {
+                assert_eq!(read(ours).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+                theirs.write_all(b"more").unwrap();
+            },
+        );
+        assert_eq!(tokens, [Token(0)]);
+    }
+
+    /// Nobody reads again, as the short read was the last.
+    #[test]
+    #[cfg(all(target_os = "linux", feature = "os-ext"))]
+    fn a_short_read_that_the_sleeping_poller_could_not_be_told_of_counts_when_it_wakes() {
+        let (first, mut other) = UnixStream::pair().unwrap();
+        let mut first = IoSource::new(first);
+        let tokens = with_a_poller_that_cannot_be_told(
+            |_, ours| assert_eq!(read(ours).unwrap(), 4),
+            |registry, _, theirs| {
+                theirs.write_all(b"more").unwrap();
+                // For another reason.
+                other.write_all(b"data").unwrap();
+                registry.register(&mut first, Token(1), Interest::READABLE).unwrap();
+            },
+        );
+        assert_eq!(tokens, [Token(0), Token(1)]);
     }
 }

@@ -135,6 +135,18 @@ fn large_data_goes_through_in_parts() {
     assert!(received == data);
 }
 
+/// Not an error, as of the system call. How many it takes is in the system's headers.
+#[test]
+#[cfg(unix)]
+fn a_vectored_write_of_more_buffers_than_the_system_takes_is_a_short_one() {
+    let (mut ours, mut theirs) = tcp_pair();
+    let written = ours.write_vectored(&[std::io::IoSlice::new(b"x"); 3_000]).unwrap();
+    assert!((16..3_000).contains(&written), "{written}");
+    #[cfg(target_os = "linux")]
+    assert_eq!(written, libc::UIO_MAXIOV as usize);
+    crate::util::drain_exactly(&mut theirs, written);
+}
+
 #[test]
 fn vectored_io_goes_through_all_buffers() {
     let (ours, theirs) = tcp_pair();

@@ -71,9 +71,15 @@ pub(crate) fn wait_for(poll: &mut Poll, token: Token, hint: fn(&Event) -> bool) 
 
 /// Asserts that nothing more has happened.
 pub(crate) fn assert_no_event(poll: &mut Poll) {
+    let events = events_so_far(poll);
+    assert!(events.is_empty(), "unexpected: {events:?}");
+}
+
+/// The events of one poll that waits for no more than a moment.
+pub(crate) fn events_so_far(poll: &mut Poll) -> Events {
     let mut events = Events::with_capacity(64);
     poll.poll_deadline(&mut events, Some(Instant::now() + QUIET)).unwrap();
-    assert!(events.is_empty(), "unexpected: {events:?}");
+    events
 }
 
 /// Ends the process if it lives too long: the guard of tests that wait without a time-out.

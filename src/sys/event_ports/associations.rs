@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Token;
 use crate::sys::by_descriptor::ByDescriptor;
-use crate::sys::emulated::{self, Identity, PollFlags};
+use crate::sys::emulated::{self, Identity, LOOK, PollFlags};
 use crate::sys::{Spent, Watch, already_registered, not_registered};
 
 /// All registrations, by descriptor.
@@ -23,6 +23,8 @@ pub(super) struct Table {
     looked_at: Vec<RawFd>,
     /// Somebody else may sleep on the port's descriptor, so nothing can wait for the next `select` here.
     exported: bool,
+    /// The poller waits, or is about to, for as long as nothing happens.
+    sleeping: bool,
     last_id: u64,
 }
 
@@ -47,8 +49,8 @@ pub(super) struct Association {
 }
 
 impl Table {
-    /// The association for a new registration, which is [inserted](Table::insert) once the port has taken it.
-    pub(super) fn admit(&mut self, fd: RawFd, watch: Watch) -> io::Result<Association> {
+    /// A new registration and its association; [insert](Table::insert) it once the port has taken that.
+    pub(super) fn admit(&mut self, fd: RawFd, watch: Watch, raw: bool) -> io::Result<(Association, emulated::Entry)> {
         if let Some(entry) = self.entries.get(fd) {
             if entry.identity.is_none_or(|identity| identity.is_of(fd)) {
                 return Err(already_registered());
@@ -57,12 +59,12 @@ impl Table {
             self.entries.remove(fd);
         }
         self.last_id += 1;
-        Ok(association(fd, self.last_id, &emulated::Entry::new(watch)).expect("a new registration asks for something"))
+        let state = emulated::Entry::new(watch, raw);
+        Ok((association(fd, self.last_id, &state).expect("a new registration asks for something"), state))
     }
 
-    pub(super) fn insert(&mut self, Association { fd, id, .. }: Association, watch: Watch) {
-        let state = emulated::Entry::new(watch);
-        self.entries.insert(fd, Entry { id, state, identity: None, is_looked_at: false });
+    pub(super) fn insert(&mut self, Association { fd, id, .. }: Association, state: emulated::Entry) {
+        self.entries.insert(fd, Entry { id, state, identity: state.identity(fd), is_looked_at: false });
     }
 
     /// The association that is needed once a registration [is](Table::set) another. Tells the other as well.
@@ -72,7 +74,6 @@ impl Table {
         Ok((association(fd, entry.id, &state).expect("a new registration asks for something"), state))
     }
 
-    /// Replaces a registration: what the port was asked for has to be asked for already.
     pub(super) fn set(&mut self, fd: RawFd, state: emulated::Entry) {
         if let Some(entry) = self.entries.get_mut(fd) {
             entry.state = state;
@@ -80,16 +81,6 @@ impl Table {
                 entry.is_looked_at = true;
                 self.looked_at.push(fd);
             }
-        }
-    }
-
-    /// The source remembers nothing from now on, and does its I/O past this crate.
-    #[cfg_attr(test, allow(dead_code, reason = "it asks the OS"))]
-    pub(super) fn detach(&mut self, fd: RawFd, id: u64) {
-        if let Some(entry) = self.entries.get_mut(fd).filter(|entry| entry.id == id) {
-            entry.identity = Some(Identity::of(fd));
-            let state = entry.state.detached();
-            self.set(fd, state);
         }
     }
 
@@ -180,6 +171,27 @@ impl Table {
         !self.looked_at.is_empty()
     }
 
+    /// What cannot wait for an event: looks, and what the port did not take, which is tried again.
+    fn has_work(&self) -> bool {
+        self.needs_look() || !self.due.is_empty()
+    }
+
+    /// The poller is about to wait for as long as `left`. Returns how long it may.
+    pub(super) fn before_wait(&mut self, left: Option<Duration>) -> Option<Duration> {
+        self.sleeping = !self.has_work();
+        if self.sleeping { left } else { Some(left.map_or(LOOK, |left| left.min(LOOK))) }
+    }
+
+    /// The poller has waited, or is interrupted.
+    pub(super) fn after_wait(&mut self) {
+        self.sleeping = false;
+    }
+
+    /// Whether the poller has to be interrupted: it has gone to sleep, and there is work for it.
+    pub(super) fn oversleeps(&self) -> bool {
+        self.sleeping && self.has_work()
+    }
+
     /// The port's descriptor is out.
     pub(super) fn export(&mut self) {
         self.exported = true;
@@ -216,10 +228,10 @@ fn association(fd: RawFd, id: u64, state: &emulated::Entry) -> Option<Associatio
 /// Solaris and illumos; other systems run the tests.)
 const EBADFD: i32 = 81;
 
-/// The outcome of `port_associate(3C)`. A descriptor that is not open is told as by every other call. A port has a slot for
-/// each association and packet, 65,536 unless the system is told otherwise: its `EAGAIN` would read as "try again when there
-/// is an event".
-pub(super) fn associated(result: io::Result<()>) -> io::Result<()> {
+/// The outcome of `port_associate(3C)` and `port_send(3C)`. A descriptor that is not open is told as by every other call. A port
+/// has a slot for each association and packet, 65,536 unless the system is told otherwise: its `EAGAIN` would read as "try
+/// again when there is an event".
+pub(super) fn taken(result: io::Result<()>) -> io::Result<()> {
     match result {
         // What epoll says at its limit.
         Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
@@ -274,8 +286,8 @@ mod tests {
     }
 
     fn register(table: &mut Table, interest: Interest, trigger: Trigger) -> Association {
-        let association = table.admit(FD, watch(interest, trigger)).unwrap();
-        table.insert(association, watch(interest, trigger));
+        let (association, state) = table.admit(FD, watch(interest, trigger), false).unwrap();
+        table.insert(association, state);
         association
     }
 
@@ -292,7 +304,7 @@ mod tests {
     }
 
     fn directions(interest: Interest) -> i16 {
-        Table::default().admit(FD, watch(interest, Trigger::Edge)).unwrap().directions
+        Table::default().admit(FD, watch(interest, Trigger::Edge), false).unwrap().0.directions
     }
 
     fn failed(errno: i32) -> io::Result<()> {
@@ -302,7 +314,7 @@ mod tests {
     #[test]
     fn misuse_is_an_error() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
-        let again = table.admit(FD, watch(BOTH, Trigger::Edge)).unwrap_err();
+        let again = table.admit(FD, watch(BOTH, Trigger::Edge), false).unwrap_err();
         assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
         assert!(table.remove(FD, Some(id + 1)).is_err(), "the id is another registration's");
         table.remove(FD, Some(id)).unwrap();
@@ -336,6 +348,15 @@ mod tests {
         let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
         fire(&mut table, id, POLLOUT);
         assert_eq!(after_io(&mut table, id, Spent::Readiness(Interest::READABLE)), None);
+    }
+
+    /// The port reports them of what is associated, whatever it is associated for.
+    #[test]
+    fn with_all_directions_told_hang_ups_and_errors_are_still_waited_for() {
+        let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
+        let (_, association) = fire(&mut table, id, POLLOUT);
+        assert_eq!(association, Some(Association { fd: FD, id, directions: 0 }));
+        assert!(fire(&mut table, id, POLLERR).0.is_some());
     }
 
     #[test]
@@ -387,15 +408,52 @@ mod tests {
         table.put_off(association.unwrap());
         assert_eq!((table.due(), table.take_due()), (1, association));
         for (errno, closed) in [(EBADFD, true), (libc::ENOMEM, false), (libc::EAGAIN, false)] {
-            assert_eq!(is_closed(&associated(failed(errno)).unwrap_err()), closed);
+            assert_eq!(is_closed(&taken(failed(errno)).unwrap_err()), closed);
         }
+    }
+
+    /// What the port could not take, and what may have been used up unseen, after the poller has gone to sleep.
+    #[test]
+    fn a_poller_that_sleeps_is_interrupted_for_work_that_has_come_since() {
+        let (long, short) = (Some(LOOK * 2), Some(LOOK));
+        let (mut table, id) = registered(BOTH, Trigger::Edge);
+        let (_, association) = fire(&mut table, id, POLLOUT);
+        assert_eq!((table.before_wait(None), table.before_wait(long)), (None, long));
+        assert!(!table.oversleeps());
+        table.put_off(association.unwrap());
+        assert!(table.oversleeps());
+        table.after_wait();
+        assert!(!table.oversleeps());
+        assert_eq!((table.before_wait(None), table.before_wait(long)), (short, short));
+        assert!(!table.oversleeps(), "it sees to that by itself");
+        table.take_due().unwrap();
+
+        // A broken pipe that would block: it may be another one.
+        let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
+        fire(&mut table, id, POLLOUT);
+        fire(&mut table, id, POLLHUP | POLLERR);
+        assert_eq!(table.before_wait(None), None);
+        assert!(!table.oversleeps());
+        assert_eq!(after_io(&mut table, id, Spent::Readiness(Interest::WRITABLE)), Some(None));
+        assert!(table.oversleeps());
+    }
+
+    /// A source that does its I/O past the library is looked at from its first event on, whoever sleeps when.
+    #[test]
+    fn a_raw_source_is_looked_at_once_it_has_told_something() {
+        let mut table = Table::default();
+        let (association, state) = table.admit(FD, watch(BOTH, Trigger::Edge), true).unwrap();
+        table.insert(association, state);
+        assert_eq!(table.before_wait(None), None);
+        fire(&mut table, association.id, POLLOUT);
+        assert_eq!(table.before_wait(None), Some(LOOK));
     }
 
     #[test]
     fn a_full_port_is_no_reason_to_wait_for_an_event() {
-        assert_eq!(associated(failed(libc::EAGAIN)).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
-        assert_eq!(associated(failed(libc::EBADF)).unwrap_err().raw_os_error(), Some(libc::EBADF));
-        assert!(associated(Ok(())).is_ok());
+        assert_eq!(taken(failed(libc::EAGAIN)).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+        assert_eq!(taken(failed(libc::EBADF)).unwrap_err().raw_os_error(), Some(libc::EBADF));
+        assert!(taken(Ok(())).is_ok());
     }
 
     #[test]
@@ -454,7 +512,7 @@ mod tests {
     fn a_closed_descriptor_ends_its_registration() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
         assert!(matches!(fire(&mut table, id, POLLNVAL), (None, None)));
-        assert!(table.admit(FD, watch(BOTH, Trigger::Edge)).is_ok());
+        assert!(table.admit(FD, watch(BOTH, Trigger::Edge), false).is_ok());
     }
 
     #[test]

@@ -20,12 +20,12 @@ use std::time::{Duration, Instant};
 #[cfg(not(target_os = "linux"))]
 use libc as os;
 
-use self::associations::{Association, Table, associated, dissociated, is_closed, retrieved};
+use self::associations::{Association, Table, dissociated, is_closed, retrieved, taken};
 #[cfg(target_os = "linux")]
 use self::double as os;
-use super::emulated::{LOOK, PollFlags, Registration, Registrations, details};
+use super::emulated::{PollFlags, Registration, Registrations, details};
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Flags, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
@@ -65,35 +65,28 @@ impl Backend for Selector {
         Buffer(buffer): &mut Buffer,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<bool> {
+        _waker: &AtomicToken,
+    ) -> io::Result<Notified> {
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
             let mut table = lock(&self.port.table);
             self.port.associate_due(&mut table);
             self.port.look(&mut table, events, buffer.capacity());
-            let longest = match () {
-                _ if !events.is_empty() => Some(Duration::ZERO),
-                // What the port did not take is tried again as well.
-                _ if table.needs_look() || table.due() > 0 => Some(left.map_or(LOOK, |left| left.min(LOOK))),
-                _ => left,
-            };
+            let longest = if events.is_empty() { table.before_wait(left) } else { Some(Duration::ZERO) };
             drop(table);
 
+            buffer.clear();
             let room = buffer.capacity() - events.len().min(buffer.capacity());
-            if room > 0 {
-                match self.port.wait(buffer, room, longest) {
-                    // What the look has told must not be lost to a signal.
-                    Err(_) if !events.is_empty() => buffer.clear(),
-                    result => result?,
-                }
-            } else {
-                buffer.clear();
+            let result = if room > 0 { self.port.wait(buffer, room, longest) } else { Ok(()) };
+            let mut table = lock(&self.port.table);
+            table.after_wait();
+            // What the look has told must not be lost to a signal.
+            if events.is_empty() {
+                result?;
             }
 
             let mut notified = false;
-            let mut table = lock(&self.port.table);
             for event in buffer.iter() {
                 match libc::c_int::from(event.portev_source) {
                     os::PORT_SOURCE_FD => {
@@ -106,10 +99,7 @@ impl Backend for Selector {
                     }
                     // It has done its work: whoever slept on the descriptor is awake.
                     os::PORT_SOURCE_USER if event.portev_events == MARKER => {}
-                    os::PORT_SOURCE_USER => {
-                        notified = true;
-                        events.push(Event::new(waker.get(), PollFlags::WOKEN));
-                    }
+                    os::PORT_SOURCE_USER => notified = true,
                     // Something that the program itself associated with the port's descriptor: a timer, say.
                     _ => events.push(Event::new(Token(event.portev_user.addr()), PollFlags(0))),
                 }
@@ -118,8 +108,8 @@ impl Backend for Selector {
 
             left = time.left();
             // With neither events nor the time up, what was ready is watched no more, or it is time for the next look.
-            if !events.is_empty() || left == Some(Duration::ZERO) {
-                return Ok(notified);
+            if notified || !events.is_empty() || left == Some(Duration::ZERO) {
+                return Ok(notified.into());
             }
         }
     }
@@ -128,12 +118,13 @@ impl Backend for Selector {
         if registration.queue.strong_count() > 0 {
             return Err(already_registered());
         }
-        let mut table = lock(&self.port.table);
-        let association = table.admit(fd, watch)?;
-        self.port.associate(&table, association)?;
-        table.insert(association, watch);
-        *registration = Registration { queue: Arc::downgrade(&self.port), fd, id: association.id };
+        let id = self.port.insert(fd, watch, false)?;
+        *registration = Registration { queue: Arc::downgrade(&self.port), fd, id };
         Ok(())
+    }
+
+    fn register_raw(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
+        self.port.insert(fd, watch, true).map(drop)
     }
 
     fn reregister(&self, fd: RawFd, registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
@@ -161,20 +152,18 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn detach(registration: Registration<Port>) {
-        if let Some(port) = registration.queue.upgrade() {
-            lock(&port.table).detach(registration.fd, registration.id);
-        }
-        registration.forget();
-    }
-
     fn rearm(fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
         let Some(port) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = lock(&port.table);
-        let Some((association, state)) = table.after_io(fd, registration.id, spent) else { return Ok(()) };
-        association.map_or(Ok(()), |association| port.associate(&table, association))?;
-        table.set(fd, state);
-        Ok(())
+        // After I/O that was done, nobody tries again. So the change is made in any case; what the port does not take, it is
+        // asked for by the poller, and if that sleeps and cannot be told, it is told next time.
+        if let Some((association, state)) = table.after_io(fd, registration.id, spent) {
+            table.set(fd, state);
+            if let Some(association) = association {
+                port.associate_anew(&mut table, association);
+            }
+        }
+        port.rouse(&mut table)
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
@@ -182,8 +171,7 @@ impl Backend for Selector {
     }
 
     fn notify(&self) -> io::Result<()> {
-        // SAFETY: the last argument is given back with the event, and means nothing.
-        check(unsafe { os::port_send(self.port.as_raw_fd(), 0, ptr::null_mut()) }).map(drop)
+        self.port.send(0)
     }
 }
 
@@ -193,6 +181,8 @@ impl AsRawFd for Selector {
         let mut table = lock(&self.port.table);
         table.export();
         self.port.associate_due(&mut table);
+        // If the poller cannot be told, it is next time.
+        let _ = self.port.rouse(&mut table);
         self.port.as_raw_fd()
     }
 }
@@ -206,12 +196,20 @@ pub(crate) struct Port {
 }
 
 impl Port {
+    fn insert(&self, fd: RawFd, watch: Watch, raw: bool) -> io::Result<u64> {
+        let mut table = lock(&self.table);
+        let (association, state) = table.admit(fd, watch, raw)?;
+        self.associate(&table, association)?;
+        table.insert(association, state);
+        Ok(association.id)
+    }
+
     fn associate(&self, table: &Table, Association { fd, id, directions }: Association) -> io::Result<()> {
         let (port, user) = (self.as_raw_fd(), ptr::without_provenance_mut(id as usize));
         let directions = directions.into();
         // SAFETY: `user` is given back with the event, and nothing follows it.
         let result = check(unsafe { os::port_associate(port, os::PORT_SOURCE_FD, fd as _, directions, user) });
-        associated(result.map(drop))?;
+        taken(result.map(drop))?;
         if table.is_exported() {
             self.mark();
         }
@@ -225,10 +223,23 @@ impl Port {
         // SAFETY: with no room for an event, the number of those that wait is written, and nothing else.
         let result = unsafe { os::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
         if result == 0 && waiting > 0 {
-            // SAFETY: the last argument is given back with the event, and means nothing. If it fails, the port is full of
-            // packets, which have ended that sleep themselves.
-            unsafe { os::port_send(self.as_raw_fd(), MARKER, ptr::null_mut()) };
+            // If it fails, the port is full, and a packet in it has ended that sleep itself.
+            let _ = self.send(MARKER);
         }
+    }
+
+    /// Interrupts the poller if it sleeps, and there is something for it to do.
+    fn rouse(&self, table: &mut Table) -> io::Result<()> {
+        if table.oversleeps() {
+            self.send(MARKER)?;
+            table.after_wait();
+        }
+        Ok(())
+    }
+
+    fn send(&self, events: libc::c_int) -> io::Result<()> {
+        // SAFETY: the last argument is given back with the event, and means nothing.
+        taken(check(unsafe { os::port_send(self.as_raw_fd(), events, ptr::null_mut()) }).map(drop))
     }
 
     /// As `associate`, within a wait.
@@ -273,9 +284,8 @@ impl Port {
         check(unsafe { os::port_dissociate(self.as_raw_fd(), os::PORT_SOURCE_FD, fd as _) }).map(drop)
     }
 
-    /// Waits for no more than `room` events, which replace what is in `buffer`.
+    /// Waits for no more than `room` events, which are written into `buffer`; it is empty.
     fn wait(&self, buffer: &mut Vec<os::port_event>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
-        buffer.clear();
         let room = room.min(MOST_EVENTS) as libc::c_uint;
         let mut timeout = timeout.map(timespec);
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);

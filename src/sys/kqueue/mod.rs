@@ -33,7 +33,7 @@ use self::filters::{
 use self::os::EVFILT_EXCEPT;
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Flags, Plain, Watch};
+use super::{Backend, Notified, Plain, Watch};
 use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
@@ -86,8 +86,8 @@ impl Backend for Selector {
         Buffer(buffer): &mut Buffer,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<bool> {
+        _waker: &AtomicToken,
+    ) -> io::Result<Notified> {
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
@@ -116,14 +116,13 @@ impl Backend for Selector {
             if notified {
                 // An error of this must not cost the caller the events that came along.
                 let _ = self.notifier.get().map_or(Ok(()), Notifier::seen);
-                events.push(Event::new(waker.get(), KqueueFlags::WOKEN));
             }
 
             left = time.left();
             // With neither events nor the time up, those that there were are to be given to nobody. An exit that was heard of
             // has an event of its own by now.
-            if !events.is_empty() || left == Some(Duration::ZERO) && !heard {
-                return Ok(notified);
+            if notified || !events.is_empty() || left == Some(Duration::ZERO) && !heard {
+                return Ok(notified.into());
             }
         }
     }

@@ -31,7 +31,7 @@ use std::panic::RefUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
-use self::afd_flags::{AfdFlags, RECEIVE};
+use self::afd_flags::AfdFlags;
 pub(crate) use self::iocp::Port;
 use self::iocp::{Packet, Packets};
 #[cfg(feature = "os-ext")]
@@ -40,7 +40,7 @@ use self::pool::Pool;
 use self::socket_state::SocketState;
 pub(crate) use super::lock::lock;
 use super::time::TimeLeft;
-use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
@@ -90,13 +90,13 @@ impl Backend for Selector {
         buffer: &mut Packets,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<bool> {
+        _waker: &AtomicToken,
+    ) -> io::Result<Notified> {
         let mut batch = lock(&self.shared.batch);
         mem::swap(&mut batch.events, events);
-        let notified = self.shared.wait(&mut batch, buffer, timeout, waker);
+        let notified = self.shared.wait(&mut batch, buffer, timeout);
         mem::swap(&mut batch.events, events);
-        notified
+        notified.map(Notified::from)
     }
 
     fn register(&self, socket: RawSocket, registration: &mut Registration, watch: Watch) -> io::Result<()> {
@@ -143,13 +143,16 @@ impl Backend for Selector {
 
     /// A socket that is registered a second time in this way takes the place of the first: it need not be the same one.
     /// Windows soon uses the number of a closed socket again, and the news of its closing may still be in the queue.
-    fn detach(mut registration: Registration) {
+    fn register_raw(&self, socket: RawSocket, watch: Watch) -> io::Result<()> {
+        let mut registration = Registration::default();
+        self.register(socket, &mut registration, watch)?;
         if let Some((shared, state)) = registration.take() {
             let replaced = lock(&shared.detached).insert(registration.socket, state);
             if let Some(state) = replaced {
                 shared.end(state);
             }
         }
+        Ok(())
     }
 
     fn rearm(_socket: RawSocket, registration: &Registration, spent: Spent) -> io::Result<()> {
@@ -189,13 +192,8 @@ impl fmt::Debug for Selector {
 }
 
 impl Shared {
-    fn wait(
-        &self,
-        batch: &mut Batch,
-        buffer: &mut Packets,
-        timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<bool> {
+    /// Returns whether there was a notification.
+    fn wait(&self, batch: &mut Batch, buffer: &mut Packets, timeout: Option<Duration>) -> io::Result<bool> {
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         batch.resume();
@@ -217,14 +215,11 @@ impl Shared {
                     }
                 }
             }
-            if notified {
-                batch.report(waker.get(), RECEIVE);
-            }
 
             left = time.left();
             // What was asked for anew may be ready at once, and even a wait of no time sees that.
             let over = left.is_some_and(|left| left.is_zero()) && !batch.resubmitted;
-            if !batch.events.is_empty() || over {
+            if notified || !batch.events.is_empty() || over {
                 return Ok(notified);
             }
         }
