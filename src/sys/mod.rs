@@ -283,10 +283,6 @@ cfg_if! {
         mod epoll;
         mod queue_fd;
         use self::epoll as backend;
-        #[cfg(all(feature = "os-ext", target_os = "linux"))]
-        mod child_exit;
-        #[cfg(all(feature = "os-ext", target_os = "linux"))]
-        pub use self::child_exit::ChildExit;
     } else if #[cfg(all(
         not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
         any(
@@ -318,14 +314,16 @@ cfg_if! {
     } else {
         mod poll;
         use self::poll as backend;
-        #[cfg(all(feature = "os-ext", target_os = "linux"))]
-        mod child_exit;
-        #[cfg(all(feature = "os-ext", target_os = "linux"))]
-        pub use self::child_exit::ChildExit;
     }
 }
 
 pub(crate) use self::backend::Selector;
+
+// Linux has this with any queue. (The double of kqueue has its own.)
+#[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]
+mod child_exit;
+#[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]
+pub use self::child_exit::ChildExit;
 
 // What several of them use.
 
