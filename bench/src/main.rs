@@ -4,7 +4,7 @@
 //! cargo run --release -p mio-bench                   everything; writes docs/performance.{md,csv} and docs/img
 //! cargo run --release -p mio-bench -- --quick        proves that it works, in seconds; writes under target/bench alone
 //! cargo run --release -p mio-bench -- --only wake    the rows of the page whose name contains "wake"; writes nothing
-//! cargo run --release -p mio-bench -- --again 100,000  the same rows of epoll, and memory; replaces these in docs/performance.*
+//! cargo run --release -p mio-bench -- --again 100,000  the same rows, and memory; replaces these in docs/performance.*
 //! cargo run --release -p mio-bench -- --plot         draws docs/img from docs/performance.csv; measures nothing
 //! cargo run --release -p mio-bench -- --instructions           counts instructions; fails if bench/budget.csv has fewer
 //! cargo run --release -p mio-bench -- --instructions --write   makes a new bench/budget.csv of them
@@ -16,6 +16,7 @@ mod holder;
 mod instructions;
 mod measure;
 mod peers;
+mod pin;
 mod plot;
 mod queue;
 mod report;
@@ -64,8 +65,8 @@ fn run() -> Outcome {
             plot::draw_all(&docs.join("img"), &written(&docs)?)
         }
         // What follows is for this program itself, and for scripts.
-        ["--csv"] | ["--csv", "--quick"] => {
-            for result in measure_all(effort, "")? {
+        ["--csv", part] | ["--csv", part, "--quick"] => {
+            for result in measure_all(effort, part)? {
                 println!("{}", result.to_csv());
             }
             Ok(())
@@ -99,7 +100,7 @@ fn everything(effort: Effort, quick: bool) -> Outcome {
     std::fs::create_dir_all(&scratch)?;
 
     let mut results = measure_all(effort, "")?;
-    results.extend(measure_poll_backends(root, quick)?);
+    results.extend(measure_poll_backends(root, "", quick)?);
     let costs = costs::measure(root, &scratch, quick)?;
     let system_calls = costs::system_calls(root)?;
     let instructions = instructions::table(&instructions::count()?);
@@ -117,10 +118,11 @@ fn everything(effort: Effort, quick: bool) -> Outcome {
 /// Measures rows that were measured before, or could not be, and leaves the others as they are.
 fn again(part: &str) -> Outcome {
     let docs = root()?.join("docs");
-    let new = measure_all(Effort::FULL, part)?;
+    let mut new = measure_all(Effort::FULL, part)?;
+    new.extend(measure_poll_backends(root()?, part, false)?);
     let memory = costs::memory()?;
     let mut results = written(&docs)?;
-    results.retain(|old| !new.iter().any(|new| (&new.queue, &new.row) == (&old.queue, &old.row)));
+    results.retain(|old| !new.iter().any(|new| new.row == old.row) && ROWS.iter().any(|row| row.id == old.row));
     results.extend(new);
     // In the order of the page.
     let place = |result: &Measured| (result.queue != "epoll", ROWS.iter().position(|row| row.id == result.row));
@@ -163,12 +165,12 @@ fn measure_all(effort: Effort, part: &str) -> Outcome<Vec<Measured>> {
 }
 
 /// Builds this program again with everybody's `poll(2)` backend, and runs that.
-fn measure_poll_backends(root: &Path, quick: bool) -> Outcome<Vec<Measured>> {
+fn measure_poll_backends(root: &Path, part: &str, quick: bool) -> Outcome<Vec<Measured>> {
     eprintln!("building with the poll(2) backends");
     let cfgs = r#"--cfg mio_backend="poll" --cfg mio_unsupported_force_poll_poll --cfg polling_test_poll_backend"#;
     let mut run = Command::new(cargo());
     run.current_dir(root).env("RUSTFLAGS", cfgs).args(["run", "--quiet", "--release", "-p", "mio-bench"]);
-    run.args(["--target-dir", "target/bench/poll", "--", "--csv"]).args(quick.then_some("--quick"));
+    run.args(["--target-dir", "target/bench/poll", "--", "--csv", part]).args(quick.then_some("--quick"));
     let output = run.stderr(std::process::Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err("the run with the poll(2) backends failed".into());

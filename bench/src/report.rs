@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::process::Command;
 
@@ -132,26 +133,31 @@ pub fn write_markdown(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, format!("{by_hand}{BEGIN}\n{text}"))
 }
 
-/// Replaces, in what an earlier run wrote, the table of epoll and the lines of `memory`, and says which rows are newer.
+/// Replaces, in what an earlier run wrote, the tables of the queues and the lines of `memory`, and says what is newer.
 pub fn write_again(path: &Path, results: &[Result], memory: &[Cost], part: &str) -> io::Result<()> {
     const EPOLL: &str = "### epoll\n\n";
     const AFTER_EPOLL: &str = "\nAllocations";
-    const MEMORY: &str = "### Memory, building\n\n";
-    let unknown = || io::Error::other("this is not the page that a whole run writes");
+    const POLL: &str = "### poll(2)\n\n";
+    const MEMORY: &str = "\n### Memory, building\n\n";
     let page = fs::read_to_string(path)?;
-    let (head, rest) = page.split_once(EPOLL).ok_or_else(unknown)?;
-    let (_, rest) = rest.split_once(AFTER_EPOLL).ok_or_else(unknown)?;
-    let (middle, rest) = rest.split_once(MEMORY).ok_or_else(unknown)?;
-    let of_epoll: Vec<Result> = results.iter().filter(|result| result.queue == "epoll").cloned().collect();
-    let note = format!("Measured by themselves: rows with \u{201c}{part}\u{201d} in their name, and memory. ");
-    // One note for each, the last.
-    let head = head.split(&note).next().unwrap_or_default().trim_end();
-    let mut text =
-        format!("{head}\n\n{note}{}\n{EPOLL}{}{AFTER_EPOLL}{middle}{MEMORY}", machine(), table(&of_epoll, true));
+    let cut = |text, at| str::split_once(text, at).ok_or_else(|| io::Error::other(format!("no `{at}` on the page")));
+    let (head, rest) = cut(&page, EPOLL)?;
+    let (_, rest) = cut(rest, AFTER_EPOLL)?;
+    let (middle, rest) = cut(rest, POLL)?;
+    let (_, rest) = cut(rest, MEMORY)?;
+
+    let of = |queue| results.iter().filter(|result| result.queue == queue).cloned().collect::<Vec<_>>();
+    let (epoll, poll) = (table(&of("epoll"), true), table(&of("poll(2)"), false));
+    let note = format!("Rows with \u{201c}{part}\u{201d} in their name, and memory, by themselves: ");
+    // Of the same rows, the last note alone stays.
+    let notes: String = head.split_inclusive('\n').filter(|line| !line.starts_with(&note)).collect();
+    let notes = notes.trim_end();
+    let mut text = format!("{notes}\n\n{note}{}\n{EPOLL}{epoll}{AFTER_EPOLL}{middle}{POLL}{poll}{MEMORY}", machine());
     let is_replaced = |line: &str| memory.iter().any(|cost| line.starts_with(&format!("| {} |", cost.title)));
+    let mut is_first = true;
     for line in rest.split_inclusive('\n').filter(|line| !is_replaced(line)) {
         text.push_str(line);
-        if line.starts_with("|---|") && !text.contains(memory[0].title) {
+        if line.starts_with("|---|") && mem::take(&mut is_first) {
             text.extend(memory.iter().map(cost_line));
         }
     }

@@ -34,7 +34,8 @@ pub const ROWS: &[Row] = &[
     row("idle-poll", "idle poll", Work::IdlePoll, Some(EQUAL), EQUAL),
     row("redundant-wake", "redundant wake", Work::RedundantWake, None, 0.10),
     row("wake-then-poll", "wake then poll on one thread", Work::WakeThenPoll, None, 0.50),
-    row("wake-sleeping", "wake of a sleeping poller", Work::WakeSleeping, None, EQUAL),
+    row("wake-sleeping", "wake of a sleeping poller", Work::WakeSleeping { processors: 1 }, None, EQUAL),
+    row("wake-across", "wake of a poller on another processor", Work::WakeSleeping { processors: 2 }, None, EQUAL),
     row("wake-storm", "4 threads waking one poller", Work::WakeStorm { threads: 4 }, None, EQUAL),
     row("time-out-50", "time-out of 50 µs", time_out(50), None, 200.0 / 1_090.0),
     row("time-out-200", "time-out of 200 µs", time_out(200), None, EQUAL),
@@ -91,7 +92,7 @@ impl Effort {
                 Effort { blocks: self.blocks.div_ceil(3), ..self }
             }
             // It takes several turns of the scheduler to mean something.
-            Work::WakeSleeping | Work::WakeStorm { .. } => Effort { round: self.round * 8, ..self },
+            Work::WakeSleeping { .. } | Work::WakeStorm { .. } => Effort { round: self.round * 8, ..self },
             _ => self,
         }
     }

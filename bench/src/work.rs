@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::holder::Holder;
 use crate::peers::eventfd::EventFd;
+use crate::pin::Pinned;
 use crate::queue::{Direction, POLL_BACKENDS, Queue, Sockets, Wake};
 
 /// What to do.
@@ -30,8 +31,9 @@ pub enum Work {
     RedundantWake,
     /// A wake, and the poll that gives its event.
     WakeThenPoll,
-    /// A wake from another thread while the poller sleeps, and one back: two wakes are two operations.
-    WakeSleeping,
+    /// A wake from another thread while the poller sleeps, and one back: two wakes are two operations. The threads are on
+    /// one processor, or on two.
+    WakeSleeping { processors: usize },
     /// So many threads wake one poller as often as they can.
     WakeStorm { threads: usize },
     /// A poll with nothing ready and this time-out.
@@ -81,7 +83,7 @@ pub fn start<Q: Sockets + 'static>(work: Work) -> io::Result<Program> {
         Work::IdlePoll => idle_poll::<Q>(),
         Work::RedundantWake => redundant_wake::<Q>(),
         Work::WakeThenPoll => wake_then_poll::<Q>(),
-        Work::WakeSleeping => wake_sleeping::<Q>(),
+        Work::WakeSleeping { processors } => wake_sleeping::<Q>(processors),
         Work::WakeStorm { threads } => wake_storm::<Q>(threads),
         Work::TimeOut(time) => time_out::<Q>(time),
         // With poll(2), it would have to read until `WouldBlock`, and measure that.
@@ -249,7 +251,10 @@ impl Drop for Helper {
     }
 }
 
-fn wake_sleeping<Q: Queue + 'static>() -> io::Result<Program> {
+fn wake_sleeping<Q: Queue + 'static>(processors: usize) -> io::Result<Program> {
+    // If there are so many.
+    drop(Pinned::to(processors - 1)?);
+    let pinned = Pinned::to(0)?;
     let queue = Q::new(CAPACITY)?;
     let waker = queue.waker(WAKER)?;
     let turns = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
@@ -259,6 +264,7 @@ fn wake_sleeping<Q: Queue + 'static>() -> io::Result<Program> {
     let thread = thread::spawn({
         let (turns, stop, released) = (Arc::clone(&turns), Arc::clone(&stop), Arc::clone(&released));
         move || {
+            let _pinned = Pinned::to(processors - 1);
             let mut queue = Q::new(CAPACITY).expect("a second queue");
             made.send(queue.waker(WAKER).expect("a second waker")).expect("the starter waits");
             let mut turn = 0;
@@ -286,7 +292,7 @@ fn wake_sleeping<Q: Queue + 'static>() -> io::Result<Program> {
         }
     });
     let helper = Helper { stop, release, threads: vec![thread] };
-    Ok(program((helper, theirs, queue), move |(_helper, theirs, queue), operations| {
+    Ok(program((helper, theirs, queue, pinned), move |(_helper, theirs, queue, _pinned), operations| {
         for _ in 0..operations.div_ceil(2) {
             let turn = turns[0].fetch_add(1, Ordering::Release) + 1;
             theirs.wake()?;

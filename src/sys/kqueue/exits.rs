@@ -121,9 +121,9 @@ impl Selector {
             Filter::Timer => (!(child as os::uintptr_t), os::EVFILT_TIMER),
             _ => (!(child as os::uintptr_t), os::EVFILT_USER),
         };
+        let mut change = os::kevent { ident, filter, flags: flags.into(), fflags, udata: udata(token), ..no_event() };
         // A timer's milliseconds.
-        let change =
-            os::kevent { ident, filter, flags: flags.into(), fflags, data: 1, udata: udata(token), ..no_event() };
+        change.data = 1;
         self.kevent(&[change], &mut [], None).map(drop)
     }
 }
