@@ -73,7 +73,8 @@ pub(crate) trait InFlight: Send + Sync + RefUnwindSafe {
     /// The operation at this address is over. Its memory is no longer the kernel's.
     fn completed(self: Arc<Self>, operation: usize, bytes: usize, batch: &mut Batch);
 
-    /// Asks the kernel to end all operations of this one. They complete nevertheless.
+    /// Asks the kernel to end all operations of this one. They complete nevertheless. For that it takes the lock under which
+    /// they start: one that is just being submitted would be missed.
     fn cancel(&self);
 }
 
