@@ -179,6 +179,10 @@ impl Poll {
     /// Windows, macOS's poll(2) and Linux before 5.11. If the time is up and no event has arrived, `events` is empty
     /// and the result is `Ok`.
     ///
+    /// On Windows a time-out goes on while the machine is suspended, as `std::time::Instant` does: the kernel's own wait would
+    /// not count that time, so it is made of waits of at most a second against that clock (`QueryPerformanceCounter`). A
+    /// time-out that ended meanwhile is noticed within a second of the machine's running again.
+    ///
     /// A poll gives at most [`events.capacity()`](Events::capacity) events of sources; the next call gives the others.
     ///
     /// Calls `epoll_pwait2(2)` or `epoll_wait(2)`, `kevent(2)`, `port_getn(3C)`, `GetQueuedCompletionStatusEx`, or

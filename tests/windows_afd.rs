@@ -1,10 +1,12 @@
 //! What is special to sockets on Windows: readiness made of polls of the driver AFD.
 
 #![cfg(windows)]
+#![allow(unsafe_code)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, SocketAddr};
 use std::os::windows::io::{AsRawSocket, RawSocket};
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::windows::SourceSocket;
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
-use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
+use windows_sys::Win32::Foundation::{ERROR_INVALID_HANDLE, GetHandleInformation, HANDLE_FLAG_INHERIT};
 use windows_sys::Win32::Networking::WinSock::WSAENOTSOCK;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -602,6 +604,21 @@ fn an_icmp_error_does_not_end_an_udp_loop() {
         }
     }
     assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn an_accepted_socket_neither_blocks_nor_is_inherited() {
+    let listener = TcpListener::bind(localhost()).unwrap();
+    let _client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    assert_would_block(server.read(&mut [0; 8]));
+    let mut flags = 0;
+    // SAFETY: the handle is open, and there is room for the flags.
+    assert_ne!(
+        unsafe { GetHandleInformation(ptr::without_provenance_mut(server.as_raw_socket() as usize), &mut flags) },
+        0
+    );
+    assert_eq!(flags & HANDLE_FLAG_INHERIT, 0);
 }
 
 #[test]

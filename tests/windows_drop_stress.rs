@@ -24,7 +24,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-const GUARD: Duration = Duration::from_secs(60);
+/// Less than the ten seconds after which a queue that ends gives up waiting for an operation: that is a hang, too.
+const GUARD: Duration = Duration::from_secs(9);
 
 fn localhost() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()

@@ -331,3 +331,14 @@ impl fmt::Debug for NamedPipe {
         f.debug_struct("NamedPipe").field("handle", &self.as_raw_handle()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wine 8 does not look at it, so no test of what it does would fail there.
+    #[test]
+    fn a_server_asks_to_be_the_first_of_its_name() {
+        assert_eq!(OPEN_MODE & FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_FIRST_PIPE_INSTANCE);
+    }
+}

@@ -35,7 +35,8 @@ use crate::{Interest, Registry, Token, Trigger};
 /// # Cost
 ///
 /// A thread of the process's pool waits for up to 63 objects; it posts to the queue. A program that has no `Waitable` has
-/// no such thread. `register`, `deregister` and `drop` wait for the pool if it is reporting the object at that time.
+/// no such thread. `register`, `deregister` and `drop` wait for the pool if it is reporting the object at that time: so do not
+/// call them in a callback of the pool's that runs in a thread that waits (`WT_EXECUTEINWAITTHREAD`).
 ///
 /// The registration has a duplicate of the handle, so it does no harm to close or to change the object while it is
 /// registered: it watches what was registered.

@@ -28,10 +28,10 @@ struct Row {
 fn rows() -> Vec<Row> {
     let row = |title, operations, start: [Start; 3]| Row { title, operations, start: start.map(Some) };
     vec![
-        row("TCP echo, 64 connections", 512, [tcp_echo::<Ours>, tcp_echo::<Released>, tcp_echo::<Polling>]),
+        row("TCP echo, 64 connections", 128, [tcp_echo::<Ours>, tcp_echo::<Released>, tcp_echo::<Polling>]),
         Row {
             title: "TCP echo, 64 connections, this crate without the second read",
-            operations: 512,
+            operations: 128,
             start: [Some(tcp_echo_of_short_reads), Some(tcp_echo::<Released>), None],
         },
         row("UDP echo", 64, [udp_echo::<Ours>, udp_echo::<Released>, udp_echo::<Polling>]),
@@ -49,7 +49,7 @@ fn rows() -> Vec<Row> {
 }
 
 pub fn measure(quick: bool, title: &str) -> io::Result<()> {
-    let rounds = if quick { 3 } else { 60 };
+    let rounds = if quick { 3 } else { 200 };
     println!("| one operation of | this crate | mio 1.2.5 | polling 3.11 | to mio 1.2.5 | to polling |");
     println!("|---|--:|--:|--:|--:|--:|");
     for row in rows().into_iter().filter(|row| row.title.contains(title)) {

@@ -22,8 +22,16 @@ pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
 }
 
 /// Accepts a connection as a non-blocking socket.
+#[cfg(not(windows))]
 pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
     let (socket, address) = listener.accept()?;
     socket.set_nonblocking(true)?;
     Ok((socket, address))
+}
+
+/// Accepts a connection as a non-blocking socket. It has the modes of its listener, which is non-blocking:
+/// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept>.
+#[cfg(windows)]
+pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
+    listener.accept()
 }

@@ -29,7 +29,6 @@ use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, WAI
 use windows_sys::Win32::System::IO::{
     CreateIoCompletionPort, GetQueuedCompletionStatusEx, OVERLAPPED, OVERLAPPED_ENTRY, PostQueuedCompletionStatus,
 };
-use windows_sys::Win32::System::Threading::INFINITE;
 
 use super::Batch;
 use crate::sys::lock::lock;
@@ -73,7 +72,8 @@ pub(crate) trait InFlight: Send + Sync + RefUnwindSafe {
     /// The operation at this address is over. Its memory is no longer the kernel's.
     fn completed(self: Arc<Self>, operation: usize, bytes: usize, batch: &mut Batch);
 
-    /// Asks the kernel to end all operations of this one. They complete nevertheless.
+    /// Asks the kernel to end all operations of this one. They complete nevertheless. For that it takes the lock under which
+    /// they start: one that is just being submitted would be missed.
     fn cancel(&self);
 }
 
@@ -152,7 +152,7 @@ impl Port {
         &self,
         buffer: &'b mut Packets,
         room: usize,
-        timeout: Option<Duration>,
+        timeout: Duration,
     ) -> io::Result<impl Iterator<Item = Packet> + 'b> {
         let packets = &mut buffer.0;
         packets.clear();
@@ -170,10 +170,10 @@ impl Port {
         }))
     }
 
-    fn wait(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
+    fn wait(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, room: usize, timeout: Duration) -> io::Result<()> {
         // What is too large for 32 bits as a number of bytes is not offered.
         let room = packets.capacity().min(room).min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
-        let timeout = timeout.map_or(INFINITE, |timeout| milliseconds(timeout) as u32);
+        let timeout = milliseconds(timeout) as u32;
         let mut count = 0;
         // SAFETY: the port is open, and there is room for `room` packets.
         let dequeued =
@@ -218,7 +218,7 @@ impl Port {
         while !self.table().in_flight.is_empty() {
             let mut batch = Batch::default();
             let mut idle = true;
-            for packet in self.dequeue(&mut buffer, usize::MAX, Some(PATIENCE)).into_iter().flatten() {
+            for packet in self.dequeue(&mut buffer, usize::MAX, PATIENCE).into_iter().flatten() {
                 idle = false;
                 let Packet::Completion { operation, bytes } = packet else { continue };
                 if let Some(owner) = self.take(operation) {
@@ -389,7 +389,7 @@ mod tests {
         port.post_packet(ptr::null_mut(), COMPLETION).unwrap();
         port.post_packet(ptr::null_mut(), 0).unwrap();
         let mut buffer = Packets::with_capacity(8);
-        let packets: Vec<_> = port.dequeue(&mut buffer, 8, Some(Duration::ZERO)).unwrap().collect();
+        let packets: Vec<_> = port.dequeue(&mut buffer, 8, Duration::ZERO).unwrap().collect();
         assert_eq!(packets.len(), 3);
         for packet in packets {
             let Packet::Completion { operation, .. } = packet else { panic!("taken for a notification") };

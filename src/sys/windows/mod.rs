@@ -50,6 +50,10 @@ use crate::token::AtomicToken;
 /// later than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// The same without a time-out, so that a sleeping thread hears of what the OS took no packet for (see [`Port::post`]), if
+/// late.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
 /// After how long polls of the driver that failed are tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
@@ -339,13 +343,13 @@ impl Batch {
     }
 
     /// How long to wait at a stretch.
-    fn longest_wait(&self, left: Option<Duration>) -> Option<Duration> {
+    fn longest_wait(&self, left: Option<Duration>) -> Duration {
         if !self.events.is_empty() {
-            return Some(Duration::ZERO);
+            return Duration::ZERO;
         }
         let until_again = self.try_again_at.map(|time| time.saturating_duration_since(Instant::now()));
-        let stretch = left.map(|left| left.min(LONGEST_WAIT));
-        [stretch, until_again].into_iter().flatten().min()
+        let stretch = left.map_or(LONGEST_SLEEP, |left| left.min(LONGEST_WAIT));
+        until_again.map_or(stretch, |until_again| until_again.min(stretch))
     }
 }
 
@@ -398,11 +402,11 @@ mod tests {
     fn a_time_out_is_waited_for_in_stretches_that_a_sleep_of_the_machine_cannot_extend() {
         let batch = Batch::default();
         let rows = [
-            (None, None),
-            (Some(Duration::ZERO), Some(Duration::ZERO)),
-            (Some(Duration::from_millis(10)), Some(Duration::from_millis(10))),
-            (Some(Duration::from_secs(3600)), Some(LONGEST_WAIT)),
-            (Some(Duration::MAX), Some(LONGEST_WAIT)),
+            (None, LONGEST_SLEEP),
+            (Some(Duration::ZERO), Duration::ZERO),
+            (Some(Duration::from_millis(10)), Duration::from_millis(10)),
+            (Some(Duration::from_secs(3600)), LONGEST_WAIT),
+            (Some(Duration::MAX), LONGEST_WAIT),
         ];
         for (left, expected) in rows {
             assert_eq!(batch.longest_wait(left), expected, "{left:?}");
@@ -413,7 +417,7 @@ mod tests {
     fn what_is_to_be_tried_again_ends_a_stretch() {
         let batch = Batch { try_again_at: Some(Instant::now() + TRY_AGAIN), ..Batch::default() };
         for left in [None, Some(Duration::MAX)] {
-            assert!(batch.longest_wait(left).is_some_and(|time| time <= TRY_AGAIN));
+            assert!(batch.longest_wait(left) <= TRY_AGAIN);
         }
     }
 }

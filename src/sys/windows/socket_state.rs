@@ -249,6 +249,7 @@ impl InFlight for SocketState {
     }
 
     fn cancel(&self) {
+        let _submitted = self.inner();
         // What cannot be cancelled is waited for all the same.
         let _ = self.afd.cancel(&self.operation);
     }
@@ -314,6 +315,37 @@ mod tests {
 
     fn after_edges(interest: Interest, told: &[u32]) -> u32 {
         told.iter().fold(conditions(interest), |armed, &told| after_event(Trigger::Edge, armed, told & armed))
+    }
+
+    #[cfg(feature = "os-ext")]
+    #[test]
+    fn a_queue_that_ends_while_a_poll_is_submitted_does_not_wait_for_that_in_vain() {
+        use std::net::UdpSocket;
+        use std::os::windows::io::AsRawSocket;
+        use std::thread;
+        use std::time::{Duration, Instant};
+
+        let port = Arc::new(Port::new().unwrap());
+        let afd = Arc::new(Afd::open(&port).unwrap());
+        let state = Arc::new(SocketState::new(afd, Arc::clone(&port)));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let base = afd::base_socket(socket.as_raw_socket()).unwrap();
+        let start = Instant::now();
+        thread::scope(|scope| {
+            let _inner = state.inner();
+            let submit = |overlapped| {
+                scope.spawn(|| port.close());
+                while !port.is_closed() {
+                    thread::yield_now();
+                }
+                // Who does not wait for the lock has asked for the end of all polls by now, of this one too early.
+                thread::sleep(Duration::from_millis(100));
+                // SAFETY: as in `submit`.
+                unsafe { state.afd.poll(overlapped, &state.poll, base, RECEIVE) }
+            };
+            port.start(&state, |state| &state.operation, submit).unwrap();
+        });
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl Again for Wait {
 struct PoolWait {
     handle: HANDLE,
     /// The callback's.
-    _wait: Arc<Wait>,
+    wait: Arc<Wait>,
 }
 
 // SAFETY: the handle may be used, and ended, by any thread but that of the callback.
@@ -198,20 +198,24 @@ impl PoolWait {
         // The thread that waits calls back itself: there is nothing in the callback that takes time.
         let flags = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
         let mut handle = ptr::null_mut();
-        // SAFETY: object and context stay until the wait was ended, since `_wait` is dropped after that.
+        // SAFETY: object and context stay until the wait was ended, since `wait` is dropped after that.
         let registered =
             unsafe { RegisterWaitForSingleObject(&mut handle, object, Some(signalled), context, INFINITE, flags) };
         if registered == 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(PoolWait { handle, _wait: Arc::clone(wait) })
+        Ok(PoolWait { handle, wait: Arc::clone(wait) })
     }
 }
 
 impl Drop for PoolWait {
     fn drop(&mut self) {
         // SAFETY: the wait was not ended yet. This waits for a callback that runs.
-        unsafe { UnregisterWaitEx(self.handle, INVALID_HANDLE_VALUE) };
+        let ended = unsafe { UnregisterWaitEx(self.handle, INVALID_HANDLE_VALUE) };
+        if ended == 0 {
+            // The pool may go on waiting for the object, and call back.
+            mem::forget(Arc::clone(&self.wait));
+        }
     }
 }
 
