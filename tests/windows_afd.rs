@@ -612,12 +612,10 @@ fn an_accepted_socket_neither_blocks_nor_is_inherited() {
     let _client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut server, _) = listener.accept().unwrap();
     assert_would_block(server.read(&mut [0; 8]));
+    let handle = ptr::without_provenance_mut(server.as_raw_socket() as usize);
     let mut flags = 0;
     // SAFETY: the handle is open, and there is room for the flags.
-    assert_ne!(
-        unsafe { GetHandleInformation(ptr::without_provenance_mut(server.as_raw_socket() as usize), &mut flags) },
-        0
-    );
+    assert_ne!(unsafe { GetHandleInformation(handle, &mut flags) }, 0);
     assert_eq!(flags & HANDLE_FLAG_INHERIT, 0);
 }
 

@@ -24,8 +24,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-/// Less than the ten seconds after which a queue that ends gives up waiting for an operation: that is a hang, too.
-const GUARD: Duration = Duration::from_secs(9);
+const GUARD: Duration = Duration::from_secs(60);
+/// A queue that ends gives up waiting for an operation after ten seconds. That is a hang, too.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn localhost() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
@@ -147,6 +148,17 @@ fn sources() -> Vec<Box<dyn Busy>> {
     ]
 }
 
+/// Drops what shares a queue, and with it the queue itself if it is the last.
+fn end<T>(share: T) {
+    let start = Instant::now();
+    drop(share);
+    let took = start.elapsed();
+    if took >= PATIENCE {
+        eprintln!("the end of the queue took {took:?}");
+        process::exit(1);
+    }
+}
+
 /// One queue, from its beginning to an end in the midst of I/O.
 fn round(number: usize) {
     let mut queue = Poll::new().unwrap();
@@ -182,18 +194,18 @@ fn round(number: usize) {
         }
         // Who of those that share the queue is the last one, and where, changes from round to round.
         match number % 3 {
-            0 => drop((waker, registry, queue)),
+            0 => end((waker, registry, queue)),
             1 => {
                 drop(waker);
-                scope.spawn(move || drop(registry));
-                drop(queue);
+                scope.spawn(move || end(registry));
+                end(queue);
             }
             _ => {
                 scope.spawn(move || {
                     waker.wake().unwrap();
-                    drop(waker);
+                    end(waker);
                 });
-                drop((queue, registry));
+                end((queue, registry));
             }
         }
         stop.store(true, Ordering::Relaxed);
