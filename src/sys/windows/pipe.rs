@@ -52,7 +52,8 @@ const LARGEST_KEPT: usize = 64 * 1024;
 /// A pipe's handle, and what goes on with it.
 ///
 /// The outer lock belongs to the user's calls, the session's own to both them and completions. They are taken in this order.
-pub(crate) struct Pipe(Mutex<Arc<Session>>);
+/// The box keeps the lock out of the public type, which has no interior mutability (`Freeze`).
+pub(crate) struct Pipe(Box<Mutex<Arc<Session>>>);
 
 /// A connection of a pipe, with its operations. It outlives the [`Pipe`] while one of them is in flight.
 struct Session {
@@ -125,7 +126,7 @@ impl Pipe {
         let is_pipe = unsafe { GetFileType(handle.as_raw_handle()) } == FILE_TYPE_PIPE;
         // A pipe gives what it has. Other devices, such as serial ports, may wait until the buffer is full.
         let least_read = if is_pipe { LEAST_READ } else { 1 };
-        Pipe(Mutex::new(Session::new(Inner {
+        Pipe(Box::new(Mutex::new(Session::new(Inner {
             handle: Some(handle),
             port: None,
             watch: None,
@@ -137,7 +138,7 @@ impl Pipe {
             read_size: least_read,
             least_read,
             write_buffer: Vec::new(),
-        })))
+        }))))
     }
 
     pub(crate) fn raw(&self) -> RawHandle {
