@@ -335,7 +335,9 @@ static bool is_ready(struct knote *kn, struct kevent *event) {
     }
     if (!has_descriptor(kn->filter)) {
         uint64_t expirations = 0;
-        bool ready = kn->filter == EVFILT_PROC ? has_exited(kn->ident, kn->fd) : read(kn->fd, &expirations, 8) == 8;
+        // Until it is given, a timer that has expired is one that has, though its expirations were read.
+        if (kn->filter == EVFILT_TIMER) kn->triggered |= read(kn->fd, &expirations, 8) == 8;
+        bool ready = kn->filter == EVFILT_PROC ? has_exited(kn->ident, kn->fd) : kn->triggered;
         if (ready && kn->filter == EVFILT_PROC) kn->flags |= EV_EOF | EV_ONESHOT;
         *event = (struct kevent){kn->ident, kn->filter, kn->flags, kn->sfflags, expirations, kn->udata};
         return ready;
