@@ -335,6 +335,12 @@ fn unix_pipe_child_prints_both_outputs_and_passes_the_exit_code_on() {
     assert_eq!(status.code(), Some(7));
 }
 
+/// NetBSD before 10 and OpenBSD before 7.8 cannot, and the supervisor says so.
+#[cfg(any(target_os = "linux", windows))]
+fn watches_no_children(output: &[String]) -> bool {
+    cfg!(mio_backend = "kqueue") && output.iter().any(|line| line.contains("error: this kernel has no `EVFILT_USER`"))
+}
+
 #[test]
 #[cfg(any(target_os = "linux", windows))]
 fn supervisor_starts_what_fails_again_and_prints_all_that_is_said() {
@@ -352,6 +358,9 @@ fn supervisor_starts_what_fails_again_and_prints_all_that_is_said() {
         (format!("cat {file} || {{ echo again > {file}; exit 3; }}"), "printf 'one\ntwo and a half'", "status")
     };
     let (status, output) = Example::start("supervisor", &[&script, lines]).end();
+    if watches_no_children(&output) {
+        return;
+    }
     let ends = [format!("0: exit {code}: 3"), format!("0: exit {code}: 0"), format!("1: exit {code}: 0")];
     for line in ends.iter().map(String::as_str).chain(["0: again", "1: one", "1: two and a half"]) {
         assert_eq!(output.iter().filter(|printed| *printed == line).count(), 1, "{line}: {output:?}");
@@ -371,6 +380,9 @@ fn each_that_runs_programs_needs_one() {
 fn supervisor_gives_up_in_the_end_and_says_so() {
     let script = if cfg!(windows) { "echo no& exit 1" } else { "echo no; exit 1" };
     let (status, output) = Example::start("supervisor", &[script]).end();
+    if watches_no_children(&output) {
+        return;
+    }
     assert_eq!(output.iter().filter(|line| *line == "0: no").count(), 4, "{output:?}");
     assert!(output.iter().any(|line| line == "error: 1 of 1 programs failed for good"), "{output:?}");
     assert_eq!(status.code(), Some(1));
