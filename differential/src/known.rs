@@ -170,6 +170,31 @@ const MEANT: &[Known] = &[
         ends: false,
     },
     Known {
+        name: "urgent data is told as often as it comes",
+        reason: "as on epoll; mio tells of the first alone",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 5),
+            Step::PeerUrgent(0),
+            Step::PeerWrite(0, 4),
+            Step::Poll(0),
+            Step::Read(0, 5),
+            Step::Poll(0),
+            Step::PeerUrgent(0),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let (ours, theirs) = hints(difference).unwrap_or((!0, !0));
+            difference.history.told & PRIORITY != 0
+                && theirs == 0
+                && ours & PRIORITY != 0
+                && ours & !(READABLE | PRIORITY) == 0
+        },
+        ends: false,
+    },
+    Known {
         name: "a short read or write arms its direction again",
         reason: "as epoll's readers and writers may rely on",
         backends: &[Backend::Poll],
