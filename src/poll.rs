@@ -105,7 +105,9 @@ impl Poll {
     ///
     /// It holds for byte streams (TCP, Unix streams, pipes), not for datagrams or listeners, and not once the peer has
     /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed) read to the end of the stream. Vectored I/O uses
-    /// as many buffers as the system takes, 1,024 or on some only 16 (`IOV_MAX`): what further ones hold does not count.
+    /// as many buffers as the system takes, 1,024 or on some only 16 (`IOV_MAX`): what further ones hold does not count. Nor
+    /// does it hold for a stream that keeps borders within its data: a read of TCP stops before an urgent byte, one of a
+    /// Unix socket at a message with descriptors, and one of a pipe in packet mode (`O_DIRECT`) at the end of a packet.
     ///
     /// # Examples
     ///

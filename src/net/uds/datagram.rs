@@ -41,7 +41,7 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL that is not its first byte, or is too long for
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL but does not begin with one, or is too long for
     ///   the OS.
     /// - The errors of these calls, such as `AddrInUse`, `PermissionDenied`, `NotFound`.
     ///

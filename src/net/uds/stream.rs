@@ -46,7 +46,7 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL that is not its first byte, or is too long for
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL but does not begin with one, or is too long for
     ///   the OS.
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the backlog of the listener is full (Linux). The OS does not go on
     ///   trying: try again later.
