@@ -26,6 +26,15 @@ fuzz_target!(|input: &[u8]| {
 
 fn path(name: &[u8]) {
     let path = Path::new(OsStr::from_bytes(name));
+    // Such a path is an abstract name.
+    if let [0, abstract_name @ ..] = name {
+        if SocketAddr::from_abstract_name(abstract_name).is_err() {
+            assert_eq!(UnixListener::bind(path).unwrap_err().kind(), ErrorKind::InvalidInput);
+        } else if let Some(listener) = unless_taken(UnixListener::bind(path)) {
+            assert_eq!(listener.local_addr().unwrap().as_abstract_name(), Some(abstract_name));
+        }
+        return;
+    }
     let address = SocketAddr::from_pathname(path);
     let result = UnixStream::connect(path);
     let Ok(address) = address else {
