@@ -4,20 +4,15 @@
 // A port is an epoll of an epoll, in which the associations are one-shot, and of an eventfd that is readable while events
 // are queued. An event of a descriptor says what was ready when it was queued, and may be out of date when it is got.
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "double.h"
 
 // As in src/sys/event_ports/double.rs.
 typedef struct {
@@ -60,17 +55,7 @@ struct port {
     int fd_count;
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct port *ports;
-
-static void lock(void) { pthread_mutex_lock(&mutex); }
-static void unlock(void) { pthread_mutex_unlock(&mutex); }
-static int real_close(int fd) { return syscall(SYS_close, fd); }
-
-static int fail(int error) {
-    errno = error;
-    return -1;
-}
 
 static struct port *find(int fd) {
     struct port *port = ports;
@@ -109,7 +94,6 @@ static void free_port(struct port *port) {
     free(port);
 }
 
-// The number `fd` is about to be closed.
 static void forget(int fd) {
     lock();
     for (struct port **link = &ports, *port; (port = *link);) {
@@ -239,14 +223,6 @@ static void scan(struct port *port) {
     } while (count == 64);
 }
 
-static const int64_t SECOND = 1000000000;
-
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * SECOND + time.tv_nsec;
-}
-
 // Waits until there are `*count` events, and gets those that there are, at most `room`, also with ETIME and EINTR. Where it
 // gets none with these, it does not write their count.
 int port_getn(int fd, port_event_t *events, unsigned room, unsigned *count, const struct timespec *timeout) {
@@ -288,21 +264,4 @@ int port_getn(int fd, port_event_t *events, unsigned room, unsigned *count, cons
     unlock();
     if (got || !error) *count = got;
     return error ? fail(error) : 0;
-}
-
-// What is done to descriptors past these functions.
-
-int close(int fd) {
-    forget(fd);
-    return real_close(fd);
-}
-
-int dup2(int from, int to) {
-    if (from != to && fcntl(from, F_GETFD) != -1) forget(to);
-    return from == to ? fcntl(from, F_GETFD) == -1 ? -1 : to : syscall(SYS_dup3, from, to, 0);
-}
-
-int dup3(int from, int to, int flags) {
-    if (from != to && fcntl(from, F_GETFD) != -1) forget(to);
-    return syscall(SYS_dup3, from, to, flags);
 }

@@ -6,14 +6,10 @@
 // own descriptor can be polled and nested. Those epolls only tell that something has happened (edge-triggered): the knotes to
 // look at then wait in a queue, and whether a filter is true is found out anew when an event is about to be given.
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,12 +18,11 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "double.h"
 
 // As in src/sys/kqueue/double.rs.
 struct kevent {
@@ -126,15 +121,9 @@ static struct ending {
     int64_t until;
 } *endings;
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct kqueue *kqueues;
 static struct slot *slots;
 static int slot_count;
-
-static int real_close(int fd) { return syscall(SYS_close, fd); }
-
-static void lock(void) { pthread_mutex_lock(&mutex); }
-static void unlock(void) { pthread_mutex_unlock(&mutex); }
 
 // A kqueue is not inherited by a child.
 static void forget_all(void) {
@@ -217,7 +206,6 @@ static void free_kqueue(struct kqueue *kq) {
     free(kq);
 }
 
-// The number `fd` is about to be closed.
 static void forget(int fd) {
     lock();
     if (fd >= 0 && fd < slot_count) {
@@ -282,14 +270,6 @@ static bool socket_is_ready(struct knote *kn, int revents, uint16_t *flags, uint
         return count >= kn->sdata;
     }
     return revents & (POLLIN | POLLOUT);
-}
-
-static const int64_t SECOND = 1000000000;
-
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * SECOND + time.tv_nsec;
 }
 
 static bool has_exited(pid_t child, int pidfd) {
@@ -532,11 +512,6 @@ static struct kqueue *find_kqueue(int fd) {
     return kq;
 }
 
-static int fail(int error) {
-    errno = error;
-    return -1;
-}
-
 int kqueue(void) {
     struct kqueue *kq = calloc(1, sizeof *kq);
     if (!kq) return fail(ENOMEM);
@@ -598,22 +573,7 @@ int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *ev
     return kq ? answers : fail(EBADF);
 }
 
-// What is done to watched descriptors past kevent(2).
-
-int close(int fd) {
-    forget(fd);
-    return real_close(fd);
-}
-
-int dup2(int from, int to) {
-    if (from != to && fcntl(from, F_GETFD) != -1) forget(to);
-    return from == to ? fcntl(from, F_GETFD) == -1 ? -1 : to : syscall(SYS_dup3, from, to, 0);
-}
-
-int dup3(int from, int to, int flags) {
-    if (from != to && fcntl(from, F_GETFD) != -1) forget(to);
-    return syscall(SYS_dup3, from, to, flags);
-}
+// What else is done to watched descriptors past kevent(2).
 
 // Sets off the filters of one kind that are true now.
 static void set_off(int fd, int16_t filter) {
