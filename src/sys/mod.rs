@@ -178,8 +178,10 @@ pub(crate) struct Watch {
 #[derive(Copy, Clone, Debug)]
 #[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing is registered"))]
 pub(crate) enum Spent {
-    /// The readiness in these directions: I/O would block, or moved fewer bytes than it was given room for.
-    Readiness(Interest),
+    /// The readiness in these directions: I/O would block.
+    Blocked(Interest),
+    /// The same, as far as can be told: I/O moved fewer bytes than it was given room for.
+    Short(Interest),
     /// A pending error: it was taken out, or I/O failed with it.
     Error,
 }
