@@ -23,6 +23,10 @@ pub(crate) const KQUEUE: bool = cfg!(all(
     not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))
 ));
 
+/// Whether misuse of a registration is always an error. In release builds, kqueue takes a second registration for a change of
+/// the first, and a change of none for a registration.
+pub(crate) const ALWAYS_TOLD: bool = !KQUEUE || cfg!(debug_assertions);
+
 /// How long a test waits for what must come before it fails. Only a hang takes that long.
 pub(crate) const HANG: Duration = Duration::from_secs(20);
 
