@@ -387,11 +387,12 @@ mod poll {
             let mut unread = UdpSocket::bind(localhost()).unwrap();
             unread.send_to(b"data", unread.local_addr().unwrap()).unwrap();
             let (mut over, peer) = UnixStream::pair().unwrap();
-            drop(peer);
             let both = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut unread, Token(0), both).unwrap();
             poll.registry().register(&mut over, Token(1), both).unwrap();
             assert_eq!(poll_for_a_while(&mut poll, &mut events), 2);
+            drop(peer);
+            assert_eq!(poll_for_a_while(&mut poll, &mut events), 1);
             mark();
             poll.poll(&mut events, Some(WHILE)).unwrap();
             mark();

@@ -6,7 +6,6 @@
 #![allow(unsafe_code)]
 
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{FromRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -22,10 +21,24 @@ const LISTENER: Token = Token(usize::MAX);
 const FIRST_CLIENT: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// The listener number `number` that the host has opened: they follow the three standard descriptors.
-fn listener(number: RawFd) -> TcpListener {
+/// Listener number `number`. The host has opened them; they follow the three standard descriptors.
+#[cfg(not(target_env = "p2"))]
+fn listener(number: usize) -> TcpListener {
+    use std::os::fd::FromRawFd;
+
     // SAFETY: the descriptor is open, and each test has one of its own.
-    let listener = unsafe { std::net::TcpListener::from_raw_fd(3 + number) };
+    listening(unsafe { std::net::TcpListener::from_raw_fd(3 + number as i32) })
+}
+
+/// Listener number `number`, on one of the ports that `ci/wasi` has found to be free.
+#[cfg(target_env = "p2")]
+fn listener(number: usize) -> TcpListener {
+    let ports = std::env::var("MIO_TEST_PORTS").unwrap();
+    let port: u16 = ports.split(',').nth(number).unwrap().parse().unwrap();
+    listening(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).unwrap())
+}
+
+fn listening(listener: std::net::TcpListener) -> TcpListener {
     listener.set_nonblocking(true).unwrap();
     TcpListener::from_std(listener)
 }
