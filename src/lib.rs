@@ -45,6 +45,9 @@
 // The documentation names items of all features.
 #![cfg_attr(not(all(feature = "os-ext", feature = "net")), allow(rustdoc::broken_intra_doc_links))]
 
+#[macro_use]
+mod cfg_if;
+
 #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
 mod convert;
 pub mod event;
