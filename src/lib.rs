@@ -42,6 +42,10 @@
 #![cfg_attr(not(all(unix, feature = "os-ext")), doc = "\n[`unix`]: features#platforms")]
 #![cfg_attr(not(all(windows, feature = "os-ext")), doc = "\n[`windows`]: features#platforms")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(all(feature = "os-poll", feature = "net")),
+    allow(dead_code, reason = "the features choose what uses the queue")
+)]
 // The documentation names items of all features.
 #![cfg_attr(not(all(feature = "os-ext", feature = "net")), allow(rustdoc::broken_intra_doc_links))]
 
@@ -74,7 +78,6 @@ mod token;
 mod trigger;
 #[cfg(all(unix, feature = "os-ext"))]
 pub mod unix;
-#[cfg(feature = "os-poll")]
 mod wake_state;
 #[cfg(feature = "os-poll")]
 mod waker;

@@ -1,36 +1,26 @@
 //! The queue that `Poll`, `Registry` and `Waker` share: the platform's backend, and the state of the waker.
 
-#[cfg(feature = "os-poll")]
 use std::io;
-#[cfg(feature = "os-poll")]
 use std::sync::Mutex;
-#[cfg(feature = "os-poll")]
 use std::time::Duration;
 
-use crate::sys::Selector;
-#[cfg(feature = "os-poll")]
-use crate::{
-    Events, Token,
-    event::Event,
-    sys::{Backend, EventFlags, Flags, Notified, lock::lock},
-    token::AtomicToken,
-    wake_state::WakeState,
-};
+use crate::event::Event;
+use crate::sys::lock::lock;
+use crate::sys::{Backend, EventFlags, Flags, Notified, Selector};
+use crate::token::AtomicToken;
+use crate::wake_state::WakeState;
+use crate::{Events, Token};
 
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) backend: Selector,
-    #[cfg(feature = "os-poll")]
     wake: WakeState,
     /// Means nothing while there was no waker yet.
-    #[cfg(feature = "os-poll")]
     waker_token: AtomicToken,
-    #[cfg(feature = "os-poll")]
     waker: Mutex<WakerSlot>,
 }
 
 /// What there is of a waker. Locked while one is made, so that its token and the backend's are one.
-#[cfg(feature = "os-poll")]
 #[derive(Debug, Default)]
 struct WakerSlot {
     /// The backend can notify: it can for good, once there was a waker.
@@ -39,7 +29,6 @@ struct WakerSlot {
     is_live: bool,
 }
 
-#[cfg(feature = "os-poll")]
 impl Queue {
     pub(crate) fn new() -> io::Result<Queue> {
         Ok(Queue {
@@ -114,7 +103,6 @@ impl Queue {
     }
 }
 
-#[cfg(feature = "os-poll")]
 #[cold]
 fn no_room() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "`events` has a capacity of zero: polling needs at least one")

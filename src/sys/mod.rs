@@ -1,17 +1,11 @@
 //! The operating systems' event queues: the contract that each of them fulfils, and the one place that chooses.
 
-#![cfg_attr(not(feature = "net"), allow(dead_code, reason = "no source uses all of it"))]
-
 use std::fmt;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-#[cfg(feature = "os-poll")]
 use std::time::Duration;
 
-#[cfg(feature = "os-poll")]
-use crate::event::Event;
-use crate::event::Readiness;
-#[cfg(feature = "os-poll")]
+use crate::event::{Event, Readiness};
 use crate::token::AtomicToken;
 use crate::{Interest, Token, Trigger};
 
@@ -30,7 +24,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// An event as the OS writes it, or [`Plain`].
     type Event: RawEvent;
 
-    #[cfg(feature = "os-poll")]
     fn new() -> io::Result<Self>;
 
     /// A buffer for `capacity` events.
@@ -44,7 +37,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Returns what there was of [`notify`](Backend::notify). The event for it is given above, with the token of the waker there
     /// is then. `waker` is for a queue whose own event it is: the token, which may come or change during the wait, so it is
     /// read afterwards.
-    #[cfg(feature = "os-poll")]
     fn select(
         &self,
         buffer: &mut Self::Buffer,
@@ -79,25 +71,21 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
 
     /// Prepares the queue for [`notify`](Backend::notify), whose events will carry this token. Called once, unless it
     /// failed.
-    #[cfg(feature = "os-poll")]
     fn set_waker(&self, token: Token) -> io::Result<()>;
 
     /// From now on, the events of [`notify`](Backend::notify) carry another token. A notification that is on its way stays
     /// so: if a wake is `pending`, the next `select` ends with an event of the new token or, if it has begun, of the old
     /// one. Called by one thread at a time. Where `select` itself gives the event its token, there is nothing to do.
-    #[cfg(feature = "os-poll")]
     fn rename_waker(&self, _token: Token, _pending: bool) -> io::Result<()> {
         Ok(())
     }
 
     /// Makes the running `select`, or the next one, return with a readable event of the waker's token. Called from any
     /// thread, after [`set_waker`](Backend::set_waker). Never blocks.
-    #[cfg(feature = "os-poll")]
     fn notify(&self) -> io::Result<()>;
 }
 
 /// What a `select` found of notifications.
-#[cfg(feature = "os-poll")]
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "a backend has use for one of the last two")]
 pub(crate) enum Notified {
@@ -109,7 +97,6 @@ pub(crate) enum Notified {
     As(Token),
 }
 
-#[cfg(feature = "os-poll")]
 impl From<bool> for Notified {
     fn from(notified: bool) -> Notified {
         if notified { Notified::Yes } else { Notified::No }
@@ -119,7 +106,6 @@ impl From<bool> for Notified {
 /// What the OS says with an event, and what that means.
 pub(crate) trait Flags: Copy + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static {
     /// The flags of a wake that went without the OS: readable.
-    #[cfg(feature = "os-poll")]
     const WOKEN: Self;
 
     /// The one translation from the OS's words into the crate's.
@@ -131,7 +117,6 @@ pub(crate) trait RawEvent: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSa
     /// The flags that the OS gives with an event.
     type Flags: Flags;
 
-    #[cfg(feature = "os-poll")]
     fn new(token: Token, flags: Self::Flags) -> Self;
     fn token(&self) -> Token;
     fn flags(&self) -> Self::Flags;
@@ -148,7 +133,6 @@ pub(crate) struct Plain<F> {
 impl<F: Flags> RawEvent for Plain<F> {
     type Flags = F;
 
-    #[cfg(feature = "os-poll")]
     #[inline]
     fn new(token: Token, flags: F) -> Plain<F> {
         Plain { token, flags }
@@ -167,7 +151,6 @@ impl<F: Flags> RawEvent for Plain<F> {
 
 /// What a registration asks for.
 #[derive(Copy, Clone, Debug)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing is registered"))]
 pub(crate) struct Watch {
     pub(crate) token: Token,
     pub(crate) interest: Interest,
@@ -176,7 +159,6 @@ pub(crate) struct Watch {
 
 /// What I/O has used up, so that it is news when it comes again.
 #[derive(Copy, Clone, Debug)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing is registered"))]
 pub(crate) enum Spent {
     /// The readiness in these directions: I/O would block, or moved fewer bytes than it was given room for.
     Readiness(Interest),
@@ -208,44 +190,33 @@ pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
 
 /// The error of registering a source twice, or of changing a registration with another queue.
 #[cfg(not(windows))]
-#[cfg_attr(
-    not(all(feature = "os-poll", debug_assertions)),
-    allow(dead_code, reason = "not each backend has a need of it")
-)]
+#[allow(dead_code, reason = "not each backend has a need of it")]
 pub(crate) fn already_registered() -> io::Error {
     io::Error::from_raw_os_error(libc::EEXIST)
 }
 
 /// The error of registering a source twice, or of changing a registration with another queue.
 #[cfg(windows)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "there is no queue"))]
 pub(crate) fn already_registered() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
 }
 
 /// The error of changing or ending a registration that is not there.
 #[cfg(not(windows))]
-#[cfg_attr(
-    not(all(feature = "os-poll", debug_assertions)),
-    allow(dead_code, reason = "not each backend has a need of it")
-)]
+#[allow(dead_code, reason = "not each backend has a need of it")]
 pub(crate) fn not_registered() -> io::Error {
     io::Error::from_raw_os_error(libc::ENOENT)
 }
 
 /// The error of changing or ending a registration that is not there.
 #[cfg(windows)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "there is no queue"))]
 pub(crate) fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
 }
 
 // The choice: the one ladder by platform. What is `pub` in it is part of the crate's API, where it is.
 cfg_if! {
-    if #[cfg(not(feature = "os-poll"))] {
-        mod none;
-        use self::none as backend;
-    } else if #[cfg(windows)] {
+    if #[cfg(windows)] {
         pub(crate) mod windows;
         use self::windows as backend;
         #[cfg(feature = "os-ext")]
@@ -310,33 +281,31 @@ pub use self::child_exit::ChildExit;
 
 // What several of them use.
 
-#[cfg(all(feature = "os-poll", not(windows)))]
+#[cfg(not(windows))]
 #[allow(dead_code, reason = "epoll keeps no table")]
 mod by_descriptor;
-#[cfg(all(feature = "os-poll", not(windows)))]
+#[cfg(not(windows))]
 #[allow(dead_code, reason = "epoll and kqueue have all triggers themselves")]
 pub(crate) mod emulated;
-#[cfg(feature = "os-poll")]
 pub(crate) mod lock;
-#[cfg(all(feature = "os-poll", not(windows)))]
+#[cfg(not(windows))]
 #[allow(dead_code, reason = "event ports send packets")]
 mod notifier;
-#[cfg(feature = "os-poll")]
 #[allow(dead_code, reason = "not every queue waits again, or counts milliseconds")]
 mod time;
-#[cfg(all(feature = "os-poll", not(windows)))]
+#[cfg(not(windows))]
 pub(crate) mod unix;
 
 // What is decided about the queues that Linux does not have is tested, and fuzzed, on it all the same.
 
-#[cfg(all(any(test, fuzzing), feature = "os-poll", unix))]
+#[cfg(all(any(test, fuzzing), unix))]
 #[path = "windows/afd_flags.rs"]
 #[allow(dead_code, reason = "what polls are asked for is Windows' part")]
 pub(crate) mod afd_flags;
-#[cfg(all(test, feature = "os-poll", unix, not(mio_backend = "event_ports")))]
+#[cfg(all(test, unix, not(mio_backend = "event_ports")))]
 #[path = "event_ports/associations.rs"]
 mod associations;
-#[cfg(all(any(test, fuzzing), feature = "os-poll", unix, not(mio_backend = "kqueue")))]
+#[cfg(all(any(test, fuzzing), unix, not(mio_backend = "kqueue")))]
 #[path = "kqueue/filters.rs"]
 #[allow(dead_code, reason = "the system calls' part")]
 pub(crate) mod filters;

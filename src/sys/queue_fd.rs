@@ -1,6 +1,7 @@
 //! `Poll` and `Registry` as file descriptors, so that a queue can be watched by another: for the backends whose queue is
 //! one.
 
+#![cfg(feature = "os-poll")]
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
