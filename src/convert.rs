@@ -15,52 +15,22 @@ macro_rules! io_type {
 /// Implements [`event::Source`](crate::event::Source) and `Debug` by `inner`.
 macro_rules! source {
     ($type:ty, $io:ty) => {
-        impl crate::event::Source for $type {
+        crate::event::impl_source!($type);
+
+        impl crate::event::Watched for $type {
             #[inline]
-            fn register(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-            ) -> std::io::Result<()> {
-                self.inner.register(registry, token, interests)
+            fn watch(&mut self, registry: &crate::Registry, watch: crate::sys::Watch) -> std::io::Result<()> {
+                self.inner.watch(registry, watch)
             }
 
             #[inline]
-            fn reregister(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-            ) -> std::io::Result<()> {
-                self.inner.reregister(registry, token, interests)
+            fn rewatch(&mut self, registry: &crate::Registry, watch: crate::sys::Watch) -> std::io::Result<()> {
+                self.inner.rewatch(registry, watch)
             }
 
             #[inline]
-            fn deregister(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
-                self.inner.deregister(registry)
-            }
-
-            #[inline]
-            fn register_with(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-                trigger: crate::Trigger,
-            ) -> std::io::Result<()> {
-                self.inner.register_with(registry, token, interests, trigger)
-            }
-
-            #[inline]
-            fn reregister_with(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-                trigger: crate::Trigger,
-            ) -> std::io::Result<()> {
-                self.inner.reregister_with(registry, token, interests, trigger)
+            fn unwatch(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
+                self.inner.unwatch(registry)
             }
         }
 

@@ -44,7 +44,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(all(feature = "os-poll", feature = "net")),
-    allow(dead_code, reason = "the features choose what uses the queue")
+    allow(dead_code, unused_imports, unused_macros, reason = "the features choose what uses the queue")
 )]
 // The documentation names items of all features.
 #![cfg_attr(not(all(feature = "os-ext", feature = "net")), allow(rustdoc::broken_intra_doc_links))]
@@ -52,6 +52,8 @@
 #[macro_use]
 mod cfg_if;
 
+#[cfg(all(any(unix, windows), feature = "os-ext"))]
+mod bare_source;
 #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
 mod convert;
 pub mod event;
@@ -68,10 +70,6 @@ pub mod net;
 #[cfg(feature = "os-poll")]
 mod poll;
 mod queue;
-#[cfg(all(any(unix, windows), feature = "os-ext"))]
-mod raw_source;
-#[cfg(any(feature = "net", all(any(unix, windows), feature = "os-ext")))]
-mod registered_with;
 mod registry;
 mod sys;
 mod token;

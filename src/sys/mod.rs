@@ -46,18 +46,18 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     ) -> io::Result<Notified>;
 
     /// Begins to watch `source`, and notes so in `registration`; an event is due at once if it is ready already.
-    fn register(&self, source: RawSource, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
+    fn register(&self, source: Descriptor, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
 
     /// Replaces what is watched, and re-arms.
-    fn reregister(&self, source: RawSource, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
+    fn reregister(&self, source: Descriptor, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
 
     /// Ends the watching: a `select` that starts later gives no event of `source`.
-    fn deregister(&self, source: RawSource, registration: &mut Self::Registration) -> io::Result<()>;
+    fn deregister(&self, source: Descriptor, registration: &mut Self::Registration) -> io::Result<()>;
 
     /// Does what [`register`](Backend::register) does for a source that remembers nothing, and does its I/O past this crate
     /// (`SourceFd`): the backend finds it by `source` alone.
     #[allow(dead_code, reason = "WASI has no such sources")]
-    fn register_raw(&self, source: RawSource, watch: Watch) -> io::Result<()> {
+    fn register_raw(&self, source: Descriptor, watch: Watch) -> io::Result<()> {
         self.register(source, &mut Default::default(), watch)
     }
 
@@ -65,7 +65,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// it again from now on. Where the kernel does that, there is nothing to do, and this is not called: see `io_source.rs`.
     /// If it fails, a running `select` may not know. Calling it again makes up for that.
     #[inline]
-    fn rearm(_source: RawSource, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
+    fn rearm(_source: Descriptor, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
     }
 
@@ -166,52 +166,44 @@ pub(crate) enum Spent {
     Error,
 }
 
-#[cfg(not(windows))]
-pub(crate) use std::os::fd::{AsFd as AsSource, RawFd as RawSource};
-#[cfg(windows)]
-pub(crate) use std::os::windows::io::{AsSocket as AsSource, RawSocket as RawSource};
+// What names a source to the OS, and the errors of misuse. On Unix those are epoll's, so that they are the same whoever
+// notices: the kernel, a backend, or the check in debug builds.
+cfg_if! {
+    if #[cfg(windows)] {
+        pub(crate) use std::os::windows::io::{AsSocket as AsDescriptor, RawSocket as Descriptor};
 
-/// The descriptor or socket of `io`.
-#[cfg(not(windows))]
-#[inline]
-pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
-    std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
-}
+        #[inline]
+        pub(crate) fn descriptor(io: &impl AsDescriptor) -> Descriptor {
+            std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
+        }
 
-/// The descriptor or socket of `io`.
-#[cfg(windows)]
-#[inline]
-pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
-    std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
-}
+        /// The error of registering a source twice, or of changing a registration with another queue.
+        pub(crate) fn already_registered() -> io::Error {
+            io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
+        }
 
-// The errors of misuse: on Unix those that epoll has for it, so that they are the same whoever notices, the kernel, a backend,
-// or the check in debug builds.
+        /// The error of changing or ending a registration that is not there.
+        pub(crate) fn not_registered() -> io::Error {
+            io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
+        }
+    } else {
+        pub(crate) use std::os::fd::{AsFd as AsDescriptor, RawFd as Descriptor};
 
-/// The error of registering a source twice, or of changing a registration with another queue.
-#[cfg(not(windows))]
-#[allow(dead_code, reason = "not each backend has a need of it")]
-pub(crate) fn already_registered() -> io::Error {
-    io::Error::from_raw_os_error(libc::EEXIST)
-}
+        #[inline]
+        pub(crate) fn descriptor(io: &impl AsDescriptor) -> Descriptor {
+            std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
+        }
 
-/// The error of registering a source twice, or of changing a registration with another queue.
-#[cfg(windows)]
-pub(crate) fn already_registered() -> io::Error {
-    io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
-}
+        #[allow(dead_code, reason = "not every backend needs it in release builds")]
+        pub(crate) fn already_registered() -> io::Error {
+            io::Error::from_raw_os_error(libc::EEXIST)
+        }
 
-/// The error of changing or ending a registration that is not there.
-#[cfg(not(windows))]
-#[allow(dead_code, reason = "not each backend has a need of it")]
-pub(crate) fn not_registered() -> io::Error {
-    io::Error::from_raw_os_error(libc::ENOENT)
-}
-
-/// The error of changing or ending a registration that is not there.
-#[cfg(windows)]
-pub(crate) fn not_registered() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
+        #[allow(dead_code, reason = "not every backend needs it in release builds")]
+        pub(crate) fn not_registered() -> io::Error {
+            io::Error::from_raw_os_error(libc::ENOENT)
+        }
+    }
 }
 
 // The choice: the one ladder by platform. What is `pub` in it is part of the crate's API, where it is.

@@ -10,9 +10,9 @@ use std::process::Child;
 use crate::io_source::IoSource;
 use crate::sys::unix::check;
 
-pub(super) type Watch = IoSource<OwnedFd>;
+pub(super) type Exit = IoSource<OwnedFd>;
 
-pub(super) fn open(child: &Child) -> io::Result<Watch> {
+pub(super) fn open(child: &Child) -> io::Result<Exit> {
     // SAFETY: takes no pointer.
     let pidfd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, child.id() as libc::pid_t, 0) } as libc::c_int)?;
     // SAFETY: the descriptor is new, and nobody else's.
