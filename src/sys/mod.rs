@@ -290,17 +290,11 @@ pub(crate) mod unix;
 
 // What is decided about the queues that Linux does not have is tested, and fuzzed, on it all the same.
 
-#[cfg(all(any(test, fuzzing), unix))]
-#[path = "windows/afd_flags.rs"]
-#[allow(dead_code, reason = "what polls are asked for is Windows' part")]
-pub(crate) mod afd_flags;
 #[cfg(all(test, unix, not(mio_backend = "event_ports")))]
 #[path = "event_ports/associations.rs"]
 mod associations;
-#[cfg(all(any(test, fuzzing), unix, not(mio_backend = "kqueue")))]
-#[path = "kqueue/filters.rs"]
-#[allow(dead_code, reason = "the system calls' part")]
-pub(crate) mod filters;
+#[allow(dead_code, reason = "each queue uses its own")]
+pub(crate) mod logic;
 
 /// The flags of this platform's queue.
 pub(crate) type EventFlags = <<Selector as Backend>::Event as RawEvent>::Flags;

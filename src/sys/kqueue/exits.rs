@@ -20,8 +20,8 @@ use std::sync::Mutex;
 
 use libc::pid_t;
 
-use super::filters::{EV_ADD, EV_DELETE, EV_ENABLE, EV_ONESHOT, Filter, mode};
 use super::{Selector, filter, no_event, os, udata};
+use crate::sys::logic::kqueue::{EV_ADD, EV_DELETE, EV_ENABLE, EV_ONESHOT, Filter, mode};
 use crate::sys::unix::{check, lock};
 use crate::sys::{already_registered, not_registered};
 use crate::{Token, Trigger};

@@ -2,7 +2,7 @@
 //!
 //! A registration is up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, that are
 //! changed and fire independently: what is ready in both directions gives two events (one for a one-shot). What is decided
-//! stands in `filters`; here are the system calls.
+//! stands in `logic::kqueue`; here are the system calls.
 
 #![allow(unsafe_code)]
 #![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types of the fields differ by system")]
@@ -10,7 +10,6 @@
 #[cfg(target_os = "linux")]
 mod double;
 pub(super) mod exits;
-mod filters;
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -25,12 +24,12 @@ use libc as os;
 #[cfg(target_os = "linux")]
 use self::double as os;
 use self::exits::Exits;
-use self::filters::{
+#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
+use self::os::EVFILT_EXCEPT;
+use super::logic::kqueue::{
     Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
     deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
 };
-#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
-use self::os::EVFILT_EXCEPT;
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock, timespec};
 use super::{Backend, Notified, Plain, Watch};
@@ -370,16 +369,20 @@ fn filter(kevent: &os::kevent) -> Filter {
     }
 }
 
-// The numbers in `filters` are this system's. (All flags fit into 16 bits, whatever type they have here.)
-const _: () = assert!(
-    filters::EV_ADD as u32 == os::EV_ADD as u32
-        && filters::EV_DELETE as u32 == os::EV_DELETE as u32
-        && filters::EV_ENABLE as u32 == os::EV_ENABLE as u32
-        && filters::EV_DISABLE as u32 == os::EV_DISABLE as u32
-        && filters::EV_ONESHOT as u32 == os::EV_ONESHOT as u32
-        && filters::EV_CLEAR as u32 == os::EV_CLEAR as u32
-        && filters::EV_RECEIPT as u32 == os::EV_RECEIPT as u32
-        && filters::EV_DISPATCH as u32 == os::EV_DISPATCH as u32
-        && filters::EV_ERROR as u32 == os::EV_ERROR as u32
-        && filters::EV_EOF as u32 == os::EV_EOF as u32
-);
+// The numbers in `logic::kqueue` are this system's. (All flags fit into 16 bits, whatever type they have here.)
+const _: () = {
+    use super::logic::kqueue as logic;
+
+    assert!(
+        logic::EV_ADD as u32 == os::EV_ADD as u32
+            && logic::EV_DELETE as u32 == os::EV_DELETE as u32
+            && logic::EV_ENABLE as u32 == os::EV_ENABLE as u32
+            && logic::EV_DISABLE as u32 == os::EV_DISABLE as u32
+            && logic::EV_ONESHOT as u32 == os::EV_ONESHOT as u32
+            && logic::EV_CLEAR as u32 == os::EV_CLEAR as u32
+            && logic::EV_RECEIPT as u32 == os::EV_RECEIPT as u32
+            && logic::EV_DISPATCH as u32 == os::EV_DISPATCH as u32
+            && logic::EV_ERROR as u32 == os::EV_ERROR as u32
+            && logic::EV_EOF as u32 == os::EV_EOF as u32
+    );
+};

@@ -2,8 +2,7 @@
 //! through overlapped I/O, a waker by posting a packet.
 //!
 //! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
-//! - `afd.rs`: the driver's polls.
-//! - `afd_flags.rs`: what it says, and what that means.
+//! - `afd.rs`: the driver's polls; what it answers, and what that means, is in `sys/logic/afd.rs`.
 //! - `faults.rs`: failures of the driver on demand, in debug builds.
 //! - `pipe.rs`: one named pipe; readiness made of its operations.
 //! - `pool.rs`: the states of sockets that are free for the next, and the driver's handles.
@@ -11,7 +10,6 @@
 //! - `wait.rs`: one registered object of another kind, such as a process, that the system's thread pool waits for.
 
 mod afd;
-pub(crate) mod afd_flags;
 #[cfg(debug_assertions)]
 mod faults;
 mod iocp;
@@ -31,7 +29,6 @@ use std::panic::RefUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
-use self::afd_flags::AfdFlags;
 pub(crate) use self::iocp::Port;
 use self::iocp::{Packet, Packets};
 #[cfg(feature = "os-ext")]
@@ -39,6 +36,7 @@ pub(crate) use self::pipe::Pipe;
 use self::pool::Pool;
 use self::socket_state::SocketState;
 pub(crate) use super::lock::lock;
+use super::logic::afd::AfdFlags;
 use super::time::TimeLeft;
 use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;

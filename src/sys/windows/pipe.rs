@@ -35,9 +35,9 @@ use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{ConnectNamedPipe, DisconnectNamedPipe};
 
 use super::afd::check;
-use super::afd_flags::{DISCONNECT, RECEIVE, SEND};
 use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, Slot, lock};
+use crate::sys::logic::afd::{DISCONNECT, RECEIVE, SEND};
 use crate::sys::{already_registered, not_registered};
 use crate::{Interest, Token};
 

@@ -40,9 +40,9 @@ use std::os::windows::io::RawSocket;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::afd::{self, Afd, Answer};
-use super::afd_flags::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND, UNWATCHED};
 use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, lock};
+use crate::sys::logic::afd::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND, UNWATCHED};
 use crate::sys::{Spent, Watch, not_registered};
 use crate::{Interest, Trigger};
 

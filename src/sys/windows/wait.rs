@@ -32,10 +32,10 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::afd::check;
-use super::afd_flags::RECEIVE;
 use super::iocp::{InFlight, Operation, Port};
 use super::{Again, Batch, lock};
 use crate::Trigger;
+use crate::sys::logic::afd::RECEIVE;
 use crate::sys::{Watch, already_registered, not_registered};
 
 /// What a source remembers of its registration. Dropping it ends that.

@@ -1,5 +1,5 @@
 //! All that is decided about kqueue: the changes that a registration makes, what their receipts mean, when a one-shot
-//! has fired, what an event says. On plain data and without system calls, so that its tests run on every Unix.
+//! has fired, what an event says.
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -10,31 +10,31 @@ use crate::sys::{Flags, Watch};
 use crate::{Token, Trigger};
 
 // The same numbers on every system; the compiler compares them with those of `libc` where that has them.
-pub(super) const EV_ADD: u16 = 0x1;
-pub(super) const EV_DELETE: u16 = 0x2;
-pub(super) const EV_ENABLE: u16 = 0x4;
-pub(super) const EV_DISABLE: u16 = 0x8;
-pub(super) const EV_ONESHOT: u16 = 0x10;
-pub(super) const EV_CLEAR: u16 = 0x20;
-pub(super) const EV_RECEIPT: u16 = 0x40;
-pub(super) const EV_DISPATCH: u16 = 0x80;
-pub(super) const EV_ERROR: u16 = 0x4000;
-pub(super) const EV_EOF: u16 = 0x8000;
+pub(crate) const EV_ADD: u16 = 0x1;
+pub(crate) const EV_DELETE: u16 = 0x2;
+pub(crate) const EV_ENABLE: u16 = 0x4;
+pub(crate) const EV_DISABLE: u16 = 0x8;
+pub(crate) const EV_ONESHOT: u16 = 0x10;
+pub(crate) const EV_CLEAR: u16 = 0x20;
+pub(crate) const EV_RECEIPT: u16 = 0x40;
+pub(crate) const EV_DISPATCH: u16 = 0x80;
+pub(crate) const EV_ERROR: u16 = 0x4000;
+pub(crate) const EV_EOF: u16 = 0x8000;
 
 /// What `EVFILT_EXCEPT` is asked for: urgent data.
-pub(super) const NOTE_OOB: u32 = if cfg!(target_os = "openbsd") { 0x4 } else { 0x2 };
+pub(crate) const NOTE_OOB: u32 = if cfg!(target_os = "openbsd") { 0x4 } else { 0x2 };
 
 /// The filters of a registration.
 const FILTERS: [Filter; 3] = [Filter::Read, Filter::Write, Filter::Except];
 
 /// One of each for the [`FILTERS`], in this order; `None` where that filter is left alone.
-pub(super) type PerFilter<T> = [Option<T>; 3];
+pub(crate) type PerFilter<T> = [Option<T>; 3];
 
 /// The flags that make the filters of a registration fire as its trigger says, but for `EVFILT_EXCEPT`.
 ///
 /// `EV_DISPATCH` rather than `EV_ONESHOT`: the filter is disabled when it has fired, not deleted, so that ending the
 /// registration still finds it.
-pub(super) fn mode(trigger: Trigger) -> u16 {
+pub(crate) fn mode(trigger: Trigger) -> u16 {
     match trigger {
         Trigger::Level => 0,
         Trigger::OneShot => EV_DISPATCH,
@@ -46,7 +46,7 @@ pub(super) fn mode(trigger: Trigger) -> u16 {
 ///
 /// `EVFILT_EXCEPT` is edge-triggered always, and [`Notes`] make the other triggers of that: Apple's fires for whatever
 /// `EVFILT_READ` fires for, too, and would do so without end, or be used up by what is not urgent.
-pub(super) fn additions(watch: &Watch) -> PerFilter<u16> {
+pub(crate) fn additions(watch: &Watch) -> PerFilter<u16> {
     let flags = |mode| EV_ADD | EV_ENABLE | mode;
     let (interest, mode) = (watch.interest, mode(watch.trigger));
     [
@@ -60,12 +60,12 @@ pub(super) fn additions(watch: &Watch) -> PerFilter<u16> {
 ///
 /// To the kernels that refuse the one ([`reader_is_gone`]) a pipe goes both ways, and the other says at once that it has
 /// ended: as often as the trigger asks for, and no longer than the descriptor is open.
-pub(super) fn stand_in(watch: &Watch) -> PerFilter<u16> {
+pub(crate) fn stand_in(watch: &Watch) -> PerFilter<u16> {
     [Some(EV_ADD | EV_ENABLE | mode(watch.trigger)), Some(EV_DELETE), None]
 }
 
 /// As [`additions`]; those of the `present` filters that `watch` does not ask for are deleted.
-pub(super) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u16> {
+pub(crate) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u16> {
     let mut changes = deletions(present);
     for (change, addition) in changes.iter_mut().zip(additions(watch)) {
         *change = addition.or(*change);
@@ -74,22 +74,22 @@ pub(super) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u
 }
 
 /// What deletes the filters that may be `present`.
-pub(super) fn deletions(present: PerFilter<()>) -> PerFilter<u16> {
+pub(crate) fn deletions(present: PerFilter<()>) -> PerFilter<u16> {
     present.map(|filter| filter.map(|()| EV_DELETE))
 }
 
 /// One change: what the kernel reads as a `kevent`, but for what all of a registration's have in common.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) filter: Filter,
-    pub(super) flags: u16,
+pub(crate) struct Change {
+    pub(crate) filter: Filter,
+    pub(crate) flags: u16,
 }
 
 /// The list of `changes`.
 ///
 /// Each asks for its receipt, which has two effects: one that fails does not keep the kernel from making the others, and
 /// what the kernel writes are receipts alone, so that no event is taken out of the queue and lost.
-pub(super) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
+pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
     let change = |(filter, flags): (_, Option<_>)| flags.map(|flags| Change { filter, flags: flags | EV_RECEIPT });
     FILTERS.into_iter().zip(changes).filter_map(change)
 }
@@ -97,7 +97,7 @@ pub(super) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Chang
 /// What became of each of `changes`: zero or `errno`, by what the kernel wrote in answer: a filter, its flags and `data`.
 ///
 /// A change that there is no receipt of was made: the kernel was interrupted after it, and has no room to say so.
-pub(super) fn outcome(
+pub(crate) fn outcome(
     changes: PerFilter<u16>,
     receipts: impl Iterator<Item = (Filter, u16, i32)> + Clone,
 ) -> PerFilter<i32> {
@@ -109,7 +109,7 @@ pub(super) fn outcome(
 }
 
 /// What takes back those `changes` that succeeded.
-pub(super) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerFilter<u16> {
+pub(crate) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerFilter<u16> {
     std::array::from_fn(|filter| match (changes[filter], receipts[filter]) {
         (Some(flags), Some(0)) if flags & EV_ADD != 0 => Some(EV_DELETE),
         _ => None,
@@ -117,7 +117,7 @@ pub(super) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerF
 }
 
 /// The first error among the receipts of `changes` that is one: `errno`.
-pub(super) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
+pub(crate) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
     changes.into_iter().zip(receipts).find_map(|(flags, errno)| match (flags?, errno?) {
         // The filter was never added, or is gone with an earlier descriptor of the same number: as it is wanted.
         (EV_DELETE, libc::ENOENT) => None,
@@ -129,7 +129,7 @@ pub(super) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Opti
 ///
 /// Unless the kernel has deleted them by itself, as FreeBSD does when the reader of a pipe goes, and XNU and OpenBSD when a
 /// terminal is revoked: the descriptor `has_ended` then.
-pub(super) fn deletion_failure(
+pub(crate) fn deletion_failure(
     changes: PerFilter<u16>,
     receipts: PerFilter<i32>,
     has_ended: impl FnOnce() -> bool,
@@ -142,7 +142,7 @@ pub(super) fn deletion_failure(
 ///
 /// `EPIPE` is what FreeBSD, DragonFly BSD and older versions of OpenBSD say, and OS X 10.10 and 10.11, which watch it all
 /// the same. NetBSD's word is `EBADF`, which it says of what is no descriptor, too: `is_open` tells them apart.
-pub(super) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() -> bool) -> bool {
+pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() -> bool) -> bool {
     match receipts[1] {
         Some(libc::EPIPE) => true,
         Some(libc::EBADF) => is_open(),
@@ -161,7 +161,7 @@ pub(super) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() ->
 /// A descriptor that is closed without being deregistered stays noted until its number is registered again; until then
 /// nothing asks for it.
 #[derive(Debug, Default)]
-pub(super) struct Notes(ByDescriptor<Note>);
+pub(crate) struct Notes(ByDescriptor<Note>);
 
 #[derive(Debug)]
 struct Note {
@@ -175,17 +175,17 @@ struct Note {
 
 impl Notes {
     /// Whether the filters of `fd`, if there are any, were added in another mode than `watch` asks for.
-    pub(super) fn mode_changes(&self, fd: RawFd, watch: &Watch) -> bool {
+    pub(crate) fn mode_changes(&self, fd: RawFd, watch: &Watch) -> bool {
         self.0.get(fd).map_or(EV_CLEAR, |note| note.mode) != mode(watch.trigger)
     }
 
     /// The filters that `fd` may have.
-    pub(super) fn present(&self, fd: RawFd) -> PerFilter<()> {
+    pub(crate) fn present(&self, fd: RawFd) -> PerFilter<()> {
         [Some(()), Some(()), self.0.get(fd).and_then(|note| note.filters[2])]
     }
 
     /// `fd` is registered as `watch` says from now on, with the [`stand_in`] if there is `no_reader`.
-    pub(super) fn set(&mut self, fd: RawFd, watch: &Watch, no_reader: bool) {
+    pub(crate) fn set(&mut self, fd: RawFd, watch: &Watch, no_reader: bool) {
         let one_shot = watch.trigger == Trigger::OneShot;
         let note = Note {
             mode: mode(watch.trigger),
@@ -200,7 +200,7 @@ impl Notes {
         }
     }
 
-    pub(super) fn forget(&mut self, fd: RawFd) {
+    pub(crate) fn forget(&mut self, fd: RawFd) {
         self.0.remove(fd);
     }
 
@@ -208,7 +208,7 @@ impl Notes {
     ///
     /// Nothing is told of a one-shot that was replaced, was ended, or has fired already: between the kernel's giving the
     /// event and this call, another thread may have registered the descriptor anew, and that is still due its event.
-    pub(super) fn fire(
+    pub(crate) fn fire(
         &mut self,
         fd: RawFd,
         token: Token,
@@ -312,7 +312,7 @@ impl KqueueFlags {
 
     /// Whether the [`Notes`] have a say: of one-shots, of ends (which one filter may tell for another, and which may be the
     /// last that a filter tells), and of `EVFILT_EXCEPT`.
-    pub(super) fn needs_notes(self) -> bool {
+    pub(crate) fn needs_notes(self) -> bool {
         match self.filter {
             Filter::Read | Filter::Write => self.flags & (EV_DISPATCH | EV_EOF) != 0,
             filter => filter == Filter::Except,

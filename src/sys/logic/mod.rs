@@ -1,0 +1,6 @@
+//! What is decided about the queues that Linux does not have, apart from their system calls and on plain data: so its tests, and
+//! the fuzzer, run on every Unix-like system.
+
+pub(crate) mod afd;
+#[cfg(unix)]
+pub(crate) mod kqueue;
