@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -33,10 +33,8 @@ impl Backend for Selector {
     type Event = EpollEvent;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes no pointer.
-        let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: the descriptor is new, and nobody else's.
-        let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
+        // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+        let epoll = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         Ok(Selector { epoll, notifier: OnceLock::new() })
     }
 
@@ -112,9 +110,9 @@ impl Selector {
     }
 }
 
-impl AsRawFd for Selector {
-    fn as_raw_fd(&self) -> RawFd {
-        self.epoll.as_raw_fd()
+impl AsFd for Selector {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 
@@ -141,7 +139,7 @@ fn interests(watch: &Watch) -> u32 {
         Trigger::Edge => EPOLLET,
         Trigger::Level => 0,
         Trigger::OneShot => EPOLLONESHOT,
-        #[allow(unreachable_patterns)] // `Trigger::Exclusive` is not everywhere
+        #[allow(unreachable_patterns, reason = "illumos and Redox have no `Trigger::Exclusive`")]
         _ => EPOLLET | EPOLLEXCLUSIVE,
     };
     if watch.interest.is_readable() {

@@ -99,10 +99,9 @@ cfg_if! {
             #[cfg(not(target_os = "espidf"))]
             const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
 
-            // SAFETY: takes no pointer.
-            let eventfd = super::unix::check(unsafe { libc::eventfd(0, FLAGS as _) })?;
-            // SAFETY: the descriptor is new, and nobody else's.
-            Ok((unsafe { OwnedFd::from_raw_fd(eventfd) }, None))
+            // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+            let eventfd = unsafe { OwnedFd::from_raw_fd(super::unix::check(libc::eventfd(0, FLAGS as _))?) };
+            Ok((eventfd, None))
         }
     } else {
         fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {

@@ -2,7 +2,6 @@
 //! one.
 
 #![cfg(feature = "os-poll")]
-#![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -29,8 +28,7 @@ impl Registry {
     /// # }
     /// ```
     pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> R {
-        // SAFETY: the queue, which owns the descriptor, lives at least as long as this `Registry`.
-        f(unsafe { BorrowedFd::borrow_raw(self.queue().backend.as_raw_fd()) })
+        f(self.queue().backend.as_fd())
     }
 }
 
@@ -38,17 +36,15 @@ impl AsRawFd for Registry {
     /// The queue's descriptor. It becomes readable when an event waits, a [`Waker`](crate::Waker)'s included; for that,
     /// every wake makes a system call from now on. If you only set something on it, use [`with_fd`](Registry::with_fd).
     fn as_raw_fd(&self) -> RawFd {
-        let queue = self.queue();
-        queue.export();
-        queue.backend.as_raw_fd()
+        self.as_fd().as_raw_fd()
     }
 }
 
 impl AsFd for Registry {
     /// The queue's descriptor. It becomes readable when an event waits, a [`Waker`](crate::Waker)'s included.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the queue, which owns the descriptor, lives at least as long as this `Registry`.
-        unsafe { BorrowedFd::borrow_raw(self.as_raw_fd()) }
+        self.queue().export();
+        self.queue().backend.as_fd()
     }
 }
 

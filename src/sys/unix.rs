@@ -4,7 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "which of these a build needs depends on its platform and backend")]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 pub(crate) use super::lock::lock;
@@ -53,8 +53,7 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     // SAFETY: both are new, and nobody else's.
     let (reader, writer) = unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
     for end in [&reader, &writer] {
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        set_cloexec(end)?;
         set_nonblocking(end, true)?;
     }
     Ok((reader, writer))
@@ -66,15 +65,26 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Sets `FD_CLOEXEC`.
+pub(crate) fn set_cloexec(fd: &impl AsRawFd) -> io::Result<()> {
+    fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC).map(drop)
+}
+
+/// Fails if `fd` is not open.
+pub(crate) fn check_open(fd: RawFd) -> io::Result<()> {
+    fcntl(fd, libc::F_GETFD, 0).map(drop)
+}
+
 /// Sets or clears `O_NONBLOCK`.
 pub(crate) fn set_nonblocking(fd: &impl AsRawFd, nonblocking: bool) -> io::Result<()> {
     let fd = fd.as_raw_fd();
-    // SAFETY: takes no pointer. (Hermit's wants the 0.)
-    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL, 0) })?;
+    let flags = fcntl(fd, libc::F_GETFL, 0)?;
     let wanted = if nonblocking { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
-    if wanted != flags {
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(fd, libc::F_SETFL, wanted) })?;
-    }
-    Ok(())
+    if wanted != flags { fcntl(fd, libc::F_SETFL, wanted).map(drop) } else { Ok(()) }
+}
+
+/// One of the commands above. (Hermit wants a number with each of them.)
+fn fcntl(fd: RawFd, command: libc::c_int, number: libc::c_int) -> io::Result<libc::c_int> {
+    // SAFETY: they take a number, no pointer.
+    check(unsafe { libc::fcntl(fd, command, number) })
 }

@@ -1,4 +1,4 @@
-//! Event ports, `port_create(3C)`: illumos and Solaris.
+//! Event ports, `port_create(3C)`: Solaris.
 //!
 //! A descriptor is *associated* with a port for some directions; the association ends with its event. So a registration
 //! is an entry in a table, which knows what to associate anew and when. What is decided stands in `associations`; here
@@ -12,7 +12,7 @@ mod double;
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use self::associations::{Association, Table, dissociated, is_closed, retrieved, 
 #[cfg(target_os = "linux")]
 use self::double as os;
 use super::emulated::{PollFlags, Registration, Registrations, details};
-use super::unix::{TimeLeft, check, lock, timespec};
+use super::unix::{TimeLeft, check, lock, set_cloexec, timespec};
 use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
@@ -47,12 +47,9 @@ impl Backend for Selector {
     type Event = Plain<PollFlags>;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes nothing.
-        let port = check(unsafe { os::port_create() })?;
-        // SAFETY: the descriptor is new, and nobody else's.
-        let port = unsafe { OwnedFd::from_raw_fd(port) };
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(port.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        // SAFETY: takes nothing; the descriptor is new, and nobody else's.
+        let port = unsafe { OwnedFd::from_raw_fd(check(os::port_create())?) };
+        set_cloexec(&port)?;
         Ok(Selector { port: Arc::new(Port { port, table: Mutex::default() }) })
     }
 
@@ -175,15 +172,15 @@ impl Backend for Selector {
     }
 }
 
-impl AsRawFd for Selector {
+impl AsFd for Selector {
     /// Somebody may sleep on the descriptor from now on.
-    fn as_raw_fd(&self) -> RawFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         let mut table = lock(&self.port.table);
         table.export();
         self.port.associate_due(&mut table);
         // If the poller cannot be told, it is next time.
         let _ = self.port.rouse(&mut table);
-        self.port.as_raw_fd()
+        self.port.port.as_fd()
     }
 }
 

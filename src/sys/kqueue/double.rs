@@ -5,6 +5,10 @@
 
 pub(super) use libc::{c_int, c_void, timespec, uintptr_t};
 
+pub(super) use crate::sys::logic::kqueue::{
+    EV_ADD, EV_CLEAR, EV_DELETE, EV_DISABLE, EV_DISPATCH, EV_ENABLE, EV_EOF, EV_ERROR, EV_ONESHOT, EV_RECEIPT,
+};
+
 #[repr(C)]
 #[derive(Copy, Clone)]
 #[allow(non_camel_case_types)]
@@ -41,13 +45,3 @@ pub(super) const EVFILT_USER: i16 = -11;
 pub(super) const EVFILT_EXCEPT: i16 = -15;
 pub(super) const NOTE_EXIT: u32 = 0x8000_0000;
 pub(super) const NOTE_TRIGGER: u32 = 0x0100_0000;
-pub(super) const EV_ADD: u16 = 0x1;
-pub(super) const EV_DELETE: u16 = 0x2;
-pub(super) const EV_ENABLE: u16 = 0x4;
-pub(super) const EV_DISABLE: u16 = 0x8;
-pub(super) const EV_ONESHOT: u16 = 0x10;
-pub(super) const EV_CLEAR: u16 = 0x20;
-pub(super) const EV_RECEIPT: u16 = 0x40;
-pub(super) const EV_DISPATCH: u16 = 0x80;
-pub(super) const EV_ERROR: u16 = 0x4000;
-pub(super) const EV_EOF: u16 = 0x8000;

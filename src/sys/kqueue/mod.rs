@@ -13,7 +13,7 @@ pub(super) mod exits;
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
@@ -26,12 +26,13 @@ use self::double as os;
 use self::exits::Exits;
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
 use self::os::EVFILT_EXCEPT;
+use super::emulated::details;
 use super::logic::kqueue::{
     Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
     deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
 };
 use super::notifier::Notifier;
-use super::unix::{TimeLeft, check, lock, timespec};
+use super::unix::{TimeLeft, check, check_open, lock, set_cloexec, timespec};
 use super::{Backend, Notified, Plain, Watch};
 use crate::Token;
 use crate::event::Event;
@@ -66,12 +67,9 @@ impl Backend for Selector {
     type Event = Plain<KqueueFlags>;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes nothing.
-        let kqueue = check(unsafe { os::kqueue() })?;
-        // SAFETY: the descriptor is new, and nobody else's.
-        let kqueue = unsafe { OwnedFd::from_raw_fd(kqueue) };
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        // SAFETY: takes nothing; the descriptor is new, and nobody else's.
+        let kqueue = unsafe { OwnedFd::from_raw_fd(check(os::kqueue())?) };
+        set_cloexec(&kqueue)?;
         Ok(Selector { kqueue, notes: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
     }
 
@@ -226,9 +224,7 @@ impl Selector {
         mut changes: PerFilter<u16>,
     ) -> io::Result<(PerFilter<u16>, PerFilter<i32>, bool)> {
         let mut receipts = self.change(fd, watch.token, changes)?;
-        // SAFETY: takes no pointer.
-        let is_open = || unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1;
-        let no_reader = reader_is_gone(receipts, is_open);
+        let no_reader = reader_is_gone(receipts, || check_open(fd).is_ok());
         if no_reader {
             let instead = stand_in(watch);
             let [read, write, _] = self.change(fd, watch.token, instead)?;
@@ -312,9 +308,9 @@ impl Selector {
     }
 }
 
-impl AsRawFd for Selector {
-    fn as_raw_fd(&self) -> RawFd {
-        self.kqueue.as_raw_fd()
+impl AsFd for Selector {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.kqueue.as_fd()
     }
 }
 
@@ -329,9 +325,7 @@ unsafe impl Sync for Buffer {}
 /// Whether a descriptor says that its other end is gone, or that it is dead itself.
 #[cold]
 fn has_ended(fd: RawFd) -> bool {
-    let mut fd = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: the kernel reads one entry and writes its `revents`.
-    unsafe { libc::poll(&mut fd, 1, 0) == 1 && fd.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 }
+    details(fd, libc::POLLOUT) & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0
 }
 
 fn no_event() -> os::kevent {
