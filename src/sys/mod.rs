@@ -279,6 +279,8 @@ mod by_descriptor;
 #[cfg(not(windows))]
 #[allow(dead_code, reason = "epoll and kqueue have all triggers themselves")]
 pub(crate) mod emulated;
+#[allow(dead_code, reason = "epoll writes events where they are read, and Windows alone completes operations")]
+mod kernel;
 pub(crate) mod lock;
 #[cfg(not(windows))]
 #[allow(dead_code, reason = "event ports send packets")]

@@ -24,6 +24,7 @@ use self::associations::{Association, Table, dissociated, is_closed, retrieved, 
 #[cfg(target_os = "linux")]
 use self::double as os;
 use super::emulated::{PollFlags, Registration, Registrations, details};
+use super::kernel::Buffer;
 use super::unix::{TimeLeft, check, lock, set_cloexec, timespec};
 use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
@@ -42,7 +43,7 @@ pub(crate) struct Selector {
 }
 
 impl Backend for Selector {
-    type Buffer = Buffer;
+    type Buffer = Buffer<os::port_event>;
     type Registration = Registration<Port>;
     type Event = Plain<PollFlags>;
 
@@ -53,13 +54,13 @@ impl Backend for Selector {
         Ok(Selector { port: Arc::new(Port { port, table: Mutex::default() }) })
     }
 
-    fn buffer(capacity: usize) -> Buffer {
+    fn buffer(capacity: usize) -> Buffer<os::port_event> {
         Buffer(Vec::with_capacity(capacity))
     }
 
     fn select(
         &self,
-        Buffer(buffer): &mut Buffer,
+        Buffer(buffer): &mut Buffer<os::port_event>,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
         _waker: &AtomicToken,
@@ -316,12 +317,3 @@ impl Registrations for Port {
         }
     }
 }
-
-/// What the kernel writes into.
-pub(crate) struct Buffer(Vec<os::port_event>);
-
-// SAFETY: the pointers in it are numbers of registrations, or what else a program associated with the port; nothing here
-// follows them.
-unsafe impl Send for Buffer {}
-// SAFETY: as above.
-unsafe impl Sync for Buffer {}

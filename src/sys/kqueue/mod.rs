@@ -27,6 +27,7 @@ use self::exits::Exits;
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
 use self::os::EVFILT_EXCEPT;
 use super::emulated::details;
+use super::kernel::Buffer;
 use super::logic::kqueue::{
     Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
     deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
@@ -62,7 +63,7 @@ pub(crate) struct Selector {
 }
 
 impl Backend for Selector {
-    type Buffer = Buffer;
+    type Buffer = Buffer<os::kevent>;
     type Registration = ();
     type Event = Plain<KqueueFlags>;
 
@@ -73,14 +74,14 @@ impl Backend for Selector {
         Ok(Selector { kqueue, notes: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
     }
 
-    fn buffer(capacity: usize) -> Buffer {
+    fn buffer(capacity: usize) -> Buffer<os::kevent> {
         Buffer(Vec::with_capacity(capacity))
     }
 
     #[inline]
     fn select(
         &self,
-        Buffer(buffer): &mut Buffer,
+        Buffer(buffer): &mut Buffer<os::kevent>,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
         _waker: &AtomicToken,
@@ -313,14 +314,6 @@ impl AsFd for Selector {
         self.kqueue.as_fd()
     }
 }
-
-/// What the kernel writes into.
-pub(crate) struct Buffer(Vec<os::kevent>);
-
-// SAFETY: the pointers in it are tokens, or what else a program put into the queue; nothing here follows them.
-unsafe impl Send for Buffer {}
-// SAFETY: as above.
-unsafe impl Sync for Buffer {}
 
 /// Whether a descriptor says that its other end is gone, or that it is dead itself.
 #[cold]

@@ -11,7 +11,6 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -31,6 +30,7 @@ use windows_sys::Win32::System::IO::{
 };
 
 use super::Batch;
+use crate::sys::kernel::{Buffer, Lent};
 use crate::sys::lock::lock;
 use crate::sys::not_registered;
 use crate::sys::time::milliseconds;
@@ -285,18 +285,11 @@ impl fmt::Debug for Port {
 }
 
 /// The kernel's part of an operation. While that is in flight, nobody else touches it.
-pub(crate) struct Operation(UnsafeCell<OVERLAPPED>);
-
-// SAFETY: the fields are accessed only through `Port::start`, while not in flight, and `status`, which is unsafe.
-unsafe impl Send for Operation {}
-// SAFETY: as above.
-unsafe impl Sync for Operation {}
-/// Nothing panics half-way through a change of it.
-impl RefUnwindSafe for Operation {}
+pub(crate) struct Operation(Lent<OVERLAPPED>);
 
 impl Operation {
     pub(crate) fn new() -> Operation {
-        Operation(UnsafeCell::default())
+        Operation(Lent::new(OVERLAPPED::default()))
     }
 
     /// By which the kernel knows the operation.
@@ -329,16 +322,11 @@ pub(crate) enum Packet {
 }
 
 /// What the kernel writes packets into.
-pub(crate) struct Packets(Vec<OVERLAPPED_ENTRY>);
-
-// SAFETY: the pointers in it are numbers to this crate, and never followed.
-unsafe impl Send for Packets {}
-// SAFETY: as above.
-unsafe impl Sync for Packets {}
+pub(crate) type Packets = Buffer<OVERLAPPED_ENTRY>;
 
 impl Packets {
     pub(crate) fn with_capacity(capacity: usize) -> Packets {
-        Packets(Vec::with_capacity(capacity))
+        Buffer(Vec::with_capacity(capacity))
     }
 
     /// For how many packets there is room.
