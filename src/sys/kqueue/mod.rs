@@ -29,7 +29,7 @@ use self::os::EVFILT_EXCEPT;
 use super::emulated::details;
 use super::kernel::Buffer;
 use super::logic::kqueue::{
-    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
+    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, NonDefault, PerFilter, additions, change_list,
     deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
 };
 use super::notifier::Notifier;
@@ -55,8 +55,8 @@ const WAKER: os::uintptr_t = 0;
 #[derive(Debug)]
 pub(crate) struct Selector {
     kqueue: OwnedFd,
-    /// Locked while a registration changes, so that the kernel's filters and the notes agree for whoever holds the lock.
-    notes: Mutex<Notes>,
+    /// Locked while a registration changes, so that this and the kernel's filters agree for whoever holds the lock.
+    non_default: Mutex<NonDefault>,
     exits: Exits,
     /// The waker's pipe, where the waker is no user event.
     notifier: OnceLock<Notifier>,
@@ -71,7 +71,7 @@ impl Backend for Selector {
         // SAFETY: takes nothing; the descriptor is new, and nobody else's.
         let kqueue = unsafe { OwnedFd::from_raw_fd(check(os::kqueue())?) };
         set_cloexec(&kqueue)?;
-        Ok(Selector { kqueue, notes: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
+        Ok(Selector { kqueue, non_default: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
     }
 
     fn buffer(capacity: usize) -> Buffer<os::kevent> {
@@ -94,10 +94,10 @@ impl Backend for Selector {
             let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as os::uintptr_t);
             let mut notified = false;
             let mut heard = false;
-            // What is left in the buffer are those that the notes decide about.
+            // What stays in the buffer is decided together, in `fire`.
             buffer.retain(|kevent| {
                 let flags = flags(kevent);
-                if flags.needs_notes() {
+                if flags.is_for_fire() {
                     return true;
                 }
                 match filter(kevent) {
@@ -126,31 +126,31 @@ impl Backend for Selector {
     }
 
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        let mut notes = self.prepare(fd, &watch)?;
+        let mut non_default = self.prepare(fd, &watch)?;
         let (changes, receipts, no_reader) = self.watch(fd, &watch, additions(&watch))?;
         if let Some(error) = failure(changes, receipts) {
             // Half a registration is none. If taking it back fails as well, the first error is the one to tell.
             let _ = self.change(fd, watch.token, undoing(changes, receipts));
-            notes.forget(fd);
+            non_default.forget(fd);
             return Err(io::Error::from_raw_os_error(error));
         }
-        notes.set(fd, &watch, no_reader);
+        non_default.set(fd, &watch, no_reader);
         Ok(())
     }
 
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        let mut notes = self.prepare(fd, &watch)?;
-        let (changes, receipts, no_reader) = self.watch(fd, &watch, replacements(&watch, notes.present(fd)))?;
+        let mut non_default = self.prepare(fd, &watch)?;
+        let (changes, receipts, no_reader) = self.watch(fd, &watch, replacements(&watch, non_default.present(fd)))?;
         // After a failure the other filter stays as it is wanted: what it was before is not known any more.
-        notes.set(fd, &watch, no_reader);
+        non_default.set(fd, &watch, no_reader);
         failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
     fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
-        let mut notes = lock(&self.notes);
-        let changes = deletions(notes.present(fd));
+        let mut non_default = lock(&self.non_default);
+        let changes = deletions(non_default.present(fd));
         let receipts = self.change(fd, Token(0), changes)?;
-        notes.forget(fd);
+        non_default.forget(fd);
         let error = deletion_failure(changes, receipts, || has_ended(fd));
         error.map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
@@ -202,18 +202,18 @@ impl Selector {
     }
 
     /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
-    fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, Notes>> {
+    fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, NonDefault>> {
         if additions(watch) == [None; 3] {
             let reason =
                 "`Interest::AIO` and `Interest::LIO` cannot watch a descriptor: an AIO request names its queue itself";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        let notes = lock(&self.notes);
-        if notes.mode_changes(fd, watch) {
+        let non_default = lock(&self.non_default);
+        if non_default.mode_changes(fd, watch) {
             // Those that fail were not there. An invalid descriptor is told of by the change that follows.
-            self.change(fd, watch.token, deletions(notes.present(fd)))?;
+            self.change(fd, watch.token, deletions(non_default.present(fd)))?;
         }
-        Ok(notes)
+        Ok(non_default)
     }
 
     /// Makes `changes`, which register `fd` as `watch` says. Returns those that were made in the end, what became of them,
@@ -298,10 +298,10 @@ impl Selector {
     fn fire(&self, fired: &mut [os::kevent], events: &mut Vec<Event>) {
         // The filters of a registration side by side, in their order.
         fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent)));
-        let mut notes = lock(&self.notes);
+        let mut non_default = lock(&self.non_default);
         for filters in fired.chunk_by(|a, b| (a.ident, token(a)) == (b.ident, token(b))) {
             let (fd, token) = (filters[0].ident as RawFd, token(&filters[0]));
-            let (flags, changes) = notes.fire(fd, token, filters.iter().map(flags));
+            let (flags, changes) = non_default.fire(fd, token, filters.iter().map(flags));
             // It can fail only if the descriptor was closed meanwhile, and its filters with it.
             let _ = self.change(fd, token, changes);
             events.extend(flags.map(|flags| Event::new(token, flags)));
