@@ -200,7 +200,6 @@ macro_rules! try_io {
 }
 
 /// Converts into the standard library's type, which the type holds.
-#[cfg(feature = "net")]
 macro_rules! into_std {
     ($type:ty, $io:ty) => {
         impl From<$type> for $io {
@@ -314,6 +313,4 @@ macro_rules! convert_raw {
     };
 }
 
-#[cfg(feature = "net")]
-pub(crate) use into_std;
-pub(crate) use {convert_raw, io_type, read, source, try_io, write_by};
+pub(crate) use {convert_raw, into_std, io_type, read, source, try_io, write_by};

@@ -93,13 +93,11 @@ impl<T> IoSource<T> {
     /// # #[cfg(not(unix))]
     /// # fn main() {}
     /// ```
-    #[cfg_attr(not(any(feature = "net", feature = "os-ext")), allow(dead_code, reason = "there is nothing to hold"))]
     pub fn new(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::default(), io }
     }
 
     /// Something that comes from elsewhere, maybe with a registration.
-    #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
     pub(crate) fn taken_over(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::unknown(), io }
     }
@@ -159,7 +157,6 @@ impl<T: AsDescriptor> IoSource<T> {
     /// # #[cfg(not(unix))]
     /// # fn main() {}
     /// ```
-    #[cfg(all(any(unix, windows), feature = "os-ext"))]
     pub fn try_io<F, R>(&self, io: F) -> io::Result<R>
     where
         F: FnOnce(&T) -> io::Result<R>,
@@ -203,7 +200,6 @@ impl<T: AsDescriptor> IoSource<T> {
 
     /// As `try_io_for`, for a byte stream: `io` reads or writes `room` bytes at most. If it moved some but fewer than that, it
     /// has used up the direction, too.
-    #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
     #[inline]
     pub(crate) fn stream_io(
         &self,
@@ -219,7 +215,6 @@ impl<T: AsDescriptor> IoSource<T> {
     }
 
     /// Takes the pending error of a socket.
-    #[cfg(feature = "net")]
     #[inline]
     pub(crate) fn take_error(
         &self,

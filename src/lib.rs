@@ -42,32 +42,27 @@
 #![cfg_attr(not(all(unix, feature = "os-ext")), doc = "\n[`unix`]: features#platforms")]
 #![cfg_attr(not(all(windows, feature = "os-ext")), doc = "\n[`windows`]: features#platforms")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The features choose what is exported, and with that what is used. The documentation names items of all of them.
 #![cfg_attr(
-    not(all(feature = "os-poll", feature = "net")),
-    allow(dead_code, unused_imports, unused_macros, reason = "the features choose what uses the queue")
+    not(all(any(unix, windows), feature = "os-ext", feature = "net")),
+    allow(dead_code, unreachable_pub, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
 )]
-// The documentation names items of all features.
-#![cfg_attr(not(all(feature = "os-ext", feature = "net")), allow(rustdoc::broken_intra_doc_links))]
 
 #[macro_use]
 mod cfg_if;
 
 #[cfg(all(any(unix, windows), feature = "os-ext"))]
 mod bare_source;
-#[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
 mod convert;
 pub mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod interest;
-#[cfg(any(feature = "net", all(any(unix, windows), feature = "os-ext")))]
-#[cfg_attr(not(all(any(unix, windows), feature = "os-ext")), allow(unreachable_pub))]
 mod io_source;
 mod log;
 #[cfg(feature = "net")]
 pub mod net;
-#[cfg(feature = "os-poll")]
 mod poll;
 mod queue;
 mod registry;
@@ -77,7 +72,6 @@ mod trigger;
 #[cfg(all(unix, feature = "os-ext"))]
 pub mod unix;
 mod wake_state;
-#[cfg(feature = "os-poll")]
 mod waker;
 #[cfg(all(windows, feature = "os-ext"))]
 pub mod windows;

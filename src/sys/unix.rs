@@ -25,44 +25,39 @@ pub(crate) fn timespec(time: Duration) -> libc::timespec {
     timespec
 }
 
-/// A pipe, (reading end, writing end), both non-blocking and close-on-exec from the start.
-#[cfg(not(any(
-    target_os = "aix",
-    target_os = "espidf",
-    target_os = "haiku",
-    target_os = "hermit",
-    target_os = "nto",
-    target_os = "wasi",
-    target_vendor = "apple"
-)))]
-pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends = [-1; 2];
-    // SAFETY: the kernel writes two descriptors.
-    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) })?;
-    // SAFETY: both are new, and nobody else's.
-    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
-}
-
-/// A pipe, (reading end, writing end), both non-blocking and close-on-exec. A program that another thread starts in
-/// between inherits them: there is no `pipe2(2)`.
-#[cfg(any(target_os = "aix", target_os = "haiku", target_os = "nto", target_vendor = "apple"))]
-pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends = [-1; 2];
-    // SAFETY: the kernel writes two descriptors.
-    check(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
-    // SAFETY: both are new, and nobody else's.
-    let (reader, writer) = unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
-    for end in [&reader, &writer] {
-        set_cloexec(end)?;
-        set_nonblocking(end, true)?;
+cfg_if! {
+    if #[cfg(any(target_os = "espidf", target_os = "hermit", target_os = "wasi"))] {
+        /// There are no pipes.
+        pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    } else if #[cfg(any(target_os = "aix", target_os = "haiku", target_os = "nto", target_vendor = "apple"))] {
+        /// A pipe, (reading end, writing end), both non-blocking and close-on-exec. A program that another thread starts in
+        /// between inherits them: there is no `pipe2(2)`.
+        pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+            let mut ends = [-1; 2];
+            // SAFETY: the kernel writes two descriptors, which are new, and nobody else's.
+            let (reader, writer) = unsafe {
+                check(libc::pipe(ends.as_mut_ptr()))?;
+                (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
+            };
+            for end in [&reader, &writer] {
+                set_cloexec(end)?;
+                set_nonblocking(end, true)?;
+            }
+            Ok((reader, writer))
+        }
+    } else {
+        /// A pipe, (reading end, writing end), both non-blocking and close-on-exec from the start.
+        pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+            let mut ends = [-1; 2];
+            // SAFETY: the kernel writes two descriptors, which are new, and nobody else's.
+            unsafe {
+                check(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK))?;
+                Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+            }
+        }
     }
-    Ok((reader, writer))
-}
-
-/// There are no pipes.
-#[cfg(target_os = "espidf")]
-pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Sets `FD_CLOEXEC`.

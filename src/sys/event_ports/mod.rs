@@ -6,9 +6,15 @@
 
 #![allow(unsafe_code)]
 
+cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod double;
+        use self::double as os;
+    } else {
+        use libc as os;
+    }
+}
 mod associations;
-#[cfg(target_os = "linux")]
-mod double;
 
 use std::io;
 use std::mem;
@@ -17,12 +23,7 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-#[cfg(not(target_os = "linux"))]
-use libc as os;
-
 use self::associations::{Association, Table, dissociated, is_closed, retrieved, taken};
-#[cfg(target_os = "linux")]
-use self::double as os;
 use super::emulated::{PollFlags, Registration, Registrations, details};
 use super::kernel::Buffer;
 use super::unix::{TimeLeft, check, lock, set_cloexec, timespec};

@@ -11,7 +11,6 @@
 //! | `EVFILT_USER` | silent | silent | triggered |
 
 #![allow(unsafe_code)]
-#![cfg_attr(not(feature = "os-ext"), allow(dead_code, reason = "nobody watches a child"))]
 
 use std::collections::BTreeMap;
 use std::io;

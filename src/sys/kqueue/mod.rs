@@ -7,8 +7,14 @@
 #![allow(unsafe_code)]
 #![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types of the fields differ by system")]
 
-#[cfg(target_os = "linux")]
-mod double;
+cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod double;
+        use self::double as os;
+    } else {
+        use libc as os;
+    }
+}
 pub(super) mod exits;
 
 use std::io;
@@ -18,14 +24,7 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-#[cfg(not(target_os = "linux"))]
-use libc as os;
-
-#[cfg(target_os = "linux")]
-use self::double as os;
 use self::exits::Exits;
-#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
-use self::os::EVFILT_EXCEPT;
 use super::emulated::details;
 use super::kernel::Buffer;
 use super::logic::kqueue::{
@@ -39,15 +38,20 @@ use crate::Token;
 use crate::event::Event;
 use crate::token::AtomicToken;
 
-/// `libc` does not know it on Apple's systems.
-#[cfg(target_vendor = "apple")]
-const EVFILT_EXCEPT: i16 = -15;
-/// There is none, nor any filter of this number, which the kernel says.
-#[cfg(target_os = "freebsd")]
-const EVFILT_EXCEPT: i16 = i16::MIN;
-/// There is none, nor any filter of this number, which the kernel says.
-#[cfg(target_os = "netbsd")]
-const EVFILT_EXCEPT: u32 = u32::MAX;
+cfg_if! {
+    if #[cfg(target_vendor = "apple")] {
+        /// `libc` does not know it here.
+        const EVFILT_EXCEPT: i16 = -15;
+    } else if #[cfg(target_os = "freebsd")] {
+        /// There is none, nor any filter of this number, which the kernel says.
+        const EVFILT_EXCEPT: i16 = i16::MIN;
+    } else if #[cfg(target_os = "netbsd")] {
+        /// There is none, nor any filter of this number, which the kernel says.
+        const EVFILT_EXCEPT: u32 = u32::MAX;
+    } else {
+        use self::os::EVFILT_EXCEPT;
+    }
+}
 
 /// The waker's `EVFILT_USER` event.
 const WAKER: os::uintptr_t = 0;

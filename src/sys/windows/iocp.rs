@@ -118,7 +118,6 @@ impl Port {
     /// Completes an operation of `owner` that never was one of the OS's. When the OS takes no packet, for lack of memory,
     /// the next `dequeue` gives it: so nothing that is due is lost. [`NotFound`](io::ErrorKind::NotFound): the queue is
     /// gone.
-    #[cfg(feature = "os-ext")]
     pub(crate) fn post<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,
@@ -232,7 +231,6 @@ impl Port {
     }
 
     /// The queue is gone.
-    #[cfg(feature = "os-ext")]
     pub(crate) fn is_closed(&self) -> bool {
         self.table().closed
     }

@@ -10,14 +10,11 @@
 //! - `wait.rs`: one registered object of another kind, such as a process, that the system's thread pool waits for.
 
 mod afd;
-#[cfg(debug_assertions)]
 mod faults;
 mod iocp;
-#[cfg(feature = "os-ext")]
 mod pipe;
 mod pool;
 mod socket_state;
-#[cfg(feature = "os-ext")]
 pub(crate) mod wait;
 
 use std::collections::HashMap;
@@ -31,7 +28,6 @@ use std::time::{Duration, Instant};
 
 pub(crate) use self::iocp::Port;
 use self::iocp::{Packet, Packets};
-#[cfg(feature = "os-ext")]
 pub(crate) use self::pipe::Pipe;
 use self::pool::Pool;
 use self::socket_state::SocketState;
@@ -180,7 +176,6 @@ impl Drop for Selector {
     }
 }
 
-#[cfg(feature = "os-ext")]
 impl Selector {
     pub(crate) fn port(&self) -> &Arc<Port> {
         &self.shared.port
@@ -285,7 +280,6 @@ impl Batch {
     }
 
     /// As `report`, for a source with several operations: what those that complete in one batch tell is one event.
-    #[cfg(feature = "os-ext")]
     pub(crate) fn report_once(&mut self, slot: &mut Slot, token: Token, flags: u32) {
         match self.events.get_mut(slot.index) {
             Some(event) if slot.batch == self.number && event.token() == token => {
@@ -352,7 +346,6 @@ impl Batch {
 }
 
 /// Where in a batch a source's event stands.
-#[cfg(feature = "os-ext")]
 #[derive(Copy, Clone, Default)]
 pub(crate) struct Slot {
     batch: u64,
