@@ -209,7 +209,7 @@ impl<T: AsDescriptor> IoSource<T> {
     ) -> io::Result<usize> {
         self.spend(io, |result| match result {
             Ok(0) => None,
-            Ok(count) => (*count < room()).then_some(Spent::Readiness(needed)),
+            Ok(count) => (*count < room()).then_some(Spent::Short(needed)),
             Err(_) => spent(result, needed),
         })
     }
@@ -299,7 +299,7 @@ impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
 /// pipe says so as often as it is asked).
 fn spent<R>(result: &io::Result<R>, needed: Interest) -> Option<Spent> {
     match result.as_ref().err()?.kind() {
-        io::ErrorKind::WouldBlock => Some(Spent::Readiness(needed)),
+        io::ErrorKind::WouldBlock => Some(Spent::Blocked(needed)),
         io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput => None,
         _ => Some(Spent::Error),
     }

@@ -77,19 +77,52 @@ pub(super) struct Entry {
     again: Option<Instant>,
     /// I/O goes past this crate, so everything that was told is doubtful.
     raw: bool,
-    /// The first that was told is that it has failed: a connection that was refused.
-    failed: bool,
+    stream: Stream,
+}
+
+/// How far a stream has come, as its hang-ups tell.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Stream {
+    /// Nothing is known of it, or it is being connected.
+    New,
+    /// It has been ready without a hang-up.
+    Alive,
+    /// It has a hang-up that may be over some day: a FIFO gets another writer, a terminal is opened again, a socket is
+    /// connected. So may that of a connection that never was one: Linux connects the socket again.
+    HungUp { read_closed: bool },
+    /// It was alive, and the hang-up came with the end of what there is to read: that of a connection, which stays.
+    Ended,
+}
+
+impl Stream {
+    /// The stream when the OS `said` so, with `POLLRDHUP` asked for.
+    fn after(self, said: i16) -> Stream {
+        let read_closed = said & POLLRDHUP != 0;
+        match self {
+            Stream::Alive | Stream::Ended if said & POLLHUP != 0 && read_closed => Stream::Ended,
+            _ if said & POLLHUP != 0 => Stream::HungUp { read_closed },
+            Stream::New | Stream::HungUp { .. } if said == 0 => Stream::New,
+            _ => Stream::Alive,
+        }
+    }
+
+    /// Whether this is another stream than the one that had a hang-up `before`.
+    fn is_another_than(self, before: Stream) -> bool {
+        self != before && matches!(before, Stream::HungUp { .. } | Stream::Ended)
+    }
 }
 
 impl Entry {
     /// `raw`: the source does its I/O past this crate.
     pub(super) fn new(watch: Watch, raw: bool) -> Entry {
-        Entry { watch, untold: everything(&watch), doubtful: 0, again: None, raw, failed: false }
+        Entry { watch, untold: everything(&watch), doubtful: 0, again: None, raw, stream: Stream::New }
     }
 
     /// The entry after a change of what is watched.
     pub(super) fn replaced(&self, watch: Watch) -> Entry {
-        Entry::new(watch, self.raw)
+        let was_alive = matches!(self.stream, Stream::Alive | Stream::Ended);
+        let stream = if was_alive { Stream::Alive } else { Stream::New };
+        Entry { stream, ..Entry::new(watch, self.raw) }
     }
 
     pub(super) fn token(&self) -> Token {
@@ -119,34 +152,27 @@ impl Entry {
         (self.told() & (POLLERR | POLLHUP) == 0).then_some(self.untold & !(POLLERR | POLLHUP))
     }
 
-    /// What to ask for in a look.
+    /// All that there is to ask for: in a look, and to know what an error or a hang-up means.
     pub(super) fn all_directions(&self) -> i16 {
-        directions(self.watch.interest)
-    }
-
-    /// A hang-up was told that is the end. That of a connection is, which comes with the end of its stream. One without may
-    /// be over some day: a FIFO gets another writer, a terminal is opened again, a socket is connected. So may that of a
-    /// connection that never was one: Linux connects the socket again.
-    fn has_ended(&self) -> bool {
-        let told = self.told();
-        told & POLLHUP != 0 && told & POLLRDHUP == everything(&self.watch) & POLLRDHUP && !self.failed
+        directions(self.watch.interest) | POLLRDHUP
     }
 
     /// Whether it has to be looked at: errors, and hang-ups that are not the end, go away unseen.
     pub(super) fn needs_look(&self) -> bool {
         let told = self.told();
-        let unseen = told & (POLLERR | POLLHUP) != 0 && !self.has_ended();
+        let unseen = told & (POLLERR | POLLHUP) != 0 && self.stream != Stream::Ended;
         self.is_edge() && (unseen || self.doubtful != 0 || self.raw && told != 0)
     }
 
-    /// An error came in a wait, in which not all directions were asked for: only all that the OS says tells what an
-    /// error means.
+    /// An error or a hang-up came in a wait, in which not all directions were asked for: only all that the OS says tells
+    /// what it means.
     pub(super) fn needs_details(&self, said: i16) -> bool {
-        said & POLLERR != 0 && self.told() != 0
+        said & (POLLERR | POLLHUP) != 0 && self.is_edge() && self.asked() != Some(self.all_directions())
     }
 
     /// In a wait the OS `said` so. Returns what to tell; zero if there is no news.
     pub(super) fn event(&mut self, said: i16) -> i16 {
+        self.stream = self.stream.after(said);
         let said = said & everything(&self.watch);
         let news = said & self.untold;
         if news == 0 {
@@ -162,15 +188,15 @@ impl Entry {
 
     /// In a look the OS `said` so, of everything. Returns what to tell; zero if there is no news.
     pub(super) fn look(&mut self, said: i16, now: Instant) -> i16 {
+        let before = self.stream;
+        self.stream = before.after(said);
         let everything = everything(&self.watch);
         let said = said & everything;
         let doubtful = if self.raw { self.told() } else { self.doubtful };
         let again = if self.again.is_some_and(|again| again <= now) { doubtful } else { 0 };
         let news = said & (self.untold | again);
-        // Without its hang-up it is another stream, of which nothing was told.
-        let is_another = self.told() & POLLHUP & !said != 0;
-        let news = if is_another { said } else { news };
-        self.failed &= !is_another;
+        // Of another stream nothing was told.
+        let news = if self.stream.is_another_than(before) { said } else { news };
         self.untold |= everything & !said;
         self.doubtful &= said;
         self.tell(news, Some(now));
@@ -179,7 +205,6 @@ impl Entry {
 
     /// Takes `news` out of what is untold.
     fn tell(&mut self, news: i16, now: Option<Instant>) {
-        self.failed |= self.told() == 0 && news & (POLLERR | POLLHUP) == POLLERR | POLLHUP;
         self.untold &= !news;
         self.doubtful = self.doubtful & !news | news & POLLPRI;
         if self.raw && news != 0 || news & POLLPRI != 0 {
@@ -193,26 +218,30 @@ impl Entry {
             return None;
         }
         let told = self.told();
+        // Once its end was told, a stream is readable for good.
+        let stays = if told & POLLRDHUP != 0 { POLLIN | POLLRDHUP } else { 0 };
+        let mut stream = self.stream;
         let (untold, doubtful) = match spent {
-            Spent::Error => (told & POLLERR, 0),
-            // The end of a stream was told: what comes after it is told already, and reading blocks no more.
-            Spent::Readiness(_) if self.has_ended() && told & POLLIN != 0 => return None,
-            Spent::Readiness(interest) => {
-                let mut spent = directions(interest);
-                if told & POLLRDHUP != 0 {
-                    spent &= !(POLLIN | POLLRDHUP);
+            Spent::Error => (POLLERR, 0),
+            // I/O does not wait while there is an error. But it may be an error of another kind.
+            Spent::Short(interest) => (directions(interest) & !stays, POLLERR),
+            // Nor does it while there is a hang-up, or an end. So what was told was not that of a stream, or is over.
+            Spent::Blocked(interest) => {
+                if stream == Stream::Ended {
+                    stream = Stream::HungUp { read_closed: true };
                 }
-                // I/O does not wait while there is an error or a hang-up. But it may be an error of another kind. (Of a
-                // hang-up that is not the end, a look sees that it is over.)
-                let doubtful = if self.has_ended() { POLLERR | POLLHUP } else { POLLERR };
-                (told & spent & !POLLPRI, told & doubtful)
+                let spent = directions(interest);
+                (spent & !stays, spent & stays & POLLIN | POLLERR | POLLHUP)
             }
         };
-        let mut after = Entry { untold: self.untold | untold, doubtful: (self.doubtful | doubtful) & !untold, ..*self };
+        let (untold, doubtful) = (told & untold & !POLLPRI, told & doubtful);
+        let mut after =
+            Entry { untold: self.untold | untold, doubtful: (self.doubtful | doubtful) & !untold, stream, ..*self };
         if after.doubtful & !self.doubtful != 0 {
             after.again = Some(Instant::now() + AGAIN);
         }
-        ((after.untold, after.doubtful) != (self.untold, self.doubtful)).then_some(after)
+        let is_change = (after.untold, after.doubtful, stream) != (self.untold, self.doubtful, self.stream);
+        is_change.then_some(after)
     }
 }
 
@@ -393,7 +422,7 @@ mod tests {
     }
 
     fn after_block(entry: &Entry, interest: Interest) -> Entry {
-        after_io(entry, Spent::Readiness(interest))
+        after_io(entry, Spent::Blocked(interest))
     }
 
     fn later() -> Instant {
@@ -426,7 +455,7 @@ mod tests {
             assert_eq!(one_shot.asked(), None);
         }
         for entry in [level, one_shot] {
-            assert!(entry.after_io(Spent::Readiness(BOTH)).is_none() && entry.after_io(Spent::Error).is_none());
+            assert!(entry.after_io(Spent::Blocked(BOTH)).is_none() && entry.after_io(Spent::Error).is_none());
             assert!(!entry.needs_look());
         }
         for trigger in [Trigger::Level, Trigger::OneShot] {
@@ -450,9 +479,9 @@ mod tests {
         assert_eq!(after_block(&entry, Interest::READABLE).asked(), Some(READING));
         let again = after_block(&entry, BOTH);
         assert_eq!(again.asked(), Some(READING | POLLOUT));
-        assert!(again.after_io(Spent::Readiness(BOTH)).is_none(), "the second time makes no difference");
+        assert!(again.after_io(Spent::Blocked(BOTH)).is_none(), "the second time makes no difference");
         let reader = told(Interest::READABLE, POLLIN);
-        assert!(reader.after_io(Spent::Readiness(Interest::WRITABLE)).is_none(), "it is not watched");
+        assert!(reader.after_io(Spent::Blocked(Interest::WRITABLE)).is_none(), "it is not watched");
     }
 
     #[test]
@@ -465,7 +494,7 @@ mod tests {
     #[test]
     fn the_end_of_a_stream_is_not_waited_for_again() {
         for end in [READING | POLLHUP, POLLIN | POLLRDHUP] {
-            assert!(POLLRDHUP == 0 || told(Interest::READABLE, end).after_io(Spent::Readiness(BOTH)).is_none());
+            assert!(POLLRDHUP == 0 || told(Interest::READABLE, end).after_io(Spent::Short(BOTH)).is_none());
         }
         // The peer has shut its writing side, and we still write.
         assert_eq!(after_block(&told(BOTH, READING | POLLOUT), BOTH).asked(), Some(POLLOUT));
@@ -478,6 +507,8 @@ mod tests {
             let mut fifo = told(Interest::READABLE, said);
             assert!(fifo.asked().is_none() && fifo.needs_look());
             fifo = after_block(&fifo, Interest::READABLE);
+            assert_eq!(fifo.look(POLLHUP, Instant::now()), 0);
+            assert_eq!(fifo.look(POLLHUP, later()), POLLHUP, "there was a writer, or it would not have blocked");
             assert_eq!(fifo.look(POLLHUP, later()), 0, "it stays");
             assert_eq!(fifo.look(POLLIN | POLLHUP, later()), POLLIN);
             // There is a writer again, and what it wrote.
@@ -489,33 +520,66 @@ mod tests {
 
     /// A broken connection must not wake anybody for as long as it is registered.
     #[test]
-    fn a_hang_up_of_a_connection_is_neither_asked_about_nor_looked_at() {
-        // It was writable before it was reset; it was over when it was registered.
-        let reset = told_by(told(BOTH, POLLOUT), READING | POLLERR | POLLHUP);
-        for mut entry in [reset, told(BOTH, READING | POLLOUT | POLLHUP)] {
-            for spent in [Spent::Error, Spent::Readiness(BOTH)] {
-                entry = after_io(&entry, spent);
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
+    fn a_hang_up_of_what_was_connected_is_neither_asked_about_nor_looked_at() {
+        for interest in [BOTH, Interest::WRITABLE] {
+            for end in [POLLHUP, POLLHUP | POLLERR] {
+                let mut entry = told(interest, POLLOUT);
+                assert!(entry.needs_details(end), "is it the end of what there is to read?");
+                entry.event(end | READING | POLLOUT);
+                for spent in [Spent::Error, Spent::Short(BOTH)] {
+                    entry = after_io(&entry, spent);
+                    assert!(entry.asked().is_none() && !entry.needs_look());
+                }
+                entry = entry.replaced(entry.watch);
+                entry.event(end | READING | POLLOUT);
                 assert!(entry.asked().is_none() && !entry.needs_look());
             }
         }
     }
 
+    /// A socket of datagrams that was shut down still receives; and what was taken for the end may have been another's.
     #[test]
-    fn a_connection_that_was_refused_may_become_another() {
+    fn io_that_would_block_knows_better_than_a_hang_up() {
+        for end in [POLLRDHUP, POLLHUP | POLLRDHUP] {
+            let mut entry = told_by(told(BOTH, POLLOUT), POLLIN | end);
+            entry = after_block(&entry, Interest::READABLE);
+            assert!(entry.needs_look() || POLLRDHUP == 0);
+            assert_eq!(entry.look(POLLIN | POLLOUT | end, Instant::now()) & POLLOUT, 0);
+            assert_eq!(entry.look(POLLIN | POLLOUT | end, later()), POLLIN | end & POLLHUP);
+            assert_eq!(entry.look(POLLIN | POLLOUT | end, later()), 0);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_never_was_one_may_become_one() {
+        const FRESH: i16 = POLLOUT | POLLHUP;
         const FAILED: i16 = READING | POLLOUT | POLLERR | POLLHUP;
-        let mut entry = told(BOTH, FAILED);
-        assert!(entry.asked().is_none() && entry.needs_look());
-        // The error is taken, and it is refused once more.
-        entry = after_io(&entry, Spent::Error);
-        assert_eq!(entry.look(FAILED & !POLLERR, later()), 0);
-        assert_eq!(entry.look(FAILED, later()), FAILED, "an error is told with all there is");
-        // It is being connected, and is.
-        assert_eq!(entry.look(0, later()), 0);
-        assert_eq!(entry.asked(), Some(READING | POLLOUT));
-        assert_eq!(entry.event(POLLOUT), POLLOUT);
-        // It ends as others do.
-        assert_eq!(entry.event(READING | POLLHUP), READING | POLLHUP);
-        assert!(entry.asked().is_none() && !entry.needs_look());
+        for interest in [BOTH, Interest::WRITABLE] {
+            let watched = everything(&entry(interest, Trigger::Edge).watch);
+            let mut entry = told(interest, FRESH);
+            assert!(entry.asked().is_none() && entry.needs_look());
+            // It is refused. The error is taken, and it is refused once more.
+            assert_eq!(entry.look(FAILED, later()), FAILED & watched);
+            entry = after_io(&entry, Spent::Error);
+            assert_eq!(entry.look(FAILED & !POLLERR, later()), 0);
+            assert_eq!(entry.look(FAILED, later()), FAILED & watched, "an error is told with all there is");
+            // It is being connected, and is.
+            assert_eq!(entry.look(0, later()), 0);
+            assert_eq!(entry.asked(), Some(directions(interest)));
+            assert_eq!(entry.event(POLLOUT), POLLOUT);
+            assert_eq!(entry.event(READING | POLLHUP), (READING | POLLHUP) & watched);
+        }
+    }
+
+    /// Connected and closed between two looks.
+    #[test]
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
+    fn another_hang_up_is_news() {
+        let mut entry = told(Interest::WRITABLE, POLLOUT | POLLHUP);
+        assert_eq!(entry.look(READING | POLLOUT | POLLHUP, later()), POLLOUT | POLLHUP);
+        assert_eq!(entry.look(READING | POLLOUT | POLLHUP, later()), 0);
+        assert_eq!(entry.look(POLLOUT | POLLHUP, later()), POLLOUT | POLLHUP);
     }
 
     #[test]

@@ -160,8 +160,10 @@ pub(crate) struct Watch {
 /// What I/O has used up, so that it is news when it comes again.
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum Spent {
-    /// The readiness in these directions: I/O would block, or moved fewer bytes than it was given room for.
-    Readiness(Interest),
+    /// The readiness in these directions: I/O would block.
+    Blocked(Interest),
+    /// The same, as far as can be told: I/O moved fewer bytes than it was given room for.
+    Short(Interest),
     /// A pending error: it was taken out, or I/O failed with it.
     Error,
 }

@@ -147,41 +147,6 @@ fn with_an_error_that_nobody_takes_a_datagram_is_told() {
     wait_for(&mut poll, TOKEN, Event::is_readable);
 }
 
-/// POSIX says that such a socket is of no more use, and systems with kqueue keep to that. Linux says so once, and connects it.
-#[test]
-#[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
-fn a_socket_that_was_refused_and_connects_again_is_told_of_both() {
-    use std::os::fd::AsRawFd;
-
-    use mio::event::Source;
-    use mio::unix::SourceFd;
-
-    for (is_raw, is_taken) in [(false, true), (false, false), (true, true), (true, false)] {
-        let (listener, address) = crate::util::tcp_listener();
-        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let gone_address = gone.local_addr().unwrap();
-        drop(gone);
-        let mut ours = TcpStream::connect(gone_address).unwrap();
-        let fd = ours.as_raw_fd();
-        let mut poll = Poll::new().unwrap();
-        let source: &mut dyn Source = if is_raw { &mut SourceFd(&fd) } else { &mut ours };
-        poll.registry().register(source, TOKEN, BOTH).unwrap();
-        wait_for(&mut poll, TOKEN, Event::is_write_closed);
-        if is_taken {
-            assert_eq!(ours.take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionRefused);
-        }
-        let ours = SockRef::from(&ours);
-        assert!(ours.connect(&address.into()).is_err(), "the attempt before has failed");
-        // What the system tells of that.
-        crate::util::events_so_far(&mut poll);
-        ours.connect(&address.into()).unwrap_err();
-        wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());
-        let mut theirs = listener.accept().unwrap().0;
-        theirs.write_all(b"data").unwrap();
-        wait_for(&mut poll, TOKEN, |event| event.is_readable() && !event.is_read_closed());
-    }
-}
-
 /// The error queue: of time stamps, which stay there, although reading and writing find no error.
 #[test]
 #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]

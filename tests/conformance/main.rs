@@ -52,6 +52,10 @@ mod unix_sockets;
 #[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
 mod embed;
 
+/// POSIX says that a socket that was refused is of no more use, and systems with kqueue keep to that.
+#[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
+mod hang_ups;
+
 /// Looks at the sources, which are here only where the suite was built.
 #[cfg(target_os = "linux")]
 mod table;

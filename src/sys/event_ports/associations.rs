@@ -337,17 +337,17 @@ mod tests {
         let (_, association) = fire(&mut table, id, POLLIN | POLLOUT);
         let still = association.expect("hang-ups and errors are still waited for").directions;
         assert_eq!(still & (POLLIN | POLLOUT), 0);
-        let again = after_io(&mut table, id, Spent::Readiness(Interest::READABLE)).unwrap().unwrap();
+        let again = after_io(&mut table, id, Spent::Blocked(Interest::READABLE)).unwrap().unwrap();
         assert_eq!(again.directions & (POLLIN | POLLOUT), POLLIN);
-        assert_eq!(after_io(&mut table, id, Spent::Readiness(Interest::READABLE)), None, "it is associated already");
-        assert_eq!(after_io(&mut table, id + 1, Spent::Readiness(Interest::WRITABLE)), None, "not this registration");
+        assert_eq!(after_io(&mut table, id, Spent::Blocked(Interest::READABLE)), None, "it is associated already");
+        assert_eq!(after_io(&mut table, id + 1, Spent::Blocked(Interest::WRITABLE)), None, "not this registration");
     }
 
     #[test]
     fn a_direction_that_is_not_watched_is_not_associated() {
         let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
         fire(&mut table, id, POLLOUT);
-        assert_eq!(after_io(&mut table, id, Spent::Readiness(Interest::READABLE)), None);
+        assert_eq!(after_io(&mut table, id, Spent::Blocked(Interest::READABLE)), None);
     }
 
     /// The port reports them of what is associated, whatever it is associated for.
@@ -373,7 +373,7 @@ mod tests {
         let (event, association) = fire(&mut table, id, POLLIN);
         assert!(event.is_some());
         assert_eq!(association, None);
-        assert_eq!(after_io(&mut table, id, Spent::Readiness(BOTH)), None);
+        assert_eq!(after_io(&mut table, id, Spent::Blocked(BOTH)), None);
         assert_eq!(table.due(), 0);
         assert!(table.replace(FD, watch(BOTH, Trigger::OneShot)).is_ok());
     }
@@ -428,13 +428,13 @@ mod tests {
         assert!(!table.oversleeps(), "it sees to that by itself");
         table.take_due().unwrap();
 
-        // A broken pipe that would block: it may be another one.
+        // A connection that has ended, and would block: it may be another one.
         let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
         fire(&mut table, id, POLLOUT);
-        fire(&mut table, id, POLLHUP | POLLERR);
+        fire(&mut table, id, POLLHUP | POLLERR | directions(Interest::READABLE));
         assert_eq!(table.before_wait(None), None);
         assert!(!table.oversleeps());
-        assert_eq!(after_io(&mut table, id, Spent::Readiness(Interest::WRITABLE)), Some(None));
+        assert_eq!(after_io(&mut table, id, Spent::Blocked(Interest::WRITABLE)), Some(None));
         assert!(table.oversleeps());
     }
 
@@ -460,7 +460,7 @@ mod tests {
     fn an_error_leaves_the_other_directions_to_a_look() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
         fire(&mut table, id, POLLOUT);
-        after_io(&mut table, id, Spent::Readiness(Interest::WRITABLE));
+        after_io(&mut table, id, Spent::Blocked(Interest::WRITABLE));
         let (event, association) = fire(&mut table, id, POLLERR);
         assert!(event.is_some());
         assert_eq!(association, None, "it would fire again and again");

@@ -239,7 +239,20 @@ pub(crate) fn check(status: NTSTATUS) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use windows_sys::Wdk::Storage::FileSystem::{FileIoCompletionNotificationInformation, NtQueryInformationFile};
+
     use super::*;
+
+    #[test]
+    fn a_completion_does_not_signal_the_handle() {
+        let afd = Afd::open(&Port::new().unwrap()).unwrap();
+        let (mut status_block, mut modes) = (IO_STATUS_BLOCK::default(), 0_u32);
+        let (room, size) = ((&raw mut modes).cast(), size_of::<u32>() as u32);
+        let kind = FileIoCompletionNotificationInformation;
+        // SAFETY: the handle is open, and there is room for the answer.
+        check(unsafe { NtQueryInformationFile(afd.0.as_raw_handle(), &mut status_block, room, size, kind) }).unwrap();
+        assert_eq!(modes, u32::from(FILE_SKIP_SET_EVENT_ON_HANDLE));
+    }
 
     fn refused() -> io::Error {
         io::Error::from_raw_os_error(windows_sys::Win32::Networking::WinSock::WSAEINVAL)

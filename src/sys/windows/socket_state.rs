@@ -294,7 +294,7 @@ fn after_event(trigger: Trigger, armed: u32, told: u32) -> u32 {
 
 /// What an edge-triggered registration waits for in addition after I/O.
 fn after_io(armed: u32, interest: Interest, spent: Spent) -> u32 {
-    let Spent::Readiness(spent) = spent else { return 0 };
+    let (Spent::Blocked(spent) | Spent::Short(spent)) = spent else { return 0 };
     let (reset, read_closed) = (armed & ABORT == 0, armed & DISCONNECT == 0);
     let mut conditions = 0;
     if spent.is_readable() && interest.is_readable() && !reset && !read_closed {
@@ -363,8 +363,8 @@ mod tests {
     #[test]
     fn io_arms_what_it_has_used_up_and_nothing_that_stays_true() {
         let told = after_edges(BOTH, &[RECEIVE | SEND]);
-        let read = Spent::Readiness(Interest::READABLE);
-        let write = Spent::Readiness(Interest::WRITABLE);
+        let read = Spent::Blocked(Interest::READABLE);
+        let write = Spent::Blocked(Interest::WRITABLE);
         assert_eq!(after_io(told, BOTH, read), RECEIVE | ACCEPT);
         assert_eq!(after_io(told, BOTH, write), SEND | CONNECT_FAIL);
         assert_eq!(after_io(told, Interest::READABLE, write), 0);

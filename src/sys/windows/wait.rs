@@ -243,3 +243,25 @@ fn refuse_mutex(object: BorrowedHandle<'_>) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs::File;
+
+    use super::*;
+
+    /// The pool may still call back with it.
+    #[test]
+    fn what_a_wait_that_cannot_be_ended_uses_is_never_freed() {
+        let wait = Arc::new(Wait {
+            notice: Operation::new(),
+            object: File::open(env::current_exe().unwrap()).unwrap().into(),
+            port: Arc::new(Port::new().unwrap()),
+            inner: Mutex::new(Inner { watch: None, phase: Phase::Idle }),
+        });
+        // No wait has this handle.
+        drop(PoolWait { handle: ptr::null_mut(), wait: Arc::clone(&wait) });
+        assert_eq!(Arc::strong_count(&wait), 2);
+    }
+}

@@ -1,0 +1,184 @@
+//! A hang-up may be over some day: a socket is connected, perhaps once more; a terminal is opened again. And what shuts a
+//! socket of datagrams down is no hang-up of its peer. POSIX promises little of that; this is what Linux does.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use mio::event::{Event, Source};
+use mio::net::TcpStream;
+use mio::unix::SourceFd;
+use mio::{Interest, IoSource, Poll, Token};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use crate::util::{assert_would_block, events_so_far, tcp_listener, udp_pair, wait_for};
+
+const TOKEN: Token = Token(0);
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// A socket that is not connected, in a poll that has told what that means.
+fn unconnected(domain: Domain, interests: Interest) -> (Poll, IoSource<Socket>) {
+    let socket = Socket::new(domain, Type::STREAM, None).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let (mut poll, mut socket) = (Poll::new().unwrap(), IoSource::new(socket));
+    poll.registry().register(&mut socket, TOKEN, interests).unwrap();
+    wait_for(&mut poll, TOKEN, Event::is_write_closed);
+    (poll, socket)
+}
+
+/// An address at which nobody listens.
+fn nobody() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Waits until the attempt to connect has come to an end: in a blocking way, which takes no event out of a queue.
+fn settled(socket: &Socket) {
+    let mut descriptor = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    #[allow(unsafe_code)]
+    // SAFETY: the kernel writes to one entry.
+    let ready = unsafe { libc::poll(&mut descriptor, 1, -1) };
+    assert_eq!(ready, 1);
+}
+
+#[test]
+fn a_socket_that_was_polled_before_it_was_connected_is_told_of_its_connection() {
+    for interests in [Interest::READABLE, Interest::WRITABLE, BOTH] {
+        let (listener, address) = tcp_listener();
+        let (mut poll, ours) = unconnected(Domain::IPV4, interests);
+        ours.connect(&address.into()).unwrap_err();
+        if interests.is_writable() {
+            wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());
+        }
+        settled(&ours);
+        let (mut theirs, _) = listener.accept().unwrap();
+        if interests.is_readable() {
+            theirs.write_all(b"data").unwrap();
+            wait_for(&mut poll, TOKEN, |event| event.is_readable() && !event.is_read_closed());
+        }
+        SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(theirs);
+        wait_for(&mut poll, TOKEN, |event| event.is_error() && event.is_write_closed());
+    }
+}
+
+#[test]
+fn a_socket_that_was_polled_before_it_was_refused_is_told_and_so_it_is_when_it_connects_again() {
+    for interests in [Interest::READABLE, Interest::WRITABLE, BOTH] {
+        let (_listener, address) = tcp_listener();
+        let (mut poll, ours) = unconnected(Domain::IPV4, interests);
+        ours.connect(&nobody().into()).unwrap_err();
+        wait_for(&mut poll, TOKEN, Event::is_error);
+        let error = ours.try_io_for(interests, |ours| ours.take_error()?.map_or(Ok(()), Err)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        assert!(ours.connect(&address.into()).is_err(), "the attempt before has failed");
+        ours.connect(&address.into()).unwrap_err();
+        if interests.is_writable() {
+            wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());
+        }
+        settled(&ours);
+        events_so_far(&mut poll);
+        ours.shutdown(Shutdown::Both).unwrap();
+        wait_for(&mut poll, TOKEN, |event| event.is_write_closed() && !event.is_error());
+    }
+}
+
+/// The attempt before is told of once, by the next one.
+#[test]
+fn a_socket_that_was_refused_and_connects_again_is_told_of_both() {
+    for (is_raw, is_taken) in [(false, true), (false, false), (true, true), (true, false)] {
+        let (listener, address) = tcp_listener();
+        let mut ours = TcpStream::connect(nobody()).unwrap();
+        let fd = ours.as_raw_fd();
+        let mut poll = Poll::new().unwrap();
+        let source: &mut dyn Source = if is_raw { &mut SourceFd(&fd) } else { &mut ours };
+        poll.registry().register(source, TOKEN, BOTH).unwrap();
+        wait_for(&mut poll, TOKEN, Event::is_write_closed);
+        if is_taken {
+            assert_eq!(ours.take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionRefused);
+        }
+        let ours = SockRef::from(&ours);
+        assert!(ours.connect(&address.into()).is_err(), "the attempt before has failed");
+        // What the system tells of that.
+        events_so_far(&mut poll);
+        ours.connect(&address.into()).unwrap_err();
+        wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());
+        let mut theirs = listener.accept().unwrap().0;
+        theirs.write_all(b"data").unwrap();
+        wait_for(&mut poll, TOKEN, |event| event.is_readable() && !event.is_read_closed());
+    }
+}
+
+/// With and without a poll that sees it connected.
+#[test]
+fn a_unix_stream_that_was_polled_before_it_was_connected_is_told_of_its_end() {
+    for (interests, is_seen) in [(Interest::WRITABLE, true), (Interest::WRITABLE, false), (BOTH, true), (BOTH, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let (mut poll, ours) = unconnected(Domain::UNIX, interests);
+        ours.connect(&SockAddr::unix(&path).unwrap()).unwrap();
+        let theirs = listener.accept().unwrap();
+        if is_seen {
+            events_so_far(&mut poll);
+        }
+        drop(theirs);
+        wait_for(&mut poll, TOKEN, Event::is_write_closed);
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "no terminals")]
+#[allow(unsafe_code)]
+fn each_hang_up_of_a_terminal_is_told() {
+    for interests in [Interest::READABLE, Interest::WRITABLE, BOTH] {
+        // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+        let master = unsafe {
+            let master = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY);
+            assert!(master >= 0);
+            OwnedFd::from_raw_fd(master)
+        };
+        let mut name = [0; 64];
+        // SAFETY: takes no pointer but that to the room for the name, whose length is given.
+        let path = unsafe {
+            assert_eq!(libc::grantpt(master.as_raw_fd()), 0);
+            assert_eq!(libc::unlockpt(master.as_raw_fd()), 0);
+            assert_eq!(libc::ptsname_r(master.as_raw_fd(), name.as_mut_ptr(), name.len()), 0);
+            std::ffi::CStr::from_ptr(name.as_ptr()).to_str().unwrap()
+        };
+        let open =
+            || -> File { OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap() };
+        let mut slave = open();
+        let (mut poll, mut master) = (Poll::new().unwrap(), IoSource::new(master));
+        poll.registry().register(&mut master, TOKEN, interests).unwrap();
+        for _ in 0..3 {
+            events_so_far(&mut poll);
+            drop(slave);
+            wait_for(&mut poll, TOKEN, Event::is_write_closed);
+            slave = open();
+        }
+    }
+}
+
+/// Shut down by its owner, it still receives. A program that reads until that would block hears of each datagram.
+#[test]
+fn a_datagram_socket_that_was_shut_down_is_told_of_datagrams() {
+    for how in [Shutdown::Read, Shutdown::Both] {
+        for interests in [Interest::READABLE, BOTH] {
+            let mut poll = Poll::new().unwrap();
+            let (mut ours, theirs) = udp_pair();
+            poll.registry().register(&mut ours, TOKEN, interests).unwrap();
+            SockRef::from(&ours).shutdown(how).unwrap();
+            wait_for(&mut poll, TOKEN, Event::is_read_closed);
+            for _ in 0..3 {
+                assert_would_block(ours.recv(&mut [0; 8]));
+                theirs.send(b"data").unwrap();
+                wait_for(&mut poll, TOKEN, Event::is_readable);
+                assert_eq!(ours.recv(&mut [0; 8]).unwrap(), 4);
+            }
+        }
+    }
+}
