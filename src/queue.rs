@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::event::Event;
 use crate::sys::lock::lock;
-use crate::sys::{Backend, EventFlags, Flags, Notified, Selector};
+use crate::sys::{Backend, EventFlags, Flags, Selector};
 use crate::token::AtomicToken;
 use crate::wake_state::WakeState;
 use crate::{Events, Token};
@@ -48,12 +48,15 @@ impl Queue {
         }
         let (timeout, due) = self.wake.before_wait(timeout);
         // After an error the wake state is left alone: a wake that is asked for stays asked for.
-        let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout, &self.waker_token)?;
-        if self.wake.after_wait(notified != Notified::No, due) {
+        let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout)?;
+        // The waker may have been made during the wait.
+        let token = self.waker_token.get();
+        let given = self.backend.gave_notification(&events.ready, token);
+        if self.wake.after_wait(notified || given, due) {
             // If there is another waker meanwhile, one of its wakes may have been answered with this, too.
-            let token = self.waker_token.get();
-            if notified != Notified::As(token) {
-                events.ready.push(Event::new(token, EventFlags::WOKEN));
+            let latest = self.waker_token.get();
+            if !given || latest != token {
+                events.ready.push(Event::new(latest, EventFlags::WOKEN));
             }
         }
         Ok(())

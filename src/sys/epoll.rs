@@ -13,9 +13,8 @@ use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, E
 
 use super::notifier::Notifier;
 use super::unix::{check, milliseconds};
-use super::{Backend, Flags, Notified, RawEvent, Watch, not_registered};
+use super::{Backend, Flags, RawEvent, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};
-use crate::token::AtomicToken;
 use crate::{Token, Trigger};
 
 const NOTIFIER_INTERESTS: u32 = (EPOLLIN | EPOLLET) as u32;
@@ -44,19 +43,24 @@ impl Backend for Selector {
     }
 
     #[inline]
-    fn select(
-        &self,
-        room: &mut i32,
-        events: &mut Vec<Event>,
-        timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    fn select(&self, room: &mut i32, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
         // An `Event` is a `libc::epoll_event` and nothing else.
         let count = wait(self.epoll.as_raw_fd(), events.as_mut_ptr().cast(), *room, timeout)?;
         // SAFETY: the kernel has filled that many, no more than there is room for.
         unsafe { events.set_len(count) };
+        Ok(false)
+    }
 
-        Ok(self.notifier.get().map_or(Notified::No, |notifier| notified(notifier, events, waker.get())))
+    #[inline]
+    fn gave_notification(&self, events: &[Event], waker: Token) -> bool {
+        let Some(notifier) = self.notifier.get() else { return false };
+        // The notifier asks for `EPOLLIN` alone, and can get nothing else.
+        let gave = events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32);
+        if gave {
+            // An error of this must not cost the caller the events that came along: there is no second edge.
+            let _ = notifier.seen();
+        }
+        gave
     }
 
     #[inline]
@@ -119,17 +123,6 @@ impl AsFd for Selector {
 #[cold]
 fn invalid_input(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
-}
-
-/// Whether the notifier's event is among `events`. If it is, the notifier is told that it was seen.
-fn notified(notifier: &Notifier, events: &[Event], waker: Token) -> Notified {
-    // The notifier asks for `EPOLLIN` alone, and can get nothing else.
-    if !events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32) {
-        return Notified::No;
-    }
-    // An error of this must not cost the caller the events that came along: there is no second edge.
-    let _ = notifier.seen();
-    Notified::As(waker)
 }
 
 /// A registration in epoll's words. `EPOLLERR` and `EPOLLHUP` come unasked.

@@ -6,7 +6,6 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use crate::event::{Event, Readiness};
-use crate::token::AtomicToken;
 use crate::{Interest, Token, Trigger};
 
 /// An operating system's event queue. [`Selector`] is the one of this platform.
@@ -34,16 +33,18 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// capacity is one more than that. Returns early with no event only for a signal. An error means that nothing was
     /// taken from the OS.
     ///
-    /// Returns what there was of [`notify`](Backend::notify). The event for it is given above, with the token of the waker there
-    /// is then. `waker` is for a queue whose own event it is: the token, which may come or change during the wait, so it is
-    /// read afterwards.
-    fn select(
-        &self,
-        buffer: &mut Self::Buffer,
-        events: &mut Vec<Event>,
-        timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<Notified>;
+    /// Returns whether there was a notification of [`notify`](Backend::notify), of which there is no event: that is given above,
+    /// with the token of the waker there is then.
+    fn select(&self, buffer: &mut Self::Buffer, events: &mut Vec<Event>, timeout: Option<Duration>)
+    -> io::Result<bool>;
+
+    /// Whether a notification is among the `events` that `select` gave, for a queue that tells it from others by the token of
+    /// the `waker` alone. Each token is one that a program may use, so it may be the event of a source: then the waker makes
+    /// one system call too many, no more.
+    #[inline]
+    fn gave_notification(&self, _events: &[Event], _waker: Token) -> bool {
+        false
+    }
 
     /// Begins to watch `source`, and notes so in `registration`; an event is due at once if it is ready already.
     fn register(&self, source: Descriptor, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
@@ -83,24 +84,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Makes the running `select`, or the next one, return with a readable event of the waker's token. Called from any
     /// thread, after [`set_waker`](Backend::set_waker). Never blocks.
     fn notify(&self) -> io::Result<()>;
-}
-
-/// What a `select` found of notifications.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "a backend has use for one of the last two")]
-pub(crate) enum Notified {
-    No,
-    /// There was one. It is not among the events.
-    Yes,
-    /// There is one among the events, with this token. (Or it is one of a source with that token, if the queue cannot tell: then
-    /// the waker makes one system call too many, no more.)
-    As(Token),
-}
-
-impl From<bool> for Notified {
-    fn from(notified: bool) -> Notified {
-        if notified { Notified::Yes } else { Notified::No }
-    }
 }
 
 /// What the OS says with an event, and what that means.

@@ -22,10 +22,9 @@ use super::by_descriptor::ByDescriptor;
 use super::emulated::{Entry, Identity, LOOK, POLLNVAL, PollFlags, Registration, Registrations, details};
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, lock};
-use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::token::AtomicToken;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -51,13 +50,7 @@ impl Backend for Selector {
         Snapshot { capacity, watched: Vec::new(), ids: Vec::new(), look: false }
     }
 
-    fn select(
-        &self,
-        snapshot: &mut Snapshot,
-        events: &mut Vec<Event>,
-        timeout: Option<Duration>,
-        _waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    fn select(&self, snapshot: &mut Snapshot, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
         let time = TimeLeft::new(timeout);
         let (mut left, mut looked) = (timeout, false);
         loop {
@@ -91,7 +84,7 @@ impl Backend for Selector {
             // With neither events nor the time up, the table had changed, or what was ready is watched no more, or it was
             // a look, or it is time for the next.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) {
-                return Ok(notified.into());
+                return Ok(notified);
             }
             looked = look;
         }

@@ -27,10 +27,9 @@ use self::associations::{Association, Table, dissociated, is_closed, retrieved, 
 use super::emulated::{PollFlags, Registration, Registrations, details};
 use super::kernel::Buffer;
 use super::unix::{TimeLeft, check, lock, set_cloexec, timespec};
-use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::token::AtomicToken;
 
 /// Of how many events one call may give the kernel the room (`PORT_MAX_LIST`).
 const MOST_EVENTS: usize = 8192;
@@ -64,8 +63,7 @@ impl Backend for Selector {
         Buffer(buffer): &mut Buffer<os::port_event>,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        _waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    ) -> io::Result<bool> {
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
@@ -108,7 +106,7 @@ impl Backend for Selector {
             left = time.left();
             // With neither events nor the time up, what was ready is watched no more, or it is time for the next look.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) {
-                return Ok(notified.into());
+                return Ok(notified);
             }
         }
     }

@@ -33,10 +33,9 @@ use super::logic::kqueue::{
 };
 use super::notifier::Notifier;
 use super::unix::{TimeLeft, check, check_open, lock, set_cloexec, timespec};
-use super::{Backend, Notified, Plain, Watch};
+use super::{Backend, Plain, Watch};
 use crate::Token;
 use crate::event::Event;
-use crate::token::AtomicToken;
 
 cfg_if! {
     if #[cfg(target_vendor = "apple")] {
@@ -88,8 +87,7 @@ impl Backend for Selector {
         Buffer(buffer): &mut Buffer<os::kevent>,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        _waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    ) -> io::Result<bool> {
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
@@ -124,7 +122,7 @@ impl Backend for Selector {
             // With neither events nor the time up, those that there were are to be given to nobody. An exit that was heard of
             // has an event of its own by now.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) && !heard {
-                return Ok(notified.into());
+                return Ok(notified);
             }
         }
     }

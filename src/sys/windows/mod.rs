@@ -34,10 +34,9 @@ use self::socket_state::SocketState;
 pub(crate) use super::lock::lock;
 use super::logic::afd::AfdFlags;
 use super::time::TimeLeft;
-use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::token::AtomicToken;
 
 /// How long one wait of the kernel's lasts at most. It does not count the time that the machine sleeps (since Windows 8),
 /// while a time-out does, and the clock that it is measured by: after a sleep, a time-out that has passed is noticed no
@@ -83,18 +82,12 @@ impl Backend for Selector {
         Packets::with_capacity(capacity)
     }
 
-    fn select(
-        &self,
-        buffer: &mut Packets,
-        events: &mut Vec<Event>,
-        timeout: Option<Duration>,
-        _waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    fn select(&self, buffer: &mut Packets, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
         let mut batch = lock(&self.shared.batch);
         mem::swap(&mut batch.events, events);
         let notified = self.shared.wait(&mut batch, buffer, timeout);
         mem::swap(&mut batch.events, events);
-        notified.map(Notified::from)
+        notified
     }
 
     fn register(&self, socket: RawSocket, registration: &mut Registration, watch: Watch) -> io::Result<()> {
