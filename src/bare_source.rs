@@ -13,7 +13,7 @@ use crate::windows::SourceSocket as BareSource;
 impl Watched for BareSource<'_> {
     #[inline]
     fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
-        registry.queue().backend.register_raw(*self.0, watch)
+        registry.queue().backend.register_bare(*self.0, watch)
     }
 
     #[inline]

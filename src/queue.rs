@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::sys::lock::lock;
+use crate::sys::common::lock::lock;
 use crate::sys::{Backend, EventFlags, Flags, Selector};
 use crate::token::AtomicToken;
 use crate::wake_state::WakeState;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLPRI, EPOLLRDHUP};
 
-use super::notifier::Notifier;
+use super::unix::notifier::Notifier;
 use super::unix::{check, milliseconds};
 use super::{Backend, Flags, RawEvent, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};

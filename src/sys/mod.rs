@@ -20,7 +20,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// happens before the source is closed. Takes no room where the OS keeps all there is to know.
     type Registration: Default + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
-    /// An event as the OS writes it, or [`Plain`].
+    /// An event as the OS writes it, or [`TokenAndFlags`].
     type Event: RawEvent;
 
     fn new() -> io::Result<Self>;
@@ -55,10 +55,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Ends the watching: a `select` that starts later gives no event of `source`.
     fn deregister(&self, source: Descriptor, registration: &mut Self::Registration) -> io::Result<()>;
 
-    /// Does what [`register`](Backend::register) does for a source that remembers nothing, and does its I/O past this crate
-    /// (`SourceFd`): the backend finds it by `source` alone.
-    #[allow(dead_code, reason = "WASI has no such sources")]
-    fn register_raw(&self, source: Descriptor, watch: Watch) -> io::Result<()> {
+    /// Does what [`register`](Backend::register) does for a *bare* source (`SourceFd`, `SourceSocket`), which remembers nothing
+    /// and whose I/O goes past this crate: the backend finds it by `source` alone.
+    fn register_bare(&self, source: Descriptor, watch: Watch) -> io::Result<()> {
         self.register(source, &mut Default::default(), watch)
     }
 
@@ -108,17 +107,17 @@ pub(crate) trait RawEvent: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSa
 /// The form of an event where the OS has none that could be passed on as it is.
 #[derive(Copy, Clone)]
 #[allow(dead_code, reason = "epoll's events are what the kernel writes")]
-pub(crate) struct Plain<F> {
+pub(crate) struct TokenAndFlags<F> {
     token: Token,
     flags: F,
 }
 
-impl<F: Flags> RawEvent for Plain<F> {
+impl<F: Flags> RawEvent for TokenAndFlags<F> {
     type Flags = F;
 
     #[inline]
-    fn new(token: Token, flags: F) -> Plain<F> {
-        Plain { token, flags }
+    fn new(token: Token, flags: F) -> TokenAndFlags<F> {
+        TokenAndFlags { token, flags }
     }
 
     #[inline]
@@ -256,30 +255,13 @@ pub use self::child_exit::ChildExit;
 
 // What several of them use.
 
-#[cfg(not(windows))]
-#[allow(dead_code, reason = "epoll keeps no table")]
-mod by_descriptor;
-#[cfg(not(windows))]
-#[allow(dead_code, reason = "epoll and kqueue have all triggers themselves")]
-pub(crate) mod emulated;
 #[allow(dead_code, reason = "epoll writes events where they are read, and Windows alone completes operations")]
-mod kernel;
-pub(crate) mod lock;
-#[cfg(not(windows))]
-#[allow(dead_code, reason = "event ports send packets")]
-mod notifier;
-#[allow(dead_code, reason = "not every queue waits again, or counts milliseconds")]
-mod time;
-#[cfg(not(windows))]
-pub(crate) mod unix;
-
-// What is decided about the queues that Linux does not have is tested, and fuzzed, on it all the same.
-
-#[cfg(all(test, unix, not(mio_backend = "event_ports")))]
-#[path = "event_ports/associations.rs"]
-mod associations;
+pub(crate) mod common;
 #[allow(dead_code, reason = "each queue uses its own")]
 pub(crate) mod logic;
+#[cfg(not(windows))]
+#[allow(dead_code, unused_imports, reason = "which of it a build uses depends on its platform and queue")]
+pub(crate) mod unix;
 
 /// The flags of this platform's queue.
 pub(crate) type EventFlags = <<Selector as Backend>::Event as RawEvent>::Flags;

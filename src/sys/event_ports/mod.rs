@@ -1,7 +1,7 @@
 //! Event ports, `port_create(3C)`: Solaris.
 //!
 //! A descriptor is *associated* with a port for some directions; the association ends with its event. So a registration
-//! is an entry in a table, which knows what to associate anew and when. What is decided stands in `associations`; here
+//! is an entry in a table, which knows what to associate anew and when. What is decided stands in `logic::event_ports`; here
 //! are the system calls.
 
 #![allow(unsafe_code)]
@@ -14,7 +14,6 @@ cfg_if! {
         use libc as os;
     }
 }
-mod associations;
 
 use std::io;
 use std::mem;
@@ -23,11 +22,11 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use self::associations::{Association, Table, dissociated, is_closed, retrieved, taken};
-use super::emulated::{PollFlags, Registration, Registrations, details};
-use super::kernel::Buffer;
+use super::common::kernel::Buffer;
+use super::logic::event_ports::{Association, Table, dissociated, is_closed, retrieved, taken};
+use super::unix::emulated::{PollFlags, Registration, Registrations, details};
 use super::unix::{TimeLeft, check, lock, set_cloexec, timespec};
-use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 
@@ -45,7 +44,7 @@ pub(crate) struct Selector {
 impl Backend for Selector {
     type Buffer = Buffer<os::port_event>;
     type Registration = Registration<Port>;
-    type Event = Plain<PollFlags>;
+    type Event = TokenAndFlags<PollFlags>;
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing; the descriptor is new, and nobody else's.
@@ -120,7 +119,7 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn register_raw(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
+    fn register_bare(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
         self.port.insert(fd, watch, true).map(drop)
     }
 
@@ -193,9 +192,9 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    fn insert(&self, fd: RawFd, watch: Watch, raw: bool) -> io::Result<u64> {
+    fn insert(&self, fd: RawFd, watch: Watch, bare: bool) -> io::Result<u64> {
         let mut table = lock(&self.table);
-        let (association, state) = table.admit(fd, watch, raw)?;
+        let (association, state) = table.admit(fd, watch, bare)?;
         self.associate(&table, association)?;
         table.insert(association, state);
         Ok(association.id)

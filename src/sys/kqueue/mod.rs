@@ -25,15 +25,15 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use self::exits::Exits;
-use super::emulated::details;
-use super::kernel::Buffer;
+use super::common::kernel::Buffer;
 use super::logic::kqueue::{
     Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, NonDefault, PerFilter, additions, change_list,
     deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
 };
-use super::notifier::Notifier;
+use super::unix::emulated::details;
+use super::unix::notifier::Notifier;
 use super::unix::{TimeLeft, check, check_open, lock, set_cloexec, timespec};
-use super::{Backend, Plain, Watch};
+use super::{Backend, TokenAndFlags, Watch};
 use crate::Token;
 use crate::event::Event;
 
@@ -68,7 +68,7 @@ pub(crate) struct Selector {
 impl Backend for Selector {
     type Buffer = Buffer<os::kevent>;
     type Registration = ();
-    type Event = Plain<KqueueFlags>;
+    type Event = TokenAndFlags<KqueueFlags>;
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes nothing; the descriptor is new, and nobody else's.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::fd::RawFd;
 
 use crate::event::{Readiness, write_names};
-use crate::sys::by_descriptor::ByDescriptor;
+use crate::sys::unix::fd_map::FdMap;
 use crate::sys::{Flags, Watch};
 use crate::{Token, Trigger};
 
@@ -161,7 +161,7 @@ pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() ->
 /// A descriptor that is closed without being deregistered stays in it until its number is registered again; until then
 /// nothing asks for it.
 #[derive(Debug, Default)]
-pub(crate) struct NonDefault(ByDescriptor<Entry>);
+pub(crate) struct NonDefault(FdMap<Entry>);
 
 #[derive(Debug)]
 struct Entry {

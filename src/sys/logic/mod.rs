@@ -3,4 +3,6 @@
 
 pub(crate) mod afd;
 #[cfg(unix)]
+pub(crate) mod event_ports;
+#[cfg(unix)]
 pub(crate) mod kqueue;

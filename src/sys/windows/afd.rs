@@ -24,7 +24,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, OVERLAPPED};
 
 use super::iocp::{Operation, Port};
-use crate::sys::kernel::Lent;
+use crate::sys::common::kernel::Lent;
 
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;

@@ -30,10 +30,10 @@ use windows_sys::Win32::System::IO::{
 };
 
 use super::Batch;
-use crate::sys::kernel::{Buffer, Lent};
-use crate::sys::lock::lock;
+use crate::sys::common::kernel::{Buffer, Lent};
+use crate::sys::common::lock::lock;
+use crate::sys::common::time::milliseconds;
 use crate::sys::not_registered;
-use crate::sys::time::milliseconds;
 
 /// How many threads that took packets from the port may run at a time. A thread stays one of them until it waits on
 /// another port or ends, and while there are this many running Windows hands packets to nobody else: a queue that moved on

@@ -31,10 +31,10 @@ use self::iocp::{Packet, Packets};
 pub(crate) use self::pipe::Pipe;
 use self::pool::Pool;
 use self::socket_state::SocketState;
-pub(crate) use super::lock::lock;
+pub(crate) use super::common::lock::lock;
+use super::common::time::TimeLeft;
 use super::logic::afd::AfdFlags;
-use super::time::TimeLeft;
-use super::{Backend, Plain, Spent, Watch, already_registered, not_registered};
+use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
 
@@ -66,7 +66,7 @@ struct Shared {
 impl Backend for Selector {
     type Buffer = Packets;
     type Registration = Registration;
-    type Event = Plain<AfdFlags>;
+    type Event = TokenAndFlags<AfdFlags>;
 
     fn new() -> io::Result<Selector> {
         let shared = Shared {
@@ -134,7 +134,7 @@ impl Backend for Selector {
 
     /// A socket that is registered a second time in this way takes the place of the first: it need not be the same one.
     /// Windows soon uses the number of a closed socket again, and the news of its closing may still be in the queue.
-    fn register_raw(&self, socket: RawSocket, watch: Watch) -> io::Result<()> {
+    fn register_bare(&self, socket: RawSocket, watch: Watch) -> io::Result<()> {
         let mut registration = Registration::default();
         self.register(socket, &mut registration, watch)?;
         if let Some((shared, state)) = registration.take() {

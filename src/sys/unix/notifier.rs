@@ -100,12 +100,12 @@ cfg_if! {
             const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
 
             // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
-            let eventfd = unsafe { OwnedFd::from_raw_fd(super::unix::check(libc::eventfd(0, FLAGS as _))?) };
+            let eventfd = unsafe { OwnedFd::from_raw_fd(super::check(libc::eventfd(0, FLAGS as _))?) };
             Ok((eventfd, None))
         }
     } else {
         fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
-            let (receiver, sender) = super::unix::pipe()?;
+            let (receiver, sender) = super::pipe()?;
             Ok((receiver, Some(sender)))
         }
     }

@@ -1,19 +1,30 @@
-//! What the files for Unix-like systems share: checked system calls, pipes, time-outs.
+//! What the backends of Unix-like systems use: checked system calls, pipes, time-outs; and in files of their own a map, a notifier
+//! and the emulation of triggers.
 
 #![allow(unsafe_code)]
-#![allow(dead_code, unused_imports, reason = "which of these a build needs depends on its platform and backend")]
+
+pub(crate) mod emulated;
+pub(crate) mod fd_map;
+pub(crate) mod notifier;
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-pub(crate) use super::lock::lock;
-pub(crate) use super::time::{TimeLeft, milliseconds};
+pub(crate) use crate::sys::common::lock::lock;
+pub(crate) use crate::sys::common::time::{TimeLeft, milliseconds};
 
 /// The result of a system call that returns -1 and sets `errno` on failure.
 #[inline]
 pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Waits for as many milliseconds. Returns how many descriptors there is something to say of.
+pub(crate) fn poll(watched: &mut [libc::pollfd], timeout: libc::c_int) -> io::Result<usize> {
+    let count = watched.len() as libc::nfds_t;
+    // SAFETY: the kernel writes to as many entries as there are.
+    check(unsafe { libc::poll(watched.as_mut_ptr(), count, timeout) }).map(|ready| ready as usize)
 }
 
 /// A time-out for calls that take a `timespec`; as long as every platform's can say, if longer.
