@@ -1,4 +1,4 @@
-//! What socket and pipe types have alike: registration, reading and writing, any other I/O, and conversion from and to
+//! What socket and pipe types have in common: registration, reading and writing, any other I/O, and conversion from and to
 //! what the standard library and the OS call it. Each type is a struct whose field `inner` is an
 //! [`IoSource`](crate::io_source::IoSource).
 

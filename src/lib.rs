@@ -42,10 +42,17 @@
 #![cfg_attr(not(all(unix, feature = "os-ext")), doc = "\n[`unix`]: features#platforms")]
 #![cfg_attr(not(all(windows, feature = "os-ext")), doc = "\n[`windows`]: features#platforms")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The features choose what is exported, and with that what is used. The documentation names items of all of them.
+// The documentation names items of all features.
 #![cfg_attr(
     not(all(any(unix, windows), feature = "os-ext", feature = "net")),
-    allow(dead_code, unreachable_pub, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        unused_macros,
+        rustdoc::broken_intra_doc_links,
+        reason = "features choose what is exported, and with that what is used"
+    )
 )]
 
 #[macro_use]
