@@ -228,6 +228,7 @@ cfg_if! {
         mod queue_fd;
         use self::kqueue as backend;
         mod child_exit;
+        #[cfg(feature = "os-ext")]
         pub use self::child_exit::ChildExit;
     } else if #[cfg(all(
         not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
@@ -248,9 +249,9 @@ cfg_if! {
 pub(crate) use self::backend::Selector;
 
 // Linux has this with any queue. (The double of kqueue has its own.)
-#[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
+#[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]
 mod child_exit;
-#[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
+#[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]
 pub use self::child_exit::ChildExit;
 
 // What several of them use.
