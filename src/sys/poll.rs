@@ -21,7 +21,7 @@ use libc::{POLLIN, pollfd};
 use super::unix::emulated::{Entry, Identity, LOOK, POLLNVAL, PollFlags, Registration, Registrations, details};
 use super::unix::fd_map::FdMap;
 use super::unix::notifier::Notifier;
-use super::unix::{TimeLeft, check, check_open, lock, poll};
+use super::unix::{self, TimeLeft, check_open, lock, poll};
 use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
@@ -404,14 +404,14 @@ cfg_if! {
                 return poll(watched, if timeout.is_some() { 0 } else { -1 });
             };
             let count = watched.len() as libc::nfds_t;
-            let time = super::unix::timespec(time);
+            let time = unix::timespec(time);
             // SAFETY: the kernel writes to as many entries as there are; the time is read, and no signal mask is given.
             let ready = unsafe { libc::ppoll(watched.as_mut_ptr(), count, &time, std::ptr::null()) };
-            check(ready).map(|ready| ready as usize)
+            unix::check(ready).map(|ready| ready as usize)
         }
     } else {
         fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-            poll(watched, timeout.map_or(-1, super::unix::milliseconds))
+            poll(watched, timeout.map_or(-1, unix::milliseconds))
         }
     }
 }
@@ -609,7 +609,7 @@ mod tests {
             // SAFETY: takes no pointer; the number stays the notifier's.
             let replace = |with: RawFd| assert_eq!(unsafe { libc::dup2(with, end) }, end);
             // SAFETY: takes no pointer; the new descriptor is closed with the process.
-            let saved = check(unsafe { libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 0) }).unwrap();
+            let saved = unix::check(unsafe { libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 0) }).unwrap();
             replace(full.as_raw_fd());
             untold(&registry, &mut ours);
             replace(saved);

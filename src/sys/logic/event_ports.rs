@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use crate::Token;
-use crate::sys::unix::emulated::{self, Identity, LOOK, PollFlags};
+use crate::sys::unix::emulated::{self, Identity, LOOK, POLLNVAL, PollFlags};
 use crate::sys::unix::fd_map::FdMap;
 use crate::sys::{Spent, Watch, already_registered, not_registered};
 
@@ -116,7 +116,7 @@ impl Table {
         details: impl FnOnce(RawFd, i16) -> i16,
     ) -> (Option<(Token, PollFlags)>, Option<Association>) {
         let Some(entry) = self.entries.get(fd).filter(|entry| entry.id == id) else { return (None, None) };
-        if said & libc::POLLNVAL != 0 {
+        if said & POLLNVAL != 0 {
             // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
             self.entries.remove(fd);
             return (None, None);
@@ -224,8 +224,10 @@ fn association(fd: RawFd, id: u64, state: &emulated::Entry) -> Option<Associatio
     state.asked().map(|directions| Association { fd, id, directions })
 }
 
-/// "File descriptor in bad state", which is what the port's calls say of one that is not open. (The number is that of
-/// Solaris and illumos; other systems run the tests.)
+// Solaris's numbers: not each system that compiles this has the same ones, or any.
+/// The time of a wait is up.
+const ETIME: i32 = 62;
+/// "File descriptor in bad state", which is what the port's calls say of one that is not open.
 const EBADFD: i32 = 81;
 
 /// The outcome of `port_associate(3C)` and `port_send(3C)`. A descriptor that is not open is told as by every other call. A port
@@ -250,7 +252,7 @@ pub(crate) fn is_closed(error: &io::Error) -> bool {
 pub(crate) fn retrieved(result: io::Result<()>, count: u32, wrote: bool) -> io::Result<usize> {
     let count = if wrote { count as usize } else { 0 };
     match result {
-        Err(error) if error.raw_os_error() == Some(libc::ETIME) => Ok(count),
+        Err(error) if error.raw_os_error() == Some(ETIME) => Ok(count),
         Err(error) if error.kind() == io::ErrorKind::Interrupted && count > 0 => Ok(count),
         result => result.map(|()| count),
     }
@@ -267,7 +269,7 @@ pub(crate) fn dissociated(result: io::Result<()>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT};
+    use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
     use super::*;
     use crate::{Interest, Trigger};
@@ -519,9 +521,9 @@ mod tests {
     fn the_count_of_events_is_trusted_not_the_error() {
         let rows = [
             ("events", Ok(()), 3, true, Some(3)),
-            ("some before the time was up", failed(libc::ETIME), 2, true, Some(2)),
-            ("none before the time was up", failed(libc::ETIME), 0, false, Some(0)),
-            ("a count that was not written", failed(libc::ETIME), 1, false, Some(0)),
+            ("some before the time was up", failed(ETIME), 2, true, Some(2)),
+            ("none before the time was up", failed(ETIME), 0, false, Some(0)),
+            ("a count that was not written", failed(ETIME), 1, false, Some(0)),
             ("some before a signal", failed(libc::EINTR), 1, true, Some(1)),
             ("a signal", failed(libc::EINTR), 1, false, None),
             ("another error", failed(libc::EBADF), 1, false, None),
