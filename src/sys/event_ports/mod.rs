@@ -287,12 +287,14 @@ impl Port {
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         // Wait for one event, and take what there is.
         let mut count = 1;
-        // SAFETY: the buffer has room for one event at least (a poll checks that); of a source that does not exist.
-        unsafe { (*buffer.as_mut_ptr()).portev_source = 0 };
-        // SAFETY: there is room for `room` events; the number of them and the time are read and written.
-        let result = check(unsafe { os::port_getn(self.as_raw_fd(), buffer.as_mut_ptr(), room, &mut count, timeout) });
-        // SAFETY: written above.
-        let wrote = unsafe { (*buffer.as_ptr()).portev_source } != 0;
+        let events = buffer.as_mut_ptr();
+        // SAFETY: there is room for `room` events, one at least (a poll checks that). The source of the first, which is one that
+        // does not exist until the kernel writes it, the number of events and the time are read and written.
+        let (result, wrote) = unsafe {
+            (*events).portev_source = 0;
+            let result = check(os::port_getn(self.as_raw_fd(), events, room, &mut count, timeout));
+            (result, (*events).portev_source != 0)
+        };
         let count = retrieved(result.map(drop), count, wrote)?;
         // SAFETY: the kernel has filled that many.
         unsafe { buffer.set_len(count) };

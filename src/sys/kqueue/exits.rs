@@ -137,10 +137,12 @@ pub(crate) fn has_exited(child: pid_t) -> io::Result<bool> {
     // Not each system writes to it if there is nothing to say.
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: the kernel writes to `info`.
-    check(unsafe { libc::waitid(libc::P_PID, child as _, info.as_mut_ptr(), look) })?;
-    // SAFETY: numbers and pointers: all zeros is a value, and so is what the kernel writes.
-    Ok(unsafe { info.assume_init() }.si_signo != 0)
+    // SAFETY: the kernel writes to `info`: numbers and pointers, of which all zeros is a value as well.
+    let info = unsafe {
+        check(libc::waitid(libc::P_PID, child as _, info.as_mut_ptr(), look))?;
+        info.assume_init()
+    };
+    Ok(info.si_signo != 0)
 }
 
 fn no_user_events(error: io::Error) -> io::Error {

@@ -261,7 +261,7 @@ mod tests {
             inner: Mutex::new(Inner { watch: None, phase: Phase::Idle }),
         });
         // No wait has this handle.
-        drop(PoolWait { handle: ptr::null_mut(), wait: Arc::clone(&wait) });
+        drop(PoolWait { handle: 0, wait: Arc::clone(&wait) });
         assert_eq!(Arc::strong_count(&wait), 2);
     }
 }
