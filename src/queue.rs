@@ -49,14 +49,13 @@ impl Queue {
         let (timeout, due) = self.wake.before_wait(timeout);
         // After an error the wake state is left alone: a wake that is asked for stays asked for.
         let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout)?;
-        // The waker may have been made during the wait.
-        let token = self.waker_token.get();
-        let given = self.backend.gave_notification(&events.ready, token);
-        if self.wake.after_wait(notified || given, due) {
+        // Read after the wait: the waker may have been made during it.
+        let given = self.backend.gave_notification(&events.ready, &self.waker_token);
+        if self.wake.after_wait(notified || given.is_some(), due) {
             // If there is another waker meanwhile, one of its wakes may have been answered with this, too.
-            let latest = self.waker_token.get();
-            if !given || latest != token {
-                events.ready.push(Event::new(latest, EventFlags::WOKEN));
+            let token = self.waker_token.get();
+            if given != Some(token) {
+                events.ready.push(Event::new(token, EventFlags::WOKEN));
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ use super::unix::notifier::Notifier;
 use super::unix::{check, milliseconds};
 use super::{Backend, Flags, RawEvent, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};
+use crate::token::AtomicToken;
 use crate::{Token, Trigger};
 
 const NOTIFIER_INTERESTS: u32 = (EPOLLIN | EPOLLET) as u32;
@@ -52,15 +53,16 @@ impl Backend for Selector {
     }
 
     #[inline]
-    fn gave_notification(&self, events: &[Event], waker: Token) -> bool {
-        let Some(notifier) = self.notifier.get() else { return false };
+    fn gave_notification(&self, events: &[Event], waker: &AtomicToken) -> Option<Token> {
+        let notifier = self.notifier.get()?;
+        let waker = waker.get();
         // The notifier asks for `EPOLLIN` alone, and can get nothing else.
-        let gave = events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32);
-        if gave {
-            // An error of this must not cost the caller the events that came along: there is no second edge.
-            let _ = notifier.seen();
+        if !events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32) {
+            return None;
         }
-        gave
+        // An error of this must not cost the caller the events that came along: there is no second edge.
+        let _ = notifier.seen();
+        Some(waker)
     }
 
     #[inline]

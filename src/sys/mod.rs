@@ -6,6 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use crate::event::{Event, Readiness};
+use crate::token::AtomicToken;
 use crate::{Interest, Token, Trigger};
 
 /// An operating system's event queue. [`Selector`] is the one of this platform.
@@ -38,12 +39,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     fn select(&self, buffer: &mut Self::Buffer, events: &mut Vec<Event>, timeout: Option<Duration>)
     -> io::Result<bool>;
 
-    /// Whether a notification is among the `events` that `select` gave, for a queue that tells it from others by the token of
-    /// the `waker` alone. Each token is one that a program may use, so it may be the event of a source: then the waker makes
+    /// The token of the notification among the `events` that `select` gave, for a queue that tells it from others by the token
+    /// of the `waker` alone. Each token is one that a program may use, so it may be the event of a source: then the waker makes
     /// one system call too many, no more.
     #[inline]
-    fn gave_notification(&self, _events: &[Event], _waker: Token) -> bool {
-        false
+    fn gave_notification(&self, _events: &[Event], _waker: &AtomicToken) -> Option<Token> {
+        None
     }
 
     /// Begins to watch `source`, and notes so in `registration`; an event is due at once if it is ready already.
