@@ -54,6 +54,10 @@ impl Backend for Selector {
 
     #[inline]
     fn gave_notification(&self, events: &[Event], waker: &AtomicToken) -> Option<Token> {
+        // A poll of nothing looks at no more than this.
+        if events.is_empty() {
+            return None;
+        }
         let notifier = self.notifier.get()?;
         let waker = waker.get();
         // The notifier asks for `EPOLLIN` alone, and can get nothing else.
