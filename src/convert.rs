@@ -1,4 +1,4 @@
-//! What socket and pipe types have alike: registration, reading and writing, any other I/O, and conversion from and to
+//! What socket and pipe types have in common: registration, reading and writing, any other I/O, and conversion from and to
 //! what the standard library and the OS call it. Each type is a struct whose field `inner` is an
 //! [`IoSource`](crate::io_source::IoSource).
 
@@ -15,52 +15,22 @@ macro_rules! io_type {
 /// Implements [`event::Source`](crate::event::Source) and `Debug` by `inner`.
 macro_rules! source {
     ($type:ty, $io:ty) => {
-        impl crate::event::Source for $type {
+        crate::event::impl_source!($type);
+
+        impl crate::event::Watched for $type {
             #[inline]
-            fn register(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-            ) -> std::io::Result<()> {
-                self.inner.register(registry, token, interests)
+            fn watch(&mut self, registry: &crate::Registry, watch: crate::sys::Watch) -> std::io::Result<()> {
+                self.inner.watch(registry, watch)
             }
 
             #[inline]
-            fn reregister(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-            ) -> std::io::Result<()> {
-                self.inner.reregister(registry, token, interests)
+            fn rewatch(&mut self, registry: &crate::Registry, watch: crate::sys::Watch) -> std::io::Result<()> {
+                self.inner.rewatch(registry, watch)
             }
 
             #[inline]
-            fn deregister(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
-                self.inner.deregister(registry)
-            }
-
-            #[inline]
-            fn register_with(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-                trigger: crate::Trigger,
-            ) -> std::io::Result<()> {
-                self.inner.register_with(registry, token, interests, trigger)
-            }
-
-            #[inline]
-            fn reregister_with(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-                trigger: crate::Trigger,
-            ) -> std::io::Result<()> {
-                self.inner.reregister_with(registry, token, interests, trigger)
+            fn unwatch(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
+                self.inner.unwatch(registry)
             }
         }
 
@@ -230,7 +200,6 @@ macro_rules! try_io {
 }
 
 /// Converts into the standard library's type, which the type holds.
-#[cfg(feature = "net")]
 macro_rules! into_std {
     ($type:ty, $io:ty) => {
         impl From<$type> for $io {
@@ -344,6 +313,4 @@ macro_rules! convert_raw {
     };
 }
 
-#[cfg(feature = "net")]
-pub(crate) use into_std;
-pub(crate) use {convert_raw, io_type, read, source, try_io, write_by};
+pub(crate) use {convert_raw, into_std, io_type, read, source, try_io, write_by};

@@ -4,9 +4,9 @@
 
 use crate::Token;
 use crate::event::{Event, Readiness};
-use crate::sys::afd_flags::AfdFlags;
-use crate::sys::emulated::PollFlags;
-use crate::sys::filters::{Filter, KqueueFlags};
+use crate::sys::logic::afd::AfdFlags;
+use crate::sys::logic::kqueue::{Filter, KqueueFlags};
+use crate::sys::unix::emulated::PollFlags;
 use crate::sys::{EventFlags, Flags};
 
 pub use crate::net::uds_round_trip as unix_address_round_trip;

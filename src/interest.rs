@@ -70,7 +70,7 @@ impl Interest {
     pub const PRIORITY: Interest = Interest::of(PRIORITY);
 
     /// `PRIORITY`, for tests on platforms that do not have it.
-    #[cfg(all(test, unix, feature = "os-poll"))]
+    #[cfg(all(test, unix))]
     pub(crate) const fn priority() -> Interest {
         Interest::of(PRIORITY)
     }

@@ -1,17 +1,20 @@
 //! A socket or pipe together with its registration: the one place through which its I/O and its registrations go.
 
+mod registered_with;
+
 use std::fmt;
 use std::io;
 use std::ops::Deref;
 
-use crate::registered_with::RegisteredWith;
-use crate::sys::{AsSource, Backend, RawSource, Selector, Spent, Watch, raw_source};
-use crate::{Interest, Registry, Token, Trigger, event};
+use self::registered_with::RegisteredWith;
+use crate::event::{Watched, impl_source};
+use crate::sys::{AsDescriptor, Backend, Descriptor, Selector, Spent, Watch, descriptor};
+use crate::{Interest, Registry};
 
-/// Anything that has a file descriptor (on Windows, a socket) and does I/O, as a [`Source`](event::Source) that owns it.
+/// Anything that has a file descriptor (on Windows, a socket) and does I/O, as a [`Source`](crate::event::Source) that owns it.
 ///
 /// Use it for what this crate has no type of: vsock, `SOCK_SEQPACKET`, SCTP, raw and packet sockets, tun devices, serial lines,
-/// netlink, inotify, timers. It takes every [`Trigger`], tells the queue what your I/O used up, and ends its registration
+/// netlink, inotify, timers. It takes every [`Trigger`](crate::Trigger), tells the queue what your I/O used up, and ends its registration
 /// before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue) it takes no more room than `T` in
 /// release builds.
 ///
@@ -67,7 +70,7 @@ pub struct IoSource<T> {
 #[cfg(not(debug_assertions))]
 const _: () = {
     let remembers = size_of::<<Selector as Backend>::Registration>() != 0;
-    assert!(remembers || size_of::<IoSource<RawSource>>() == size_of::<RawSource>());
+    assert!(remembers || size_of::<IoSource<Descriptor>>() == size_of::<Descriptor>());
 };
 
 impl<T> IoSource<T> {
@@ -90,13 +93,11 @@ impl<T> IoSource<T> {
     /// # #[cfg(not(unix))]
     /// # fn main() {}
     /// ```
-    #[cfg_attr(not(any(feature = "net", feature = "os-ext")), allow(dead_code, reason = "there is nothing to hold"))]
     pub fn new(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::default(), io }
     }
 
     /// Something that comes from elsewhere, maybe with a registration.
-    #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
     pub(crate) fn taken_over(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::unknown(), io }
     }
@@ -129,7 +130,7 @@ impl<T> IoSource<T> {
 /// Whether I/O has to tell the queue what it has used up. What remembers nothing of a registration has nothing to arm.
 const REARMS: bool = size_of::<<Selector as Backend>::Registration>() != 0;
 
-impl<T: AsSource> IoSource<T> {
+impl<T: AsDescriptor> IoSource<T> {
     /// Does I/O, by calling `io` once. If that returns [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for both
     /// directions again. [`try_io_for`](IoSource::try_io_for) is better if `io` needs one direction only.
     ///
@@ -156,7 +157,6 @@ impl<T: AsSource> IoSource<T> {
     /// # #[cfg(not(unix))]
     /// # fn main() {}
     /// ```
-    #[cfg(all(any(unix, windows), feature = "os-ext"))]
     pub fn try_io<F, R>(&self, io: F) -> io::Result<R>
     where
         F: FnOnce(&T) -> io::Result<R>,
@@ -200,7 +200,6 @@ impl<T: AsSource> IoSource<T> {
 
     /// As `try_io_for`, for a byte stream: `io` reads or writes `room` bytes at most. If it moved some but fewer than that, it
     /// has used up the direction, too.
-    #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
     #[inline]
     pub(crate) fn stream_io(
         &self,
@@ -216,7 +215,6 @@ impl<T: AsSource> IoSource<T> {
     }
 
     /// Takes the pending error of a socket.
-    #[cfg(feature = "net")]
     #[inline]
     pub(crate) fn take_error(
         &self,
@@ -235,7 +233,7 @@ impl<T: AsSource> IoSource<T> {
         let result = io(&self.io);
         let spent = if REARMS { spent(&result) } else { None };
         if let Some(spent) = spent {
-            let armed = Selector::rearm(self.raw(), &self.registration, spent);
+            let armed = Selector::rearm(self.descriptor(), &self.registration, spent);
             // Bytes that were moved, or an error that was taken, must not be lost for want of memory for a notification.
             if result.is_err() {
                 armed?;
@@ -245,64 +243,42 @@ impl<T: AsSource> IoSource<T> {
     }
 
     #[inline]
-    fn raw(&self) -> RawSource {
-        raw_source(&self.io)
+    fn descriptor(&self) -> Descriptor {
+        descriptor(&self.io)
     }
 }
 
-impl<T: AsSource> event::Source for IoSource<T> {
+impl<T: AsDescriptor> Watched for IoSource<T> {
     #[inline]
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.register_with(registry, token, interests, Trigger::Edge)
-    }
-
-    #[inline]
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.reregister_with(registry, token, interests, Trigger::Edge)
-    }
-
-    #[inline]
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.registered_with.check_deregister(registry)?;
-        let source = self.raw();
-        registry.queue().backend.deregister(source, &mut self.registration)?;
-        self.registered_with.clear();
-        Ok(())
-    }
-
-    #[inline]
-    fn register_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
+    fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
         self.registered_with.check_register()?;
-        let watch = Watch { token, interest, trigger };
-        let source = self.raw();
-        registry.queue().backend.register(source, &mut self.registration, watch)?;
+        let descriptor = self.descriptor();
+        registry.queue().backend.register(descriptor, &mut self.registration, watch)?;
         self.registered_with.set(registry);
         Ok(())
     }
 
     #[inline]
-    fn reregister_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
+    fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
         self.registered_with.check_reregister(registry)?;
-        let watch = Watch { token, interest, trigger };
-        let source = self.raw();
-        registry.queue().backend.reregister(source, &mut self.registration, watch)?;
+        let descriptor = self.descriptor();
+        registry.queue().backend.reregister(descriptor, &mut self.registration, watch)?;
         // What comes from elsewhere is known from now on.
         self.registered_with.set(registry);
         Ok(())
     }
+
+    #[inline]
+    fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
+        self.registered_with.check_deregister(registry)?;
+        let descriptor = self.descriptor();
+        registry.queue().backend.deregister(descriptor, &mut self.registration)?;
+        self.registered_with.clear();
+        Ok(())
+    }
 }
+
+impl_source!(IoSource<T> where T: AsDescriptor);
 
 impl<T> Deref for IoSource<T> {
     type Target = T;

@@ -43,37 +43,42 @@
 #![cfg_attr(not(all(windows, feature = "os-ext")), doc = "\n[`windows`]: features#platforms")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The documentation names items of all features.
-#![cfg_attr(not(all(feature = "os-ext", feature = "net")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(any(unix, windows), feature = "os-ext", feature = "net")),
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        unused_macros,
+        rustdoc::broken_intra_doc_links,
+        reason = "features choose what is exported, and with that what is used"
+    )
+)]
 
-#[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
+#[macro_use]
+mod cfg_if;
+
+#[cfg(all(any(unix, windows), feature = "os-ext"))]
+mod bare_source;
 mod convert;
 pub mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod interest;
-#[cfg(any(feature = "net", all(any(unix, windows), feature = "os-ext")))]
-#[cfg_attr(not(all(any(unix, windows), feature = "os-ext")), allow(unreachable_pub))]
 mod io_source;
 mod log;
 #[cfg(feature = "net")]
 pub mod net;
-#[cfg(feature = "os-poll")]
 mod poll;
 mod queue;
-#[cfg(all(any(unix, windows), feature = "os-ext"))]
-mod raw_source;
-#[cfg(any(feature = "net", all(any(unix, windows), feature = "os-ext")))]
-mod registered_with;
 mod registry;
 mod sys;
 mod token;
 mod trigger;
 #[cfg(all(unix, feature = "os-ext"))]
 pub mod unix;
-#[cfg(feature = "os-poll")]
 mod wake_state;
-#[cfg(feature = "os-poll")]
 mod waker;
 #[cfg(all(windows, feature = "os-ext"))]
 pub mod windows;

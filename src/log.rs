@@ -1,4 +1,4 @@
-//! `trace!` and `error!` of the `log` crate, or nothing without the feature `log`.
+//! `trace!` of the `log` crate; without the feature `log`, a macro that does nothing.
 
 #[cfg(feature = "log")]
 pub(crate) use log::trace;

@@ -1,36 +1,26 @@
 //! The queue that `Poll`, `Registry` and `Waker` share: the platform's backend, and the state of the waker.
 
-#[cfg(feature = "os-poll")]
 use std::io;
-#[cfg(feature = "os-poll")]
 use std::sync::Mutex;
-#[cfg(feature = "os-poll")]
 use std::time::Duration;
 
-use crate::sys::Selector;
-#[cfg(feature = "os-poll")]
-use crate::{
-    Events, Token,
-    event::Event,
-    sys::{Backend, EventFlags, Flags, Notified, lock::lock},
-    token::AtomicToken,
-    wake_state::WakeState,
-};
+use crate::event::Event;
+use crate::sys::common::lock::lock;
+use crate::sys::{Backend, EventFlags, Flags, Selector};
+use crate::token::AtomicToken;
+use crate::wake_state::WakeState;
+use crate::{Events, Token};
 
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) backend: Selector,
-    #[cfg(feature = "os-poll")]
     wake: WakeState,
     /// Means nothing while there was no waker yet.
-    #[cfg(feature = "os-poll")]
     waker_token: AtomicToken,
-    #[cfg(feature = "os-poll")]
     waker: Mutex<WakerSlot>,
 }
 
 /// What there is of a waker. Locked while one is made, so that its token and the backend's are one.
-#[cfg(feature = "os-poll")]
 #[derive(Debug, Default)]
 struct WakerSlot {
     /// The backend can notify: it can for good, once there was a waker.
@@ -39,7 +29,6 @@ struct WakerSlot {
     is_live: bool,
 }
 
-#[cfg(feature = "os-poll")]
 impl Queue {
     pub(crate) fn new() -> io::Result<Queue> {
         Ok(Queue {
@@ -59,11 +48,13 @@ impl Queue {
         }
         let (timeout, due) = self.wake.before_wait(timeout);
         // After an error the wake state is left alone: a wake that is asked for stays asked for.
-        let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout, &self.waker_token)?;
-        if self.wake.after_wait(notified != Notified::No, due) {
+        let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout)?;
+        // Read after the wait: the waker may have been made during it.
+        let given = self.backend.gave_notification(&events.ready, &self.waker_token);
+        if self.wake.after_wait(notified || given.is_some(), due) {
             // If there is another waker meanwhile, one of its wakes may have been answered with this, too.
             let token = self.waker_token.get();
-            if notified != Notified::As(token) {
+            if given != Some(token) {
                 events.ready.push(Event::new(token, EventFlags::WOKEN));
             }
         }
@@ -114,7 +105,6 @@ impl Queue {
     }
 }
 
-#[cfg(feature = "os-poll")]
 #[cold]
 fn no_room() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "`events` has a capacity of zero: polling needs at least one")

@@ -39,12 +39,10 @@ pub struct Registry {
 }
 
 impl Registry {
-    #[cfg(feature = "os-poll")]
     pub(crate) fn new(queue: Queue) -> Registry {
         Registry { queue: Arc::new(queue) }
     }
 
-    #[cfg_attr(not(any(feature = "os-poll", feature = "net")), allow(dead_code, reason = "there are no sources"))]
     #[inline]
     pub(crate) fn queue(&self) -> &Arc<Queue> {
         &self.queue

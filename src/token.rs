@@ -1,6 +1,5 @@
 //! The name that a user gives to a registration, and finds again in its events.
 
-#[cfg(feature = "os-poll")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Names a registration: you pass it to [`Registry::register`], and every [`Event`] of that source carries it.
@@ -32,11 +31,9 @@ impl From<Token> for usize {
 }
 
 /// A token that one thread may change while another looks.
-#[cfg(feature = "os-poll")]
 #[derive(Debug)]
 pub(crate) struct AtomicToken(AtomicUsize);
 
-#[cfg(feature = "os-poll")]
 impl AtomicToken {
     pub(crate) fn new(token: Token) -> AtomicToken {
         AtomicToken(AtomicUsize::new(token.0))

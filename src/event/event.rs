@@ -46,7 +46,6 @@ use crate::sys::{Backend, EventFlags, Flags, RawEvent, Selector};
 pub struct Event(<Selector as Backend>::Event);
 
 impl Event {
-    #[cfg(feature = "os-poll")]
     #[inline]
     pub(crate) fn new(token: Token, flags: EventFlags) -> Event {
         Event(RawEvent::new(token, flags))

@@ -35,7 +35,6 @@ use crate::sys::{self, Backend};
 /// ```
 pub struct Events {
     /// What the kernel writes into, where that is not `ready`.
-    #[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing fills it"))]
     pub(crate) buffer: <sys::Selector as Backend>::Buffer,
     /// What the kernel wrote; one longer than `capacity`, so that a waker's event always fits.
     pub(crate) ready: Vec<Event>,

@@ -6,7 +6,6 @@ use std::fmt;
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub(crate) struct Readiness(u16);
 
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing makes events"))]
 impl Readiness {
     pub(crate) const EMPTY: Readiness = Readiness(0);
     pub(crate) const READABLE: Readiness = Readiness(1);

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::sys::Watch;
 use crate::{Interest, Registry, Token, Trigger};
 
 /// Something that a queue can watch. Users of a source call [`Registry::register`], not these methods.
@@ -344,3 +345,71 @@ where
         (**self).reregister_with(registry, token, interests, trigger)
     }
 }
+
+/// What this crate's sources with a choice of trigger do; [`impl_source!`] makes a [`Source`] of it.
+pub(crate) trait Watched {
+    /// Begins to watch.
+    fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()>;
+
+    /// Replaces what is watched.
+    fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()>;
+
+    /// Ends the watching.
+    fn unwatch(&mut self, registry: &Registry) -> io::Result<()>;
+}
+
+/// Implements [`Source`] for a type that is [`Watched`].
+macro_rules! impl_source {
+    ($type:ty $(where $parameter:ident: $bound:path)?) => {
+        impl$(<$parameter: $bound>)? crate::event::Source for $type {
+            #[inline]
+            fn register(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interests: crate::Interest,
+            ) -> std::io::Result<()> {
+                self.register_with(registry, token, interests, crate::Trigger::Edge)
+            }
+
+            #[inline]
+            fn reregister(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interests: crate::Interest,
+            ) -> std::io::Result<()> {
+                self.reregister_with(registry, token, interests, crate::Trigger::Edge)
+            }
+
+            #[inline]
+            fn deregister(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
+                crate::event::Watched::unwatch(self, registry)
+            }
+
+            #[inline]
+            fn register_with(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interest: crate::Interest,
+                trigger: crate::Trigger,
+            ) -> std::io::Result<()> {
+                crate::event::Watched::watch(self, registry, crate::sys::Watch { token, interest, trigger })
+            }
+
+            #[inline]
+            fn reregister_with(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interest: crate::Interest,
+                trigger: crate::Trigger,
+            ) -> std::io::Result<()> {
+                crate::event::Watched::rewatch(self, registry, crate::sys::Watch { token, interest, trigger })
+            }
+        }
+    };
+}
+
+pub(crate) use impl_source;

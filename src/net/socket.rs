@@ -4,9 +4,9 @@ use std::io;
 
 use socket2::{SockAddr, Socket};
 
-// Step by step, or in one system call each where the OS takes `SOCK_NONBLOCK`.
-#[cfg_attr(
-    any(
+// In one system call each where the OS takes `SOCK_NONBLOCK`, elsewhere step by step.
+cfg_if! {
+    if #[cfg(any(
         target_os = "android",
         target_os = "cygwin",
         target_os = "dragonfly",
@@ -16,14 +16,18 @@ use socket2::{SockAddr, Socket};
         target_os = "linux",
         target_os = "netbsd",
         target_os = "openbsd",
-    ),
-    path = "socket/flags.rs"
-)]
-mod steps;
+    ))] {
+        mod flags;
+        use self::flags as making;
+    } else {
+        mod steps;
+        use self::steps as making;
+    }
+}
 
 #[cfg(unix)]
-pub(super) use self::steps::pair;
-pub(super) use self::steps::{accept, open};
+pub(super) use self::making::pair;
+pub(super) use self::making::{accept, open};
 
 /// Begins to connect. An attempt that goes on in the background is a success: its end is an event.
 pub(super) fn connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {

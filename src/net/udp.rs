@@ -3,14 +3,14 @@
 use std::io;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-#[cfg(any(unix, windows))]
-use socket2::{Domain, SockRef, Type};
-
 use crate::Interest;
 use crate::convert::io_type;
 use crate::io_source::IoSource;
 #[cfg(any(unix, windows))]
-use crate::net::socket;
+use {
+    crate::net::socket,
+    socket2::{Domain, SockRef, Type},
+};
 
 /// A UDP socket.
 ///

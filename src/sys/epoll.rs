@@ -5,15 +5,15 @@
 use std::fmt;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLPRI, EPOLLRDHUP};
 
-use super::notifier::Notifier;
+use super::unix::notifier::Notifier;
 use super::unix::{check, milliseconds};
-use super::{Backend, Flags, Notified, RawEvent, Watch, not_registered};
+use super::{Backend, Flags, RawEvent, Watch, not_registered};
 use crate::event::{Event, Readiness, write_names};
 use crate::token::AtomicToken;
 use crate::{Token, Trigger};
@@ -33,10 +33,8 @@ impl Backend for Selector {
     type Event = EpollEvent;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes no pointer.
-        let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: the descriptor is new, and nobody else's.
-        let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
+        // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+        let epoll = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         Ok(Selector { epoll, notifier: OnceLock::new() })
     }
 
@@ -46,19 +44,29 @@ impl Backend for Selector {
     }
 
     #[inline]
-    fn select(
-        &self,
-        room: &mut i32,
-        events: &mut Vec<Event>,
-        timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    fn select(&self, room: &mut i32, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
         // An `Event` is a `libc::epoll_event` and nothing else.
         let count = wait(self.epoll.as_raw_fd(), events.as_mut_ptr().cast(), *room, timeout)?;
         // SAFETY: the kernel has filled that many, no more than there is room for.
         unsafe { events.set_len(count) };
+        Ok(false)
+    }
 
-        Ok(self.notifier.get().map_or(Notified::No, |notifier| notified(notifier, events, waker.get())))
+    #[inline]
+    fn gave_notification(&self, events: &[Event], waker: &AtomicToken) -> Option<Token> {
+        // A poll of nothing looks at no more than this.
+        if events.is_empty() {
+            return None;
+        }
+        let notifier = self.notifier.get()?;
+        let waker = waker.get();
+        // The notifier asks for `EPOLLIN` alone, and can get nothing else.
+        if !events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32) {
+            return None;
+        }
+        // An error of this must not cost the caller the events that came along: there is no second edge.
+        let _ = notifier.seen();
+        Some(waker)
     }
 
     #[inline]
@@ -112,26 +120,15 @@ impl Selector {
     }
 }
 
-impl AsRawFd for Selector {
-    fn as_raw_fd(&self) -> RawFd {
-        self.epoll.as_raw_fd()
+impl AsFd for Selector {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 
 #[cold]
 fn invalid_input(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
-}
-
-/// Whether the notifier's event is among `events`. If it is, the notifier is told that it was seen.
-fn notified(notifier: &Notifier, events: &[Event], waker: Token) -> Notified {
-    // The notifier asks for `EPOLLIN` alone, and can get nothing else.
-    if !events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32) {
-        return Notified::No;
-    }
-    // An error of this must not cost the caller the events that came along: there is no second edge.
-    let _ = notifier.seen();
-    Notified::As(waker)
 }
 
 /// A registration in epoll's words. `EPOLLERR` and `EPOLLHUP` come unasked.
@@ -141,7 +138,7 @@ fn interests(watch: &Watch) -> u32 {
         Trigger::Edge => EPOLLET,
         Trigger::Level => 0,
         Trigger::OneShot => EPOLLONESHOT,
-        #[allow(unreachable_patterns)] // `Trigger::Exclusive` is not everywhere
+        #[allow(unreachable_patterns, reason = "illumos and Redox have no `Trigger::Exclusive`")]
         _ => EPOLLET | EPOLLEXCLUSIVE,
     };
     if watch.interest.is_readable() {

@@ -1,17 +1,11 @@
 //! The operating systems' event queues: the contract that each of them fulfils, and the one place that chooses.
 
-#![cfg_attr(not(feature = "net"), allow(dead_code, reason = "no source uses all of it"))]
-
 use std::fmt;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-#[cfg(feature = "os-poll")]
 use std::time::Duration;
 
-#[cfg(feature = "os-poll")]
-use crate::event::Event;
-use crate::event::Readiness;
-#[cfg(feature = "os-poll")]
+use crate::event::{Event, Readiness};
 use crate::token::AtomicToken;
 use crate::{Interest, Token, Trigger};
 
@@ -27,10 +21,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// happens before the source is closed. Takes no room where the OS keeps all there is to know.
     type Registration: Default + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
-    /// An event as the OS writes it, or [`Plain`].
+    /// An event as the OS writes it, or [`TokenAndFlags`].
     type Event: RawEvent;
 
-    #[cfg(feature = "os-poll")]
     fn new() -> io::Result<Self>;
 
     /// A buffer for `capacity` events.
@@ -41,31 +34,31 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// capacity is one more than that. Returns early with no event only for a signal. An error means that nothing was
     /// taken from the OS.
     ///
-    /// Returns what there was of [`notify`](Backend::notify). The event for it is given above, with the token of the waker there
-    /// is then. `waker` is for a queue whose own event it is: the token, which may come or change during the wait, so it is
-    /// read afterwards.
-    #[cfg(feature = "os-poll")]
-    fn select(
-        &self,
-        buffer: &mut Self::Buffer,
-        events: &mut Vec<Event>,
-        timeout: Option<Duration>,
-        waker: &AtomicToken,
-    ) -> io::Result<Notified>;
+    /// Returns whether there was a notification of [`notify`](Backend::notify), of which there is no event: that is given above,
+    /// with the token of the waker there is then.
+    fn select(&self, buffer: &mut Self::Buffer, events: &mut Vec<Event>, timeout: Option<Duration>)
+    -> io::Result<bool>;
+
+    /// The token of the notification among the `events` that `select` gave, for a queue that tells it from others by the token
+    /// of the `waker` alone. Each token is one that a program may use, so it may be the event of a source: then the waker makes
+    /// one system call too many, no more.
+    #[inline]
+    fn gave_notification(&self, _events: &[Event], _waker: &AtomicToken) -> Option<Token> {
+        None
+    }
 
     /// Begins to watch `source`, and notes so in `registration`; an event is due at once if it is ready already.
-    fn register(&self, source: RawSource, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
+    fn register(&self, source: Descriptor, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
 
     /// Replaces what is watched, and re-arms.
-    fn reregister(&self, source: RawSource, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
+    fn reregister(&self, source: Descriptor, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
 
     /// Ends the watching: a `select` that starts later gives no event of `source`.
-    fn deregister(&self, source: RawSource, registration: &mut Self::Registration) -> io::Result<()>;
+    fn deregister(&self, source: Descriptor, registration: &mut Self::Registration) -> io::Result<()>;
 
-    /// Does what [`register`](Backend::register) does for a source that remembers nothing, and does its I/O past this crate
-    /// (`SourceFd`): the backend finds it by `source` alone.
-    #[allow(dead_code, reason = "WASI has no such sources")]
-    fn register_raw(&self, source: RawSource, watch: Watch) -> io::Result<()> {
+    /// Does what [`register`](Backend::register) does for a *bare* source (`SourceFd`, `SourceSocket`), which remembers nothing
+    /// and whose I/O goes past this crate: the backend finds it by `source` alone.
+    fn register_bare(&self, source: Descriptor, watch: Watch) -> io::Result<()> {
         self.register(source, &mut Default::default(), watch)
     }
 
@@ -73,53 +66,29 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// it again from now on. Where the kernel does that, there is nothing to do, and this is not called: see `io_source.rs`.
     /// If it fails, a running `select` may not know. Calling it again makes up for that.
     #[inline]
-    fn rearm(_source: RawSource, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
+    fn rearm(_source: Descriptor, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
     }
 
     /// Prepares the queue for [`notify`](Backend::notify), whose events will carry this token. Called once, unless it
     /// failed.
-    #[cfg(feature = "os-poll")]
     fn set_waker(&self, token: Token) -> io::Result<()>;
 
     /// From now on, the events of [`notify`](Backend::notify) carry another token. A notification that is on its way stays
     /// so: if a wake is `pending`, the next `select` ends with an event of the new token or, if it has begun, of the old
     /// one. Called by one thread at a time. Where `select` itself gives the event its token, there is nothing to do.
-    #[cfg(feature = "os-poll")]
     fn rename_waker(&self, _token: Token, _pending: bool) -> io::Result<()> {
         Ok(())
     }
 
     /// Makes the running `select`, or the next one, return with a readable event of the waker's token. Called from any
     /// thread, after [`set_waker`](Backend::set_waker). Never blocks.
-    #[cfg(feature = "os-poll")]
     fn notify(&self) -> io::Result<()>;
-}
-
-/// What a `select` found of notifications.
-#[cfg(feature = "os-poll")]
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "a backend has use for one of the last two")]
-pub(crate) enum Notified {
-    No,
-    /// There was one. It is not among the events.
-    Yes,
-    /// There is one among the events, with this token. (Or it is one of a source with that token, if the queue cannot tell: then
-    /// the waker makes one system call too many, no more.)
-    As(Token),
-}
-
-#[cfg(feature = "os-poll")]
-impl From<bool> for Notified {
-    fn from(notified: bool) -> Notified {
-        if notified { Notified::Yes } else { Notified::No }
-    }
 }
 
 /// What the OS says with an event, and what that means.
 pub(crate) trait Flags: Copy + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static {
     /// The flags of a wake that went without the OS: readable.
-    #[cfg(feature = "os-poll")]
     const WOKEN: Self;
 
     /// The one translation from the OS's words into the crate's.
@@ -131,7 +100,6 @@ pub(crate) trait RawEvent: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSa
     /// The flags that the OS gives with an event.
     type Flags: Flags;
 
-    #[cfg(feature = "os-poll")]
     fn new(token: Token, flags: Self::Flags) -> Self;
     fn token(&self) -> Token;
     fn flags(&self) -> Self::Flags;
@@ -140,18 +108,17 @@ pub(crate) trait RawEvent: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSa
 /// The form of an event where the OS has none that could be passed on as it is.
 #[derive(Copy, Clone)]
 #[allow(dead_code, reason = "epoll's events are what the kernel writes")]
-pub(crate) struct Plain<F> {
+pub(crate) struct TokenAndFlags<F> {
     token: Token,
     flags: F,
 }
 
-impl<F: Flags> RawEvent for Plain<F> {
+impl<F: Flags> RawEvent for TokenAndFlags<F> {
     type Flags = F;
 
-    #[cfg(feature = "os-poll")]
     #[inline]
-    fn new(token: Token, flags: F) -> Plain<F> {
-        Plain { token, flags }
+    fn new(token: Token, flags: F) -> TokenAndFlags<F> {
+        TokenAndFlags { token, flags }
     }
 
     #[inline]
@@ -167,7 +134,6 @@ impl<F: Flags> RawEvent for Plain<F> {
 
 /// What a registration asks for.
 #[derive(Copy, Clone, Debug)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing is registered"))]
 pub(crate) struct Watch {
     pub(crate) token: Token,
     pub(crate) interest: Interest,
@@ -176,7 +142,6 @@ pub(crate) struct Watch {
 
 /// What I/O has used up, so that it is news when it comes again.
 #[derive(Copy, Clone, Debug)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "nothing is registered"))]
 pub(crate) enum Spent {
     /// The readiness in these directions: I/O would block.
     Blocked(Interest),
@@ -186,85 +151,49 @@ pub(crate) enum Spent {
     Error,
 }
 
-#[cfg(not(windows))]
-pub(crate) use std::os::fd::{AsFd as AsSource, RawFd as RawSource};
-#[cfg(windows)]
-pub(crate) use std::os::windows::io::{AsSocket as AsSource, RawSocket as RawSource};
+// What names a source to the OS, and the errors of misuse. On Unix those are epoll's, so that they are the same whoever
+// notices: the kernel, a backend, or the check in debug builds.
+cfg_if! {
+    if #[cfg(windows)] {
+        pub(crate) use std::os::windows::io::{AsSocket as AsDescriptor, RawSocket as Descriptor};
 
-/// The descriptor or socket of `io`.
-#[cfg(not(windows))]
-#[inline]
-pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
-    std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
-}
+        #[inline]
+        pub(crate) fn descriptor(io: &impl AsDescriptor) -> Descriptor {
+            std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
+        }
 
-/// The descriptor or socket of `io`.
-#[cfg(windows)]
-#[inline]
-pub(crate) fn raw_source(io: &impl AsSource) -> RawSource {
-    std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
-}
+        /// The error of registering a source twice, or of changing a registration with another queue.
+        pub(crate) fn already_registered() -> io::Error {
+            io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
+        }
 
-// The errors of misuse: on Unix those that epoll has for it, so that they are the same whoever notices, the kernel, a backend,
-// or the check in debug builds.
+        /// The error of changing or ending a registration that is not there.
+        pub(crate) fn not_registered() -> io::Error {
+            io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
+        }
+    } else {
+        pub(crate) use std::os::fd::{AsFd as AsDescriptor, RawFd as Descriptor};
 
-/// The error of registering a source twice, or of changing a registration with another queue.
-#[cfg(not(windows))]
-#[cfg_attr(
-    not(all(feature = "os-poll", debug_assertions)),
-    allow(dead_code, reason = "not each backend has a need of it")
-)]
-pub(crate) fn already_registered() -> io::Error {
-    io::Error::from_raw_os_error(libc::EEXIST)
-}
+        #[inline]
+        pub(crate) fn descriptor(io: &impl AsDescriptor) -> Descriptor {
+            std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
+        }
 
-/// The error of registering a source twice, or of changing a registration with another queue.
-#[cfg(windows)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "there is no queue"))]
-pub(crate) fn already_registered() -> io::Error {
-    io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
-}
+        #[allow(dead_code, reason = "not every backend needs it in release builds")]
+        pub(crate) fn already_registered() -> io::Error {
+            io::Error::from_raw_os_error(libc::EEXIST)
+        }
 
-/// The error of changing or ending a registration that is not there.
-#[cfg(not(windows))]
-#[cfg_attr(
-    not(all(feature = "os-poll", debug_assertions)),
-    allow(dead_code, reason = "not each backend has a need of it")
-)]
-pub(crate) fn not_registered() -> io::Error {
-    io::Error::from_raw_os_error(libc::ENOENT)
-}
-
-/// The error of changing or ending a registration that is not there.
-#[cfg(windows)]
-#[cfg_attr(not(feature = "os-poll"), allow(dead_code, reason = "there is no queue"))]
-pub(crate) fn not_registered() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
-}
-
-/// Items by platform: those of the first branch whose condition holds. (`rustfmt` knows a macro of this name.)
-macro_rules! cfg_if {
-    (if #[cfg($condition:meta)] { $($item:item)* } $(else $($rest:tt)*)?) => {
-        cfg_if! { @branch [] if #[cfg($condition)] { $($item)* } $(else $($rest)*)? }
-    };
-    (@branch [$($no:meta),*] if #[cfg($condition:meta)] { $($item:item)* } else $($rest:tt)*) => {
-        #[cfg(all($condition, not(any($($no),*))))]
-        cfg_if! { @items $($item)* }
-        cfg_if! { @branch [$($no,)* $condition] $($rest)* }
-    };
-    (@branch [$($no:meta),*] { $($item:item)* }) => {
-        #[cfg(not(any($($no),*)))]
-        cfg_if! { @items $($item)* }
-    };
-    (@items $($item:item)*) => { $($item)* };
+        #[allow(dead_code, reason = "not every backend needs it in release builds")]
+        pub(crate) fn not_registered() -> io::Error {
+            io::Error::from_raw_os_error(libc::ENOENT)
+        }
+    }
 }
 
 // The choice: the one ladder by platform. What is `pub` in it is part of the crate's API, where it is.
 cfg_if! {
-    if #[cfg(not(feature = "os-poll"))] {
-        mod none;
-        use self::none as backend;
-    } else if #[cfg(windows)] {
+    if #[cfg(windows)] {
         pub(crate) mod windows;
         use self::windows as backend;
         #[cfg(feature = "os-ext")]
@@ -299,7 +228,6 @@ cfg_if! {
         mod kqueue;
         mod queue_fd;
         use self::kqueue as backend;
-        #[cfg(feature = "os-ext")]
         mod child_exit;
         #[cfg(feature = "os-ext")]
         pub use self::child_exit::ChildExit;
@@ -329,36 +257,13 @@ pub use self::child_exit::ChildExit;
 
 // What several of them use.
 
-#[cfg(all(feature = "os-poll", not(windows)))]
-#[allow(dead_code, reason = "epoll keeps no table")]
-mod by_descriptor;
-#[cfg(all(feature = "os-poll", not(windows)))]
-#[allow(dead_code, reason = "epoll and kqueue have all triggers themselves")]
-pub(crate) mod emulated;
-#[cfg(feature = "os-poll")]
-pub(crate) mod lock;
-#[cfg(all(feature = "os-poll", not(windows)))]
-#[allow(dead_code, reason = "event ports send packets")]
-mod notifier;
-#[cfg(feature = "os-poll")]
-#[allow(dead_code, reason = "not every queue waits again, or counts milliseconds")]
-mod time;
-#[cfg(all(feature = "os-poll", not(windows)))]
+#[allow(dead_code, reason = "epoll writes events where they are read, and Windows alone completes operations")]
+pub(crate) mod common;
+#[allow(dead_code, reason = "each queue uses its own")]
+pub(crate) mod logic;
+#[cfg(not(windows))]
+#[allow(dead_code, unused_imports, reason = "which of it a build uses depends on its platform and queue")]
 pub(crate) mod unix;
-
-// What is decided about the queues that Linux does not have is tested, and fuzzed, on it all the same.
-
-#[cfg(all(any(test, fuzzing), feature = "os-poll", unix))]
-#[path = "windows/afd_flags.rs"]
-#[allow(dead_code, reason = "what polls are asked for is Windows' part")]
-pub(crate) mod afd_flags;
-#[cfg(all(test, feature = "os-poll", unix, not(mio_backend = "event_ports")))]
-#[path = "event_ports/associations.rs"]
-mod associations;
-#[cfg(all(any(test, fuzzing), feature = "os-poll", unix, not(mio_backend = "kqueue")))]
-#[path = "kqueue/filters.rs"]
-#[allow(dead_code, reason = "the system calls' part")]
-pub(crate) mod filters;
 
 /// The flags of this platform's queue.
 pub(crate) type EventFlags = <<Selector as Backend>::Event as RawEvent>::Flags;

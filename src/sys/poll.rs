@@ -4,7 +4,7 @@
 //! it changes the table, and if the poller sleeps on an older copy, tells it to take a new one. What the poller then
 //! reports is checked against the table as it is, so nothing comes for what was deregistered meanwhile.
 //!
-//! While there are registrations that need to be looked at (see `emulated`), a call that does not wait, and asks all about
+//! While there are registrations that need to be looked at (see `unix::emulated`), a call that does not wait, and asks all about
 //! them, comes before each wait, which is short then.
 
 #![allow(unsafe_code)]
@@ -18,14 +18,13 @@ use std::time::{Duration, Instant};
 
 use libc::{POLLIN, pollfd};
 
-use super::by_descriptor::ByDescriptor;
-use super::emulated::{Entry, Identity, LOOK, POLLNVAL, PollFlags, Registration, Registrations, details};
-use super::notifier::Notifier;
-use super::unix::{TimeLeft, check, lock};
-use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
+use super::unix::emulated::{Entry, Identity, LOOK, POLLNVAL, PollFlags, Registration, Registrations, details};
+use super::unix::fd_map::FdMap;
+use super::unix::notifier::Notifier;
+use super::unix::{self, TimeLeft, check_open, lock, poll};
+use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::token::AtomicToken;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -35,7 +34,7 @@ pub(crate) struct Selector {
 impl Backend for Selector {
     type Buffer = Snapshot;
     type Registration = Registration<Shared>;
-    type Event = Plain<PollFlags>;
+    type Event = TokenAndFlags<PollFlags>;
 
     fn new() -> io::Result<Selector> {
         let notifier = match Notifier::new() {
@@ -51,13 +50,7 @@ impl Backend for Selector {
         Snapshot { capacity, watched: Vec::new(), ids: Vec::new(), look: false }
     }
 
-    fn select(
-        &self,
-        snapshot: &mut Snapshot,
-        events: &mut Vec<Event>,
-        timeout: Option<Duration>,
-        _waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    fn select(&self, snapshot: &mut Snapshot, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
         let time = TimeLeft::new(timeout);
         let (mut left, mut looked) = (timeout, false);
         loop {
@@ -91,7 +84,7 @@ impl Backend for Selector {
             // With neither events nor the time up, the table had changed, or what was ready is watched no more, or it was
             // a look, or it is time for the next.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) {
-                return Ok(notified.into());
+                return Ok(notified);
             }
             looked = look;
         }
@@ -106,7 +99,7 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn register_raw(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
+    fn register_bare(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
         self.shared.insert(fd, Entry::new(watch, true)).map(drop)
     }
 
@@ -174,8 +167,7 @@ impl Shared {
 
     fn insert(&self, fd: RawFd, entry: Entry) -> io::Result<u64> {
         // `poll(2)` itself would complain about a closed descriptor only in the next wait.
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(fd, libc::F_GETFD, 0) })?;
+        check_open(fd)?;
         self.change(|table| table.insert(fd, entry))
     }
 
@@ -214,9 +206,9 @@ struct Table {
     /// Never used twice, so that what was asked for one registration is not told to the next on the same descriptor.
     ids: Vec<u64>,
     /// Where a descriptor stands in the vectors.
-    places: ByDescriptor<usize>,
+    places: FdMap<usize>,
     /// What a descriptor stood for, of those that may be closed and used again without a word.
-    identities: ByDescriptor<Identity>,
+    identities: FdMap<Identity>,
     last_id: u64,
     /// How many entries need to be looked at.
     needing_look: usize,
@@ -392,8 +384,8 @@ fn nothing_to_wait_for() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "nothing can end this wait: no source waits for anything")
 }
 
-/// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
-#[cfg(any(
+cfg_if! {
+    if #[cfg(any(
     target_os = "android",
     target_os = "cygwin",
     target_os = "dragonfly",
@@ -404,39 +396,24 @@ fn nothing_to_wait_for() -> io::Error {
     target_os = "linux",
     target_os = "netbsd",
     target_os = "openbsd",
-))]
-fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    let Some(time) = timeout.filter(|time| !time.is_zero()) else {
-        // Here it takes less time than with a time that is to be read, and written back.
-        return wait_milliseconds(watched, if timeout.is_some() { 0 } else { -1 });
-    };
-    let count = watched.len() as libc::nfds_t;
-    let time = super::unix::timespec(time);
-    // SAFETY: the kernel writes to as many entries as there are; the time is read, and no signal mask is given.
-    check(unsafe { libc::ppoll(watched.as_mut_ptr(), count, &time, std::ptr::null()) }).map(|ready| ready as usize)
-}
-
-/// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
-#[cfg(not(any(
-    target_os = "android",
-    target_os = "cygwin",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "fuchsia",
-    target_os = "haiku",
-    target_os = "hurd",
-    target_os = "linux",
-    target_os = "netbsd",
-    target_os = "openbsd",
-)))]
-fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    wait_milliseconds(watched, timeout.map_or(-1, super::unix::milliseconds))
-}
-
-fn wait_milliseconds(watched: &mut [pollfd], timeout: libc::c_int) -> io::Result<usize> {
-    let count = watched.len() as libc::nfds_t;
-    // SAFETY: the kernel writes to as many entries as there are.
-    check(unsafe { libc::poll(watched.as_mut_ptr(), count, timeout) }).map(|ready| ready as usize)
+))] {
+        /// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
+        fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
+            let Some(time) = timeout.filter(|time| !time.is_zero()) else {
+                // Here it takes less time than with a time that is to be read, and written back.
+                return poll(watched, if timeout.is_some() { 0 } else { -1 });
+            };
+            let count = watched.len() as libc::nfds_t;
+            let time = unix::timespec(time);
+            // SAFETY: the kernel writes to as many entries as there are; the time is read, and no signal mask is given.
+            let ready = unsafe { libc::ppoll(watched.as_mut_ptr(), count, &time, std::ptr::null()) };
+            unix::check(ready).map(|ready| ready as usize)
+        }
+    } else {
+        fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
+            poll(watched, timeout.map_or(-1, unix::milliseconds))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -590,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_source_is_looked_at_once_it_has_told_something() {
+    fn a_bare_source_is_looked_at_once_it_has_told_something() {
         let mut table = Table::default();
         let watch = Watch { trigger: Trigger::Edge, ..watch(10) };
         table.insert(10, Entry::new(watch, true)).unwrap();
@@ -632,7 +609,7 @@ mod tests {
             // SAFETY: takes no pointer; the number stays the notifier's.
             let replace = |with: RawFd| assert_eq!(unsafe { libc::dup2(with, end) }, end);
             // SAFETY: takes no pointer; the new descriptor is closed with the process.
-            let saved = check(unsafe { libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 0) }).unwrap();
+            let saved = unix::check(unsafe { libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 0) }).unwrap();
             replace(full.as_raw_fd());
             untold(&registry, &mut ours);
             replace(saved);

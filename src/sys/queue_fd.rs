@@ -1,7 +1,7 @@
 //! `Poll` and `Registry` as file descriptors, so that a queue can be watched by another: for the backends whose queue is
 //! one.
 
-#![allow(unsafe_code)]
+#![cfg(feature = "os-poll")]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -28,8 +28,7 @@ impl Registry {
     /// # }
     /// ```
     pub fn with_fd<R>(&self, f: impl FnOnce(BorrowedFd<'_>) -> R) -> R {
-        // SAFETY: the queue, which owns the descriptor, lives at least as long as this `Registry`.
-        f(unsafe { BorrowedFd::borrow_raw(self.queue().backend.as_raw_fd()) })
+        f(self.queue().backend.as_fd())
     }
 }
 
@@ -37,17 +36,15 @@ impl AsRawFd for Registry {
     /// The queue's descriptor. It becomes readable when an event waits, a [`Waker`](crate::Waker)'s included; for that,
     /// every wake makes a system call from now on. If you only set something on it, use [`with_fd`](Registry::with_fd).
     fn as_raw_fd(&self) -> RawFd {
-        let queue = self.queue();
-        queue.export();
-        queue.backend.as_raw_fd()
+        self.as_fd().as_raw_fd()
     }
 }
 
 impl AsFd for Registry {
     /// The queue's descriptor. It becomes readable when an event waits, a [`Waker`](crate::Waker)'s included.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the queue, which owns the descriptor, lives at least as long as this `Registry`.
-        unsafe { BorrowedFd::borrow_raw(self.as_raw_fd()) }
+        self.queue().export();
+        self.queue().backend.as_fd()
     }
 }
 

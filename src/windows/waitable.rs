@@ -5,12 +5,12 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::windows::io::AsHandle;
 
-use crate::event::Source;
+use crate::event::{Watched, impl_source};
 use crate::sys::Watch;
 use crate::sys::windows::wait::Registration;
-use crate::{Interest, Registry, Token, Trigger};
+use crate::{Interest, Registry};
 
-/// An object that Windows can wait for, as a [`Source`]: a process, a thread, an event, a semaphore, a timer, a
+/// An object that Windows can wait for, as a [`Source`](crate::event::Source): a process, a thread, an event, a semaphore, a timer, a
 /// notification of a changed directory, a console's input.
 ///
 /// `H` is what holds or borrows the handle: an [`OwnedHandle`](std::os::windows::io::OwnedHandle), a
@@ -23,8 +23,8 @@ use crate::{Interest, Registry, Token, Trigger};
 ///
 /// | trigger | events |
 /// |---|---|
-/// | [`Edge`](Trigger::Edge), the default, and [`OneShot`](Trigger::OneShot) | one, when the object is signalled, or at once if it is signalled already; the next after [`reregister`](Registry::reregister) |
-/// | [`Level`](Trigger::Level) | one from each poll while the object is signalled |
+/// | [`Edge`](crate::Trigger::Edge), the default, and [`OneShot`](crate::Trigger::OneShot) | one, when the object is signalled, or at once if it is signalled already; the next after [`reregister`](Registry::reregister) |
+/// | [`Level`](crate::Trigger::Level) | one from each poll while the object is signalled |
 ///
 /// There is no I/O of this crate's that could say that a signal is used up, so both of the former are the same here.
 ///
@@ -134,42 +134,23 @@ impl<H> DerefMut for Waitable<H> {
     }
 }
 
-impl<H: AsHandle> Source for Waitable<H> {
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.register_with(registry, token, interests, Trigger::Edge)
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.reregister_with(registry, token, interests, Trigger::Edge)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.registration.deregister(registry.queue().backend.port())
-    }
-
-    fn register_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
-        expect_readable(interest)?;
-        let watch = Watch { token, interest, trigger };
+impl<H: AsHandle> Watched for Waitable<H> {
+    fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
+        expect_readable(watch.interest)?;
         self.registration.register(registry.queue().backend.port(), self.object.as_handle(), watch)
     }
 
-    fn reregister_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
-        expect_readable(interest)?;
-        self.registration.reregister(registry.queue().backend.port(), Watch { token, interest, trigger })
+    fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
+        expect_readable(watch.interest)?;
+        self.registration.reregister(registry.queue().backend.port(), watch)
+    }
+
+    fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
+        self.registration.deregister(registry.queue().backend.port())
     }
 }
+
+impl_source!(Waitable<H> where H: AsHandle);
 
 impl<H: fmt::Debug> fmt::Debug for Waitable<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,5 +162,5 @@ fn expect_readable(interest: Interest) -> io::Result<()> {
     if interest.is_readable() {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "an object to wait for is never ready but for reading"))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "an object to wait for can only become readable"))
 }

@@ -81,7 +81,7 @@ fn a_reset_reaches_a_registration_for_urgent_data_alone() {
 /// Whether an event tells of the error of a datagram socket. On kqueue it says that something is ready: the error.
 #[cfg(unix)]
 fn tells_of_an_error(event: &Event) -> bool {
-    event.is_error() || KQUEUE && event.is_readable()
+    event.is_error() || *KQUEUE && event.is_readable()
 }
 
 /// A connected datagram socket whose peer is gone and comes back, with `take` to take the error that tells of the former.

@@ -30,7 +30,7 @@ fn the_alternate_form_shows_the_raw_flags_by_name() {
     let (_poll, events) = one_event();
     let shown = format!("{events:#?}");
     assert!(shown.contains("writable: true"), "{shown}");
-    let (written, not_read) = if KQUEUE { ("EVFILT_WRITE", "EVFILT_READ") } else { ("POLLOUT", "POLLIN") };
+    let (written, not_read) = if *KQUEUE { ("EVFILT_WRITE", "EVFILT_READ") } else { ("POLLOUT", "POLLIN") };
     assert!(shown.contains(written), "{shown}");
     assert!(!shown.contains(not_read), "{shown}");
 }

@@ -233,7 +233,7 @@ fn a_terminal_that_has_hung_up_can_be_deregistered() {
 /// Registering it once more is an error; kqueue takes it for a change.
 fn assert_registered(poll: &Poll, fd: i32) {
     let result = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE);
-    let expected = if KQUEUE { Ok(()) } else { Err(ErrorKind::AlreadyExists) };
+    let expected = if *KQUEUE { Ok(()) } else { Err(ErrorKind::AlreadyExists) };
     assert_eq!(result.map_err(|error| error.kind()), expected);
 }
 

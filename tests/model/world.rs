@@ -29,17 +29,7 @@ const HANG: Duration = Duration::from_secs(5);
 const WAKER: Token = Token(0);
 
 /// Whether the queue may give one event for each direction.
-const KQUEUE: bool = cfg!(all(
-    any(
-        mio_backend = "kqueue",
-        target_os = "dragonfly",
-        target_os = "freebsd",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_vendor = "apple"
-    ),
-    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))
-));
+static KQUEUE: LazyLock<bool> = LazyLock::new(|| format!("{:?}", Poll::new().unwrap().registry()).contains("kqueue"));
 
 /// Runs a program in one thread, which polls as the program says.
 pub(crate) fn run(program: &[Step]) {
@@ -380,7 +370,7 @@ impl<F: Feed> World<F> {
         let Some(result) = result else { return };
         let registration = self.registration(end);
         // To kqueue, what comes from elsewhere may be registered, and adding is changing.
-        if registration.is_none() && !(KQUEUE && result.is_ok()) {
+        if registration.is_none() && !(*KQUEUE && result.is_ok()) {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
             return;
         }
@@ -396,7 +386,7 @@ impl<F: Feed> World<F> {
         let has_ended = self.pairs[end.pair].iter().flat_map(|pair| &pair.flows).any(|flow| !flow.intact());
         match self.registration(end).take() {
             // To kqueue, what comes from elsewhere may have been registered, until the kernel ended that.
-            None if KQUEUE && has_ended && result.is_ok() => {}
+            None if *KQUEUE && has_ended && result.is_ok() => {}
             None => assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound),
             Some(registered) => {
                 result.unwrap();
@@ -635,7 +625,7 @@ impl<F: Feed> World<F> {
         assert!(!event.is_write_closed() || !outgoing.intact(), "not closed for writing: {event:?}, {what}");
         assert!(!event.is_error() || !incoming.intact() || !outgoing.intact(), "no error: {event:?}, {what}");
         assert!(registered.trigger != Trigger::OneShot || !registered.fired, "one-shot fired again: {event:?}, {what}");
-        let told = if KQUEUE { [event.is_readable(), event.is_writable()] } else { [true; 2] };
+        let told = if *KQUEUE { [event.is_readable(), event.is_writable()] } else { [true; 2] };
         if F::EXACT {
             let readable = event.is_readable() && !event.is_priority();
             assert!(!readable || incoming.readable() != Known::No, "not readable: {event:?}, {what}");
@@ -661,7 +651,7 @@ impl<F: Feed> World<F> {
         registered.write_armed &= !(event.is_writable() || event.is_write_closed());
         registered.end_armed &= !event.is_read_closed();
         // kqueue says of an error that something is ready.
-        registered.error_armed &= !(event.is_error() || KQUEUE);
+        registered.error_armed &= !(event.is_error() || *KQUEUE);
         registered.urgent_armed &= !event.is_priority();
         registered.trigger != Trigger::Level
     }

@@ -3,15 +3,15 @@
 use std::io;
 use std::net::{self, SocketAddr};
 
-#[cfg(any(unix, windows))]
-use socket2::{Domain, SockRef, Type};
-
 use super::TcpStream;
 use crate::Interest;
 use crate::convert::io_type;
 use crate::io_source::IoSource;
 #[cfg(any(unix, windows))]
-use crate::net::socket;
+use {
+    crate::net::socket,
+    socket2::{Domain, SockRef, Type},
+};
 
 /// A TCP socket that accepts connections.
 ///

@@ -3,15 +3,15 @@
 use std::io;
 use std::net::{self, Shutdown, SocketAddr};
 
-#[cfg(any(unix, windows))]
-use socket2::{Domain, Type};
-
 use crate::Interest;
 use crate::convert::io_type;
 use crate::io_source::IoSource;
 use crate::net::no_sigpipe;
 #[cfg(any(unix, windows))]
-use crate::net::socket;
+use {
+    crate::net::socket,
+    socket2::{Domain, Type},
+};
 
 /// A TCP connection between two sockets.
 ///

@@ -51,32 +51,31 @@ fn from_os(address: &SockAddr) -> io::Result<SocketAddr> {
     SocketAddr::from_pathname(address.as_pathname().unwrap_or(Path::new("")))
 }
 
-const HAS_ABSTRACT_NAMES: bool = cfg!(any(target_os = "android", target_os = "linux"));
+cfg_if! {
+    if #[cfg(any(target_os = "android", target_os = "linux"))] {
+        #[cfg(target_os = "android")]
+        use std::os::android::net::SocketAddrExt;
+        #[cfg(target_os = "linux")]
+        use std::os::linux::net::SocketAddrExt;
 
-#[cfg(any(target_os = "android", target_os = "linux"))]
-fn abstract_name(address: &SocketAddr) -> Option<&[u8]> {
-    #[cfg(target_os = "android")]
-    use std::os::android::net::SocketAddrExt;
-    #[cfg(target_os = "linux")]
-    use std::os::linux::net::SocketAddrExt;
-    address.as_abstract_name()
-}
+        const HAS_ABSTRACT_NAMES: bool = true;
 
-#[cfg(not(any(target_os = "android", target_os = "linux")))]
-fn abstract_name(_address: &SocketAddr) -> Option<&[u8]> {
-    None
-}
+        fn abstract_name(address: &SocketAddr) -> Option<&[u8]> {
+            address.as_abstract_name()
+        }
 
-#[cfg(any(target_os = "android", target_os = "linux"))]
-fn from_abstract_name(name: &[u8]) -> io::Result<SocketAddr> {
-    #[cfg(target_os = "android")]
-    use std::os::android::net::SocketAddrExt;
-    #[cfg(target_os = "linux")]
-    use std::os::linux::net::SocketAddrExt;
-    SocketAddr::from_abstract_name(name)
-}
+        fn from_abstract_name(name: &[u8]) -> io::Result<SocketAddr> {
+            SocketAddr::from_abstract_name(name)
+        }
+    } else {
+        const HAS_ABSTRACT_NAMES: bool = false;
 
-#[cfg(not(any(target_os = "android", target_os = "linux")))]
-fn from_abstract_name(_name: &[u8]) -> io::Result<SocketAddr> {
-    Err(io::ErrorKind::Unsupported.into())
+        fn abstract_name(_address: &SocketAddr) -> Option<&[u8]> {
+            None
+        }
+
+        fn from_abstract_name(_name: &[u8]) -> io::Result<SocketAddr> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
 }

@@ -5,53 +5,42 @@ use std::io;
 use std::process::Child;
 use std::sync::{Arc, Weak};
 
+use crate::Registry;
+use crate::event::Watched;
 use crate::queue::Queue;
 use crate::sys::kqueue::exits::has_exited;
-use crate::sys::{already_registered, not_registered};
-use crate::{Interest, Registry, Token, Trigger};
+use crate::sys::{Watch, already_registered, not_registered};
 
-pub(super) struct Watch {
+pub(super) struct Exit {
     child: libc::pid_t,
     /// The kernel deletes nothing of this by itself, as it does where there is a descriptor to be closed.
     queue: Weak<Queue>,
 }
 
-pub(super) fn open(child: &Child) -> io::Result<Watch> {
+pub(super) fn open(child: &Child) -> io::Result<Exit> {
     let child = child.id() as libc::pid_t;
     has_exited(child)?;
-    Ok(Watch { child, queue: Weak::new() })
+    Ok(Exit { child, queue: Weak::new() })
 }
 
-impl Watch {
-    pub(super) fn register_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        _interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
+impl Watched for Exit {
+    fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
         if self.queue.strong_count() > 0 {
             return Err(already_registered());
         }
-        registry.queue().backend.register_exit(self.child, token, trigger)?;
+        registry.queue().backend.register_exit(self.child, watch.token, watch.trigger)?;
         self.queue = Arc::downgrade(registry.queue());
         Ok(())
     }
 
-    pub(super) fn reregister_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        _interest: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
+    fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
         if self.is_registered_with(registry) {
-            return registry.queue().backend.reregister_exit(self.child, token, trigger);
+            return registry.queue().backend.reregister_exit(self.child, watch.token, watch.trigger);
         }
         Err(if self.queue.strong_count() > 0 { already_registered() } else { not_registered() })
     }
 
-    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+    fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
         if !self.is_registered_with(registry) {
             return Err(not_registered());
         }
@@ -59,13 +48,15 @@ impl Watch {
         self.queue = Weak::new();
         Ok(())
     }
+}
 
+impl Exit {
     fn is_registered_with(&self, registry: &Registry) -> bool {
         std::ptr::eq(self.queue.as_ptr(), Arc::as_ptr(registry.queue()))
     }
 }
 
-impl Drop for Watch {
+impl Drop for Exit {
     fn drop(&mut self) {
         if let Some(queue) = self.queue.upgrade() {
             // It is registered, so this does not fail.
@@ -74,7 +65,7 @@ impl Drop for Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.child.fmt(f)
     }

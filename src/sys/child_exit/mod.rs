@@ -4,23 +4,24 @@ use std::fmt;
 use std::io;
 use std::process::Child;
 
-use crate::event::Source;
-use crate::{Interest, Registry, Token, Trigger};
+use crate::event::{Watched, impl_source};
+use crate::sys::Watch;
+use crate::{Interest, Registry, Trigger};
 
 cfg_if! {
     if #[cfg(windows)] {
         mod windows;
-        use self::windows as watch;
+        use self::windows as os;
     } else if #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))] {
         mod pidfd;
-        use self::pidfd as watch;
+        use self::pidfd as os;
     } else {
         mod kqueue;
-        use self::kqueue as watch;
+        use self::kqueue as os;
     }
 }
 
-/// The exit of a child process, as a [`Source`].
+/// The exit of a child process, as a [`Source`](crate::event::Source).
 ///
 /// A registered `ChildExit` gives one event when its child has exited, also if it had exited before. The event is readable,
 /// whatever the interests were: there is nothing else to wait for. Then call [`Child::try_wait`], which gives the exit
@@ -74,7 +75,7 @@ cfg_if! {
 /// # }
 /// ```
 pub struct ChildExit {
-    watch: watch::Watch,
+    exit: os::Exit,
 }
 
 impl ChildExit {
@@ -101,51 +102,34 @@ impl ChildExit {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(child: &Child) -> io::Result<ChildExit> {
-        Ok(ChildExit { watch: watch::open(child)? })
+        Ok(ChildExit { exit: os::open(child)? })
     }
 }
 
-impl Source for ChildExit {
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.register_with(registry, token, interests, Trigger::Edge)
+impl Watched for ChildExit {
+    fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
+        self.exit.watch(registry, once(watch))
     }
 
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.reregister_with(registry, token, interests, Trigger::Edge)
+    fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
+        self.exit.rewatch(registry, once(watch))
     }
 
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.watch.deregister(registry)
-    }
-
-    fn register_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        _interests: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
-        self.watch.register_with(registry, token, Interest::READABLE, once(trigger))
-    }
-
-    fn reregister_with(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        _interests: Interest,
-        trigger: Trigger,
-    ) -> io::Result<()> {
-        self.watch.reregister_with(registry, token, Interest::READABLE, once(trigger))
+    fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
+        self.exit.unwatch(registry)
     }
 }
 
-/// A process exits once. What may happen to it later, as when it is waited for, is no edge of its own.
-fn once(trigger: Trigger) -> Trigger {
-    if trigger == Trigger::Edge { Trigger::OneShot } else { trigger }
+impl_source!(ChildExit);
+
+/// A process exits once, which makes it readable. What may happen to it later, as when it is waited for, is no edge of its own.
+fn once(watch: Watch) -> Watch {
+    let trigger = if watch.trigger == Trigger::Edge { Trigger::OneShot } else { watch.trigger };
+    Watch { interest: Interest::READABLE, trigger, ..watch }
 }
 
 impl fmt::Debug for ChildExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ChildExit").field(&self.watch).finish()
+        f.debug_tuple("ChildExit").field(&self.exit).finish()
     }
 }

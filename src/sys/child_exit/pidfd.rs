@@ -10,13 +10,12 @@ use std::process::Child;
 use crate::io_source::IoSource;
 use crate::sys::unix::check;
 
-pub(super) type Watch = IoSource<OwnedFd>;
+pub(super) type Exit = IoSource<OwnedFd>;
 
-pub(super) fn open(child: &Child) -> io::Result<Watch> {
-    // SAFETY: takes no pointer.
-    let pidfd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, child.id() as libc::pid_t, 0) } as libc::c_int)?;
-    // SAFETY: the descriptor is new, and nobody else's.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+pub(super) fn open(child: &Child) -> io::Result<Exit> {
+    let child = child.id() as libc::pid_t;
+    // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(check(libc::syscall(libc::SYS_pidfd_open, child, 0) as _)?) };
     still_ours(&pidfd)?;
     Ok(IoSource::new(pidfd))
 }

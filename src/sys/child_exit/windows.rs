@@ -7,8 +7,8 @@ use std::process::Child;
 use crate::windows::Waitable;
 
 /// A handle of its own: the child may be dropped before.
-pub(super) type Watch = Waitable<OwnedHandle>;
+pub(super) type Exit = Waitable<OwnedHandle>;
 
-pub(super) fn open(child: &Child) -> io::Result<Watch> {
+pub(super) fn open(child: &Child) -> io::Result<Exit> {
     Ok(Waitable::new(child.as_handle().try_clone_to_owned()?))
 }

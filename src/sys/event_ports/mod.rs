@@ -1,34 +1,34 @@
-//! Event ports, `port_create(3C)`: illumos and Solaris.
+//! Event ports, `port_create(3C)`: Solaris.
 //!
 //! A descriptor is *associated* with a port for some directions; the association ends with its event. So a registration
-//! is an entry in a table, which knows what to associate anew and when. What is decided stands in `associations`; here
+//! is an entry in a table, which knows what to associate anew and when. What is decided stands in `logic::event_ports`; here
 //! are the system calls.
 
 #![allow(unsafe_code)]
 
-mod associations;
-#[cfg(target_os = "linux")]
-mod double;
+cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod double;
+        use self::double as os;
+    } else {
+        use libc as os;
+    }
+}
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-#[cfg(not(target_os = "linux"))]
-use libc as os;
-
-use self::associations::{Association, Table, dissociated, is_closed, retrieved, taken};
-#[cfg(target_os = "linux")]
-use self::double as os;
-use super::emulated::{PollFlags, Registration, Registrations, details};
-use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
+use super::common::kernel::Buffer;
+use super::logic::event_ports::{Association, Table, dissociated, is_closed, retrieved, taken};
+use super::unix::emulated::{PollFlags, Registration, Registrations, details};
+use super::unix::{TimeLeft, check, lock, set_cloexec, timespec};
+use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::token::AtomicToken;
 
 /// Of how many events one call may give the kernel the room (`PORT_MAX_LIST`).
 const MOST_EVENTS: usize = 8192;
@@ -42,31 +42,27 @@ pub(crate) struct Selector {
 }
 
 impl Backend for Selector {
-    type Buffer = Buffer;
+    type Buffer = Buffer<os::port_event>;
     type Registration = Registration<Port>;
-    type Event = Plain<PollFlags>;
+    type Event = TokenAndFlags<PollFlags>;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes nothing.
-        let port = check(unsafe { os::port_create() })?;
-        // SAFETY: the descriptor is new, and nobody else's.
-        let port = unsafe { OwnedFd::from_raw_fd(port) };
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(port.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        // SAFETY: takes nothing; the descriptor is new, and nobody else's.
+        let port = unsafe { OwnedFd::from_raw_fd(check(os::port_create())?) };
+        set_cloexec(&port)?;
         Ok(Selector { port: Arc::new(Port { port, table: Mutex::default() }) })
     }
 
-    fn buffer(capacity: usize) -> Buffer {
+    fn buffer(capacity: usize) -> Buffer<os::port_event> {
         Buffer(Vec::with_capacity(capacity))
     }
 
     fn select(
         &self,
-        Buffer(buffer): &mut Buffer,
+        Buffer(buffer): &mut Buffer<os::port_event>,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        _waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    ) -> io::Result<bool> {
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
@@ -109,7 +105,7 @@ impl Backend for Selector {
             left = time.left();
             // With neither events nor the time up, what was ready is watched no more, or it is time for the next look.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) {
-                return Ok(notified.into());
+                return Ok(notified);
             }
         }
     }
@@ -123,7 +119,7 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn register_raw(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
+    fn register_bare(&self, fd: RawFd, watch: Watch) -> io::Result<()> {
         self.port.insert(fd, watch, true).map(drop)
     }
 
@@ -175,15 +171,15 @@ impl Backend for Selector {
     }
 }
 
-impl AsRawFd for Selector {
+impl AsFd for Selector {
     /// Somebody may sleep on the descriptor from now on.
-    fn as_raw_fd(&self) -> RawFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         let mut table = lock(&self.port.table);
         table.export();
         self.port.associate_due(&mut table);
         // If the poller cannot be told, it is next time.
         let _ = self.port.rouse(&mut table);
-        self.port.as_raw_fd()
+        self.port.port.as_fd()
     }
 }
 
@@ -196,9 +192,9 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    fn insert(&self, fd: RawFd, watch: Watch, raw: bool) -> io::Result<u64> {
+    fn insert(&self, fd: RawFd, watch: Watch, bare: bool) -> io::Result<u64> {
         let mut table = lock(&self.table);
-        let (association, state) = table.admit(fd, watch, raw)?;
+        let (association, state) = table.admit(fd, watch, bare)?;
         self.associate(&table, association)?;
         table.insert(association, state);
         Ok(association.id)
@@ -291,12 +287,14 @@ impl Port {
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         // Wait for one event, and take what there is.
         let mut count = 1;
-        // SAFETY: the buffer has room for one event at least (a poll checks that); of a source that does not exist.
-        unsafe { (*buffer.as_mut_ptr()).portev_source = 0 };
-        // SAFETY: there is room for `room` events; the number of them and the time are read and written.
-        let result = check(unsafe { os::port_getn(self.as_raw_fd(), buffer.as_mut_ptr(), room, &mut count, timeout) });
-        // SAFETY: written above.
-        let wrote = unsafe { (*buffer.as_ptr()).portev_source } != 0;
+        let events = buffer.as_mut_ptr();
+        // SAFETY: there is room for `room` events, one at least (a poll checks that). The source of the first, which is one that
+        // does not exist until the kernel writes it, the number of events and the time are read and written.
+        let (result, wrote) = unsafe {
+            (*events).portev_source = 0;
+            let result = check(os::port_getn(self.as_raw_fd(), events, room, &mut count, timeout));
+            (result, (*events).portev_source != 0)
+        };
         let count = retrieved(result.map(drop), count, wrote)?;
         // SAFETY: the kernel has filled that many.
         unsafe { buffer.set_len(count) };
@@ -319,12 +317,3 @@ impl Registrations for Port {
         }
     }
 }
-
-/// What the kernel writes into.
-pub(crate) struct Buffer(Vec<os::port_event>);
-
-// SAFETY: the pointers in it are numbers of registrations, or what else a program associated with the port; nothing here
-// follows them.
-unsafe impl Send for Buffer {}
-// SAFETY: as above.
-unsafe impl Sync for Buffer {}

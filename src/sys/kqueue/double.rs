@@ -3,23 +3,27 @@
 
 #![allow(unsafe_code)]
 
-pub(super) use libc::{c_int, c_void, timespec, uintptr_t};
+pub(crate) use libc::{c_int, c_void, timespec, uintptr_t};
+
+pub(crate) use crate::sys::logic::kqueue::{
+    EV_ADD, EV_CLEAR, EV_DELETE, EV_DISABLE, EV_DISPATCH, EV_ENABLE, EV_EOF, EV_ERROR, EV_ONESHOT, EV_RECEIPT,
+};
 
 #[repr(C)]
 #[derive(Copy, Clone)]
 #[allow(non_camel_case_types)]
-pub(super) struct kevent {
-    pub(super) ident: uintptr_t,
-    pub(super) filter: i16,
-    pub(super) flags: u16,
-    pub(super) fflags: u32,
-    pub(super) data: i64,
-    pub(super) udata: *mut c_void,
+pub(crate) struct kevent {
+    pub(crate) ident: uintptr_t,
+    pub(crate) filter: i16,
+    pub(crate) flags: u16,
+    pub(crate) fflags: u32,
+    pub(crate) data: i64,
+    pub(crate) udata: *mut c_void,
 }
 
 unsafe extern "C" {
-    pub(super) fn kqueue() -> c_int;
-    pub(super) fn kevent(
+    pub(crate) fn kqueue() -> c_int;
+    pub(crate) fn kevent(
         kqueue: c_int,
         changes: *const kevent,
         change_count: c_int,
@@ -30,24 +34,14 @@ unsafe extern "C" {
 }
 
 // FreeBSD's numbers, and Apple's where it has none.
-pub(super) const EVFILT_READ: i16 = -1;
-pub(super) const EVFILT_WRITE: i16 = -2;
-pub(super) const EVFILT_AIO: i16 = -3;
-pub(super) const EVFILT_VNODE: i16 = -4;
-pub(super) const EVFILT_PROC: i16 = -5;
-pub(super) const EVFILT_SIGNAL: i16 = -6;
-pub(super) const EVFILT_TIMER: i16 = -7;
-pub(super) const EVFILT_USER: i16 = -11;
-pub(super) const EVFILT_EXCEPT: i16 = -15;
-pub(super) const NOTE_EXIT: u32 = 0x8000_0000;
-pub(super) const NOTE_TRIGGER: u32 = 0x0100_0000;
-pub(super) const EV_ADD: u16 = 0x1;
-pub(super) const EV_DELETE: u16 = 0x2;
-pub(super) const EV_ENABLE: u16 = 0x4;
-pub(super) const EV_DISABLE: u16 = 0x8;
-pub(super) const EV_ONESHOT: u16 = 0x10;
-pub(super) const EV_CLEAR: u16 = 0x20;
-pub(super) const EV_RECEIPT: u16 = 0x40;
-pub(super) const EV_DISPATCH: u16 = 0x80;
-pub(super) const EV_ERROR: u16 = 0x4000;
-pub(super) const EV_EOF: u16 = 0x8000;
+pub(crate) const EVFILT_READ: i16 = -1;
+pub(crate) const EVFILT_WRITE: i16 = -2;
+pub(crate) const EVFILT_AIO: i16 = -3;
+pub(crate) const EVFILT_VNODE: i16 = -4;
+pub(crate) const EVFILT_PROC: i16 = -5;
+pub(crate) const EVFILT_SIGNAL: i16 = -6;
+pub(crate) const EVFILT_TIMER: i16 = -7;
+pub(crate) const EVFILT_USER: i16 = -11;
+pub(crate) const EVFILT_EXCEPT: i16 = -15;
+pub(crate) const NOTE_EXIT: u32 = 0x8000_0000;
+pub(crate) const NOTE_TRIGGER: u32 = 0x0100_0000;

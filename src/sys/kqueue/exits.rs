@@ -11,7 +11,6 @@
 //! | `EVFILT_USER` | silent | silent | triggered |
 
 #![allow(unsafe_code)]
-#![cfg_attr(not(feature = "os-ext"), allow(dead_code, reason = "nobody watches a child"))]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,8 +19,8 @@ use std::sync::Mutex;
 
 use libc::pid_t;
 
-use super::filters::{EV_ADD, EV_DELETE, EV_ENABLE, EV_ONESHOT, Filter, mode};
 use super::{Selector, filter, no_event, os, udata};
+use crate::sys::logic::kqueue::{EV_ADD, EV_DELETE, EV_ENABLE, EV_ONESHOT, Filter, mode};
 use crate::sys::unix::{check, lock};
 use crate::sys::{already_registered, not_registered};
 use crate::{Token, Trigger};
@@ -138,10 +137,12 @@ pub(crate) fn has_exited(child: pid_t) -> io::Result<bool> {
     // Not each system writes to it if there is nothing to say.
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: the kernel writes to `info`.
-    check(unsafe { libc::waitid(libc::P_PID, child as _, info.as_mut_ptr(), look) })?;
-    // SAFETY: numbers and pointers: all zeros is a value, and so is what the kernel writes.
-    Ok(unsafe { info.assume_init() }.si_signo != 0)
+    // SAFETY: the kernel writes to `info`: numbers and pointers, of which all zeros is a value as well.
+    let info = unsafe {
+        check(libc::waitid(libc::P_PID, child as _, info.as_mut_ptr(), look))?;
+        info.assume_init()
+    };
+    Ok(info.si_signo != 0)
 }
 
 fn no_user_events(error: io::Error) -> io::Error {

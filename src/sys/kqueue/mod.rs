@@ -2,51 +2,55 @@
 //!
 //! A registration is up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, that are
 //! changed and fire independently: what is ready in both directions gives two events (one for a one-shot). What is decided
-//! stands in `filters`; here are the system calls.
+//! stands in `logic::kqueue`; here are the system calls.
 
 #![allow(unsafe_code)]
 #![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types of the fields differ by system")]
 
-#[cfg(target_os = "linux")]
-mod double;
+cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod double;
+        use self::double as os;
+    } else {
+        use libc as os;
+    }
+}
 pub(super) mod exits;
-mod filters;
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-#[cfg(not(target_os = "linux"))]
-use libc as os;
-
-#[cfg(target_os = "linux")]
-use self::double as os;
 use self::exits::Exits;
-use self::filters::{
-    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, Notes, PerFilter, additions, change_list,
+use super::common::kernel::Buffer;
+use super::logic::kqueue::{
+    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, NonDefault, PerFilter, additions, change_list,
     deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
 };
-#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd"))]
-use self::os::EVFILT_EXCEPT;
-use super::notifier::Notifier;
-use super::unix::{TimeLeft, check, lock, timespec};
-use super::{Backend, Notified, Plain, Watch};
+use super::unix::emulated::details;
+use super::unix::notifier::Notifier;
+use super::unix::{TimeLeft, check, check_open, lock, set_cloexec, timespec};
+use super::{Backend, TokenAndFlags, Watch};
 use crate::Token;
 use crate::event::Event;
-use crate::token::AtomicToken;
 
-/// `libc` does not know it on Apple's systems.
-#[cfg(target_vendor = "apple")]
-const EVFILT_EXCEPT: i16 = -15;
-/// There is none, nor any filter of this number, which the kernel says.
-#[cfg(target_os = "freebsd")]
-const EVFILT_EXCEPT: i16 = i16::MIN;
-/// There is none, nor any filter of this number, which the kernel says.
-#[cfg(target_os = "netbsd")]
-const EVFILT_EXCEPT: u32 = u32::MAX;
+cfg_if! {
+    if #[cfg(target_vendor = "apple")] {
+        /// `libc` does not know it here.
+        const EVFILT_EXCEPT: i16 = -15;
+    } else if #[cfg(target_os = "freebsd")] {
+        /// There is none, nor any filter of this number, which the kernel says.
+        const EVFILT_EXCEPT: i16 = i16::MIN;
+    } else if #[cfg(target_os = "netbsd")] {
+        /// There is none, nor any filter of this number, which the kernel says.
+        const EVFILT_EXCEPT: u32 = u32::MAX;
+    } else {
+        use self::os::EVFILT_EXCEPT;
+    }
+}
 
 /// The waker's `EVFILT_USER` event.
 const WAKER: os::uintptr_t = 0;
@@ -54,40 +58,36 @@ const WAKER: os::uintptr_t = 0;
 #[derive(Debug)]
 pub(crate) struct Selector {
     kqueue: OwnedFd,
-    /// Locked while a registration changes, so that the kernel's filters and the notes agree for whoever holds the lock.
-    notes: Mutex<Notes>,
+    /// Locked while a registration changes, so that this and the kernel's filters agree for whoever holds the lock.
+    non_default: Mutex<NonDefault>,
     exits: Exits,
     /// The waker's pipe, where the waker is no user event.
     notifier: OnceLock<Notifier>,
 }
 
 impl Backend for Selector {
-    type Buffer = Buffer;
+    type Buffer = Buffer<os::kevent>;
     type Registration = ();
-    type Event = Plain<KqueueFlags>;
+    type Event = TokenAndFlags<KqueueFlags>;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes nothing.
-        let kqueue = check(unsafe { os::kqueue() })?;
-        // SAFETY: the descriptor is new, and nobody else's.
-        let kqueue = unsafe { OwnedFd::from_raw_fd(kqueue) };
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
-        Ok(Selector { kqueue, notes: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
+        // SAFETY: takes nothing; the descriptor is new, and nobody else's.
+        let kqueue = unsafe { OwnedFd::from_raw_fd(check(os::kqueue())?) };
+        set_cloexec(&kqueue)?;
+        Ok(Selector { kqueue, non_default: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
     }
 
-    fn buffer(capacity: usize) -> Buffer {
+    fn buffer(capacity: usize) -> Buffer<os::kevent> {
         Buffer(Vec::with_capacity(capacity))
     }
 
     #[inline]
     fn select(
         &self,
-        Buffer(buffer): &mut Buffer,
+        Buffer(buffer): &mut Buffer<os::kevent>,
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
-        _waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    ) -> io::Result<bool> {
         let time = TimeLeft::new(timeout);
         let mut left = timeout;
         loop {
@@ -96,10 +96,10 @@ impl Backend for Selector {
             let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as os::uintptr_t);
             let mut notified = false;
             let mut heard = false;
-            // What is left in the buffer are those that the notes decide about.
+            // What stays in the buffer is decided together, in `fire`.
             buffer.retain(|kevent| {
                 let flags = flags(kevent);
-                if flags.needs_notes() {
+                if flags.is_for_fire() {
                     return true;
                 }
                 match filter(kevent) {
@@ -122,37 +122,37 @@ impl Backend for Selector {
             // With neither events nor the time up, those that there were are to be given to nobody. An exit that was heard of
             // has an event of its own by now.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) && !heard {
-                return Ok(notified.into());
+                return Ok(notified);
             }
         }
     }
 
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        let mut notes = self.prepare(fd, &watch)?;
+        let mut non_default = self.prepare(fd, &watch)?;
         let (changes, receipts, no_reader) = self.watch(fd, &watch, additions(&watch))?;
         if let Some(error) = failure(changes, receipts) {
             // Half a registration is none. If taking it back fails as well, the first error is the one to tell.
             let _ = self.change(fd, watch.token, undoing(changes, receipts));
-            notes.forget(fd);
+            non_default.forget(fd);
             return Err(io::Error::from_raw_os_error(error));
         }
-        notes.set(fd, &watch, no_reader);
+        non_default.set(fd, &watch, no_reader);
         Ok(())
     }
 
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
-        let mut notes = self.prepare(fd, &watch)?;
-        let (changes, receipts, no_reader) = self.watch(fd, &watch, replacements(&watch, notes.present(fd)))?;
+        let mut non_default = self.prepare(fd, &watch)?;
+        let (changes, receipts, no_reader) = self.watch(fd, &watch, replacements(&watch, non_default.present(fd)))?;
         // After a failure the other filter stays as it is wanted: what it was before is not known any more.
-        notes.set(fd, &watch, no_reader);
+        non_default.set(fd, &watch, no_reader);
         failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
     fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
-        let mut notes = lock(&self.notes);
-        let changes = deletions(notes.present(fd));
+        let mut non_default = lock(&self.non_default);
+        let changes = deletions(non_default.present(fd));
         let receipts = self.change(fd, Token(0), changes)?;
-        notes.forget(fd);
+        non_default.forget(fd);
         let error = deletion_failure(changes, receipts, || has_ended(fd));
         error.map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
@@ -204,18 +204,18 @@ impl Selector {
     }
 
     /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
-    fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, Notes>> {
+    fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, NonDefault>> {
         if additions(watch) == [None; 3] {
             let reason =
                 "`Interest::AIO` and `Interest::LIO` cannot watch a descriptor: an AIO request names its queue itself";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        let notes = lock(&self.notes);
-        if notes.mode_changes(fd, watch) {
+        let non_default = lock(&self.non_default);
+        if non_default.mode_changes(fd, watch) {
             // Those that fail were not there. An invalid descriptor is told of by the change that follows.
-            self.change(fd, watch.token, deletions(notes.present(fd)))?;
+            self.change(fd, watch.token, deletions(non_default.present(fd)))?;
         }
-        Ok(notes)
+        Ok(non_default)
     }
 
     /// Makes `changes`, which register `fd` as `watch` says. Returns those that were made in the end, what became of them,
@@ -227,9 +227,7 @@ impl Selector {
         mut changes: PerFilter<u16>,
     ) -> io::Result<(PerFilter<u16>, PerFilter<i32>, bool)> {
         let mut receipts = self.change(fd, watch.token, changes)?;
-        // SAFETY: takes no pointer.
-        let is_open = || unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1;
-        let no_reader = reader_is_gone(receipts, is_open);
+        let no_reader = reader_is_gone(receipts, || check_open(fd).is_ok());
         if no_reader {
             let instead = stand_in(watch);
             let [read, write, _] = self.change(fd, watch.token, instead)?;
@@ -302,10 +300,10 @@ impl Selector {
     fn fire(&self, fired: &mut [os::kevent], events: &mut Vec<Event>) {
         // The filters of a registration side by side, in their order.
         fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent)));
-        let mut notes = lock(&self.notes);
+        let mut non_default = lock(&self.non_default);
         for filters in fired.chunk_by(|a, b| (a.ident, token(a)) == (b.ident, token(b))) {
             let (fd, token) = (filters[0].ident as RawFd, token(&filters[0]));
-            let (flags, changes) = notes.fire(fd, token, filters.iter().map(flags));
+            let (flags, changes) = non_default.fire(fd, token, filters.iter().map(flags));
             // It can fail only if the descriptor was closed meanwhile, and its filters with it.
             let _ = self.change(fd, token, changes);
             events.extend(flags.map(|flags| Event::new(token, flags)));
@@ -313,26 +311,16 @@ impl Selector {
     }
 }
 
-impl AsRawFd for Selector {
-    fn as_raw_fd(&self) -> RawFd {
-        self.kqueue.as_raw_fd()
+impl AsFd for Selector {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.kqueue.as_fd()
     }
 }
-
-/// What the kernel writes into.
-pub(crate) struct Buffer(Vec<os::kevent>);
-
-// SAFETY: the pointers in it are tokens, or what else a program put into the queue; nothing here follows them.
-unsafe impl Send for Buffer {}
-// SAFETY: as above.
-unsafe impl Sync for Buffer {}
 
 /// Whether a descriptor says that its other end is gone, or that it is dead itself.
 #[cold]
 fn has_ended(fd: RawFd) -> bool {
-    let mut fd = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: the kernel reads one entry and writes its `revents`.
-    unsafe { libc::poll(&mut fd, 1, 0) == 1 && fd.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 }
+    details(fd, libc::POLLOUT) & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0
 }
 
 fn no_event() -> os::kevent {
@@ -370,16 +358,20 @@ fn filter(kevent: &os::kevent) -> Filter {
     }
 }
 
-// The numbers in `filters` are this system's. (All flags fit into 16 bits, whatever type they have here.)
-const _: () = assert!(
-    filters::EV_ADD as u32 == os::EV_ADD as u32
-        && filters::EV_DELETE as u32 == os::EV_DELETE as u32
-        && filters::EV_ENABLE as u32 == os::EV_ENABLE as u32
-        && filters::EV_DISABLE as u32 == os::EV_DISABLE as u32
-        && filters::EV_ONESHOT as u32 == os::EV_ONESHOT as u32
-        && filters::EV_CLEAR as u32 == os::EV_CLEAR as u32
-        && filters::EV_RECEIPT as u32 == os::EV_RECEIPT as u32
-        && filters::EV_DISPATCH as u32 == os::EV_DISPATCH as u32
-        && filters::EV_ERROR as u32 == os::EV_ERROR as u32
-        && filters::EV_EOF as u32 == os::EV_EOF as u32
-);
+// The numbers in `logic::kqueue` are this system's. (All flags fit into 16 bits, whatever type they have here.)
+const _: () = {
+    use super::logic::kqueue as logic;
+
+    assert!(
+        logic::EV_ADD as u32 == os::EV_ADD as u32
+            && logic::EV_DELETE as u32 == os::EV_DELETE as u32
+            && logic::EV_ENABLE as u32 == os::EV_ENABLE as u32
+            && logic::EV_DISABLE as u32 == os::EV_DISABLE as u32
+            && logic::EV_ONESHOT as u32 == os::EV_ONESHOT as u32
+            && logic::EV_CLEAR as u32 == os::EV_CLEAR as u32
+            && logic::EV_RECEIPT as u32 == os::EV_RECEIPT as u32
+            && logic::EV_DISPATCH as u32 == os::EV_DISPATCH as u32
+            && logic::EV_ERROR as u32 == os::EV_ERROR as u32
+            && logic::EV_EOF as u32 == os::EV_EOF as u32
+    );
+};

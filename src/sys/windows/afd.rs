@@ -3,11 +3,9 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
 use std::io;
 use std::mem;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawSocket};
-use std::panic::RefUnwindSafe;
 use std::ptr;
 
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
@@ -26,6 +24,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, OVERLAPPED};
 
 use super::iocp::{Operation, Port};
+use crate::sys::common::kernel::Lent;
 
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
@@ -80,21 +79,20 @@ impl Afd {
     ///
     /// # Safety
     ///
-    /// `overlapped` and `poll` stay alive and are touched by nobody else until the completion was dequeued.
+    /// `overlapped` and `question` stay alive and are touched by nobody else until the completion was dequeued.
     pub(crate) unsafe fn poll(
         &self,
         overlapped: *mut OVERLAPPED,
-        poll: &Poll,
+        question: &Question,
         socket: RawSocket,
         events: u32,
     ) -> io::Result<()> {
-        #[cfg(debug_assertions)]
         super::faults::on_submission()?;
-        let info = poll.0.get();
-        // SAFETY: nobody else knows of the memory yet.
-        unsafe { *info = PollInfo::new(socket, events) };
-        // SAFETY: the handle is open; the caller keeps the memory. An `OVERLAPPED` begins with an `IO_STATUS_BLOCK`.
+        let info = question.0.get();
+        // SAFETY: the handle is open; the caller keeps the memory, which nobody else knows of yet. An `OVERLAPPED` begins with
+        // an `IO_STATUS_BLOCK`.
         let status = unsafe {
+            *info = PollInfo::new(socket, events);
             NtDeviceIoControlFile(
                 self.0.as_raw_handle(),
                 ptr::null_mut(),
@@ -126,14 +124,7 @@ impl Afd {
 }
 
 /// The memory of a poll: what was asked, then what was answered.
-pub(crate) struct Poll(UnsafeCell<PollInfo>);
-
-// SAFETY: accessed only through `Afd::poll` and `answer`, which are unsafe.
-unsafe impl Send for Poll {}
-// SAFETY: as above.
-unsafe impl Sync for Poll {}
-/// Nothing panics half-way through a change of it.
-impl RefUnwindSafe for Poll {}
+pub(crate) struct Question(Lent<PollInfo>);
 
 /// What came of a poll.
 pub(crate) enum Answer {
@@ -145,9 +136,9 @@ pub(crate) enum Answer {
     Failed(io::Error),
 }
 
-impl Poll {
-    pub(crate) fn new() -> Poll {
-        Poll(UnsafeCell::new(PollInfo::new(0, 0)))
+impl Question {
+    pub(crate) fn new() -> Question {
+        Question(Lent::new(PollInfo::new(0, 0)))
     }
 
     /// What came of the poll, which ended with `status`.
@@ -156,7 +147,6 @@ impl Poll {
     ///
     /// The completion of the poll was dequeued, and none was started since.
     pub(crate) unsafe fn answer(&self, status: NTSTATUS) -> Answer {
-        #[cfg(debug_assertions)]
         let status = super::faults::on_completion(status);
         // SAFETY: the caller vouches that nobody writes to it.
         let info = unsafe { &*self.0.get() };
@@ -175,6 +165,7 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
 }
 
 /// `AFD_POLL_INFO` with one `AFD_POLL_HANDLE_INFO`.
+#[derive(Copy, Clone)]
 #[repr(C)]
 struct PollInfo {
     timeout: i64,

@@ -11,7 +11,6 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -31,9 +30,10 @@ use windows_sys::Win32::System::IO::{
 };
 
 use super::Batch;
-use crate::sys::lock::lock;
+use crate::sys::common::kernel::{Buffer, Lent};
+use crate::sys::common::lock::lock;
+use crate::sys::common::time::milliseconds;
 use crate::sys::not_registered;
-use crate::sys::time::milliseconds;
 
 /// How many threads that took packets from the port may run at a time. A thread stays one of them until it waits on
 /// another port or ends, and while there are this many running Windows hands packets to nobody else: a queue that moved on
@@ -118,7 +118,6 @@ impl Port {
     /// Completes an operation of `owner` that never was one of the OS's. When the OS takes no packet, for lack of memory,
     /// the next `dequeue` gives it: so nothing that is due is lost. [`NotFound`](io::ErrorKind::NotFound): the queue is
     /// gone.
-    #[cfg(feature = "os-ext")]
     pub(crate) fn post<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,
@@ -232,7 +231,6 @@ impl Port {
     }
 
     /// The queue is gone.
-    #[cfg(feature = "os-ext")]
     pub(crate) fn is_closed(&self) -> bool {
         self.table().closed
     }
@@ -285,18 +283,11 @@ impl fmt::Debug for Port {
 }
 
 /// The kernel's part of an operation. While that is in flight, nobody else touches it.
-pub(crate) struct Operation(UnsafeCell<OVERLAPPED>);
-
-// SAFETY: the fields are accessed only through `Port::start`, while not in flight, and `status`, which is unsafe.
-unsafe impl Send for Operation {}
-// SAFETY: as above.
-unsafe impl Sync for Operation {}
-/// Nothing panics half-way through a change of it.
-impl RefUnwindSafe for Operation {}
+pub(crate) struct Operation(Lent<OVERLAPPED>);
 
 impl Operation {
     pub(crate) fn new() -> Operation {
-        Operation(UnsafeCell::default())
+        Operation(Lent::new(OVERLAPPED::default()))
     }
 
     /// By which the kernel knows the operation.
@@ -329,16 +320,11 @@ pub(crate) enum Packet {
 }
 
 /// What the kernel writes packets into.
-pub(crate) struct Packets(Vec<OVERLAPPED_ENTRY>);
-
-// SAFETY: the pointers in it are numbers to this crate, and never followed.
-unsafe impl Send for Packets {}
-// SAFETY: as above.
-unsafe impl Sync for Packets {}
+pub(crate) type Packets = Buffer<OVERLAPPED_ENTRY>;
 
 impl Packets {
     pub(crate) fn with_capacity(capacity: usize) -> Packets {
-        Packets(Vec::with_capacity(capacity))
+        Buffer(Vec::with_capacity(capacity))
     }
 
     /// For how many packets there is room.

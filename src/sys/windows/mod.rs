@@ -2,8 +2,7 @@
 //! through overlapped I/O, a waker by posting a packet.
 //!
 //! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
-//! - `afd.rs`: the driver's polls.
-//! - `afd_flags.rs`: what it says, and what that means.
+//! - `afd.rs`: the driver's polls; what it answers, and what that means, is in `sys/logic/afd.rs`.
 //! - `faults.rs`: failures of the driver on demand, in debug builds.
 //! - `pipe.rs`: one named pipe; readiness made of its operations.
 //! - `pool.rs`: the states of sockets that are free for the next, and the driver's handles.
@@ -11,15 +10,11 @@
 //! - `wait.rs`: one registered object of another kind, such as a process, that the system's thread pool waits for.
 
 mod afd;
-pub(crate) mod afd_flags;
-#[cfg(debug_assertions)]
 mod faults;
 mod iocp;
-#[cfg(feature = "os-ext")]
 mod pipe;
 mod pool;
 mod socket_state;
-#[cfg(feature = "os-ext")]
 pub(crate) mod wait;
 
 use std::collections::HashMap;
@@ -31,19 +26,17 @@ use std::panic::RefUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
-use self::afd_flags::AfdFlags;
 pub(crate) use self::iocp::Port;
 use self::iocp::{Packet, Packets};
-#[cfg(feature = "os-ext")]
 pub(crate) use self::pipe::Pipe;
 use self::pool::Pool;
 use self::socket_state::SocketState;
-pub(crate) use super::lock::lock;
-use super::time::TimeLeft;
-use super::{Backend, Notified, Plain, Spent, Watch, already_registered, not_registered};
+pub(crate) use super::common::lock::lock;
+use super::common::time::TimeLeft;
+use super::logic::afd::AfdFlags;
+use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_registered};
 use crate::Token;
 use crate::event::Event;
-use crate::token::AtomicToken;
 
 /// How long one wait of the kernel's lasts at most. It does not count the time that the machine sleeps (since Windows 8),
 /// while a time-out does, and the clock that it is measured by: after a sleep, a time-out that has passed is noticed no
@@ -73,7 +66,7 @@ struct Shared {
 impl Backend for Selector {
     type Buffer = Packets;
     type Registration = Registration;
-    type Event = Plain<AfdFlags>;
+    type Event = TokenAndFlags<AfdFlags>;
 
     fn new() -> io::Result<Selector> {
         let shared = Shared {
@@ -89,18 +82,12 @@ impl Backend for Selector {
         Packets::with_capacity(capacity)
     }
 
-    fn select(
-        &self,
-        buffer: &mut Packets,
-        events: &mut Vec<Event>,
-        timeout: Option<Duration>,
-        _waker: &AtomicToken,
-    ) -> io::Result<Notified> {
+    fn select(&self, buffer: &mut Packets, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
         let mut batch = lock(&self.shared.batch);
         mem::swap(&mut batch.events, events);
         let notified = self.shared.wait(&mut batch, buffer, timeout);
         mem::swap(&mut batch.events, events);
-        notified.map(Notified::from)
+        notified
     }
 
     fn register(&self, socket: RawSocket, registration: &mut Registration, watch: Watch) -> io::Result<()> {
@@ -147,7 +134,7 @@ impl Backend for Selector {
 
     /// A socket that is registered a second time in this way takes the place of the first: it need not be the same one.
     /// Windows soon uses the number of a closed socket again, and the news of its closing may still be in the queue.
-    fn register_raw(&self, socket: RawSocket, watch: Watch) -> io::Result<()> {
+    fn register_bare(&self, socket: RawSocket, watch: Watch) -> io::Result<()> {
         let mut registration = Registration::default();
         self.register(socket, &mut registration, watch)?;
         if let Some((shared, state)) = registration.take() {
@@ -182,7 +169,6 @@ impl Drop for Selector {
     }
 }
 
-#[cfg(feature = "os-ext")]
 impl Selector {
     pub(crate) fn port(&self) -> &Arc<Port> {
         &self.shared.port
@@ -287,7 +273,6 @@ impl Batch {
     }
 
     /// As `report`, for a source with several operations: what those that complete in one batch tell is one event.
-    #[cfg(feature = "os-ext")]
     pub(crate) fn report_once(&mut self, slot: &mut Slot, token: Token, flags: u32) {
         match self.events.get_mut(slot.index) {
             Some(event) if slot.batch == self.number && event.token() == token => {
@@ -354,7 +339,6 @@ impl Batch {
 }
 
 /// Where in a batch a source's event stands.
-#[cfg(feature = "os-ext")]
 #[derive(Copy, Clone, Default)]
 pub(crate) struct Slot {
     batch: u64,

@@ -35,9 +35,9 @@ use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{ConnectNamedPipe, DisconnectNamedPipe};
 
 use super::afd::check;
-use super::afd_flags::{DISCONNECT, RECEIVE, SEND};
 use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, Slot, lock};
+use crate::sys::logic::afd::{DISCONNECT, RECEIVE, SEND};
 use crate::sys::{already_registered, not_registered};
 use crate::{Interest, Token};
 
@@ -159,7 +159,7 @@ impl Pipe {
         let mut inner = session.inner();
         let was_connecting = matches!(inner.state, State::Connecting(_));
         if was_connecting {
-            session.cancel_operation(&inner, &session.connect);
+            inner.cancel(session.connect.overlapped());
         }
         // SAFETY: the handle is open.
         let result = match unsafe { DisconnectNamedPipe(inner.raw()) } {
@@ -255,8 +255,8 @@ impl Drop for Pipe {
         let session = self.session();
         let mut inner = session.inner();
         inner.watch = None;
-        session.cancel_operation(&inner, &session.connect);
-        session.cancel_operation(&inner, &session.read);
+        inner.cancel(session.connect.overlapped());
+        inner.cancel(session.read.overlapped());
         inner.end();
     }
 }
@@ -292,12 +292,6 @@ impl Session {
             },
             _ => Ok(()),
         })
-    }
-
-    /// Ends an operation, if it is in flight. It completes nevertheless.
-    fn cancel_operation(&self, inner: &Inner, operation: &Operation) {
-        // SAFETY: the handle is open, or null; the address serves only to find the operation.
-        unsafe { CancelIoEx(inner.raw(), operation.overlapped()) };
     }
 
     fn connect(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
@@ -556,14 +550,19 @@ impl InFlight for Session {
     }
 
     fn cancel(&self) {
-        // SAFETY: the handle is open, or null; without an address all that is in flight is cancelled.
-        unsafe { CancelIoEx(self.inner().raw(), ptr::null()) };
+        self.inner().cancel(ptr::null());
     }
 }
 
 impl Inner {
     fn raw(&self) -> RawHandle {
         self.handle.as_ref().map_or(ptr::null_mut(), AsRawHandle::as_raw_handle)
+    }
+
+    /// Ends an operation if it is in flight, or all of them (null). They complete nevertheless.
+    fn cancel(&self, operation: *const OVERLAPPED) {
+        // SAFETY: the handle is open, or null; the address serves only to find the operation.
+        unsafe { CancelIoEx(self.raw(), operation) };
     }
 
     /// The port that operations complete at.

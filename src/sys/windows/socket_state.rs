@@ -39,10 +39,10 @@ use std::mem;
 use std::os::windows::io::RawSocket;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::afd::{self, Afd, Answer};
-use super::afd_flags::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND, UNWATCHED};
+use super::afd::{self, Afd, Answer, Question};
 use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, lock};
+use crate::sys::logic::afd::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOSE, RECEIVE, SEND, UNWATCHED};
 use crate::sys::{Spent, Watch, not_registered};
 use crate::{Interest, Trigger};
 
@@ -51,7 +51,7 @@ const READY: u32 = RECEIVE | ACCEPT | SEND;
 
 pub(crate) struct SocketState {
     operation: Operation,
-    poll: afd::Poll,
+    question: Question,
     afd: Arc<Afd>,
     port: Arc<Port>,
     inner: Mutex<Inner>,
@@ -83,7 +83,7 @@ enum Phase {
 impl SocketState {
     pub(crate) fn new(afd: Arc<Afd>, port: Arc<Port>) -> SocketState {
         let inner = Inner { socket: 0, watch: None, armed: 0, phase: Phase::Idle, failed: false, closed: false };
-        SocketState { operation: Operation::new(), poll: afd::Poll::new(), afd, port, inner: Mutex::new(inner) }
+        SocketState { operation: Operation::new(), question: Question::new(), afd, port, inner: Mutex::new(inner) }
     }
 
     /// Begins a registration in a state without one; when that fails, there still is none. `batch`: of the queue, unless a
@@ -173,7 +173,7 @@ impl SocketState {
             |overlapped| {
                 // SAFETY: both are part of this state, which the port keeps until the completion was dequeued. Only
                 // `completed` accesses them before that.
-                unsafe { self.afd.poll(overlapped, &self.poll, inner.socket, events) }
+                unsafe { self.afd.poll(overlapped, &self.question, inner.socket, events) }
             },
         );
         if submitted.is_err() {
@@ -225,7 +225,7 @@ impl InFlight for SocketState {
         let cancelled = mem::replace(&mut inner.phase, Phase::Idle) == Phase::Cancelling;
         let Some(watch) = inner.watch else { return };
         // SAFETY: the poll is over, and the next one starts under the lock that is held here.
-        let answer = unsafe { self.poll.answer(self.operation.status()) };
+        let answer = unsafe { self.question.answer(self.operation.status()) };
         let events = match answer {
             _ if cancelled => 0,
             // The socket was closed without having been deregistered: its registration is mute from now on.
@@ -341,7 +341,7 @@ mod tests {
                 // Who does not wait for the lock has asked for the end of all polls by now, of this one too early.
                 thread::sleep(Duration::from_millis(100));
                 // SAFETY: as in `submit`.
-                unsafe { state.afd.poll(overlapped, &state.poll, base, RECEIVE) }
+                unsafe { state.afd.poll(overlapped, &state.question, base, RECEIVE) }
             };
             port.start(&state, |state| &state.operation, submit).unwrap();
         });

@@ -25,17 +25,17 @@ use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use windows_sys::Wdk::Foundation::{NtQueryObject, ObjectTypeInformation};
-use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, UNICODE_STRING, WAIT_OBJECT_0, WAIT_TIMEOUT};
+use windows_sys::Win32::Foundation::{INVALID_HANDLE_VALUE, UNICODE_STRING, WAIT_OBJECT_0, WAIT_TIMEOUT};
 use windows_sys::Win32::System::Threading::{
     INFINITE, RegisterWaitForSingleObject, UnregisterWaitEx, WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE,
     WaitForSingleObject,
 };
 
 use super::afd::check;
-use super::afd_flags::RECEIVE;
 use super::iocp::{InFlight, Operation, Port};
 use super::{Again, Batch, lock};
 use crate::Trigger;
+use crate::sys::logic::afd::RECEIVE;
 use crate::sys::{Watch, already_registered, not_registered};
 
 /// What a source remembers of its registration. Dropping it ends that.
@@ -181,15 +181,11 @@ impl Again for Wait {
 
 /// A wait of the system's thread pool, which ends when this is dropped: no callback runs any more then.
 struct PoolWait {
-    handle: HANDLE,
+    /// A `HANDLE`, which is a number: any thread but that of the callback may end the wait.
+    handle: usize,
     /// The callback's.
     wait: Arc<Wait>,
 }
-
-// SAFETY: the handle may be used, and ended, by any thread but that of the callback.
-unsafe impl Send for PoolWait {}
-// SAFETY: a shared one offers nothing.
-unsafe impl Sync for PoolWait {}
 
 impl PoolWait {
     fn new(wait: &Arc<Wait>) -> io::Result<PoolWait> {
@@ -204,14 +200,14 @@ impl PoolWait {
         if registered == 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(PoolWait { handle, wait: Arc::clone(wait) })
+        Ok(PoolWait { handle: handle.expose_provenance(), wait: Arc::clone(wait) })
     }
 }
 
 impl Drop for PoolWait {
     fn drop(&mut self) {
         // SAFETY: the wait was not ended yet. This waits for a callback that runs.
-        let ended = unsafe { UnregisterWaitEx(self.handle, INVALID_HANDLE_VALUE) };
+        let ended = unsafe { UnregisterWaitEx(ptr::with_exposed_provenance_mut(self.handle), INVALID_HANDLE_VALUE) };
         if ended == 0 {
             // The pool may go on waiting for the object, and call back.
             mem::forget(Arc::clone(&self.wait));
@@ -234,10 +230,11 @@ fn refuse_mutex(object: BorrowedHandle<'_>) -> io::Result<()> {
     let data = information.as_mut_ptr().cast();
     // SAFETY: the handle is open, and there is room for `size` bytes, aligned for all that is in it.
     check(unsafe { NtQueryObject(object.as_raw_handle(), ObjectTypeInformation, data, size, &mut length) })?;
-    // SAFETY: the call has filled the beginning in.
-    let name = unsafe { &*information.as_ptr().cast::<UNICODE_STRING>() };
-    // SAFETY: the name lies in `information`, and is that many bytes long.
-    let name = unsafe { std::slice::from_raw_parts(name.Buffer, usize::from(name.Length) / 2) };
+    // SAFETY: the call has filled the beginning in; the name lies in `information`, and is that many bytes long.
+    let name = unsafe {
+        let name = &*information.as_ptr().cast::<UNICODE_STRING>();
+        std::slice::from_raw_parts(name.Buffer, usize::from(name.Length) / 2)
+    };
     if name.iter().copied().eq("Mutant".encode_utf16()) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -264,7 +261,7 @@ mod tests {
             inner: Mutex::new(Inner { watch: None, phase: Phase::Idle }),
         });
         // No wait has this handle.
-        drop(PoolWait { handle: ptr::null_mut(), wait: Arc::clone(&wait) });
+        drop(PoolWait { handle: 0, wait: Arc::clone(&wait) });
         assert_eq!(Arc::strong_count(&wait), 2);
     }
 }

@@ -8,28 +8,28 @@ use std::os::fd::RawFd;
 /// A hash map that is at most half full cleans up in place after what was removed, instead of growing; so this one is kept
 /// at most half full.
 #[derive(Debug)]
-pub(super) struct ByDescriptor<T> {
+pub(crate) struct FdMap<T> {
     map: HashMap<RawFd, T>,
     /// How many entries there is twice the room for.
     most: usize,
 }
 
-impl<T> Default for ByDescriptor<T> {
+impl<T> Default for FdMap<T> {
     fn default() -> Self {
-        ByDescriptor { map: HashMap::new(), most: 0 }
+        FdMap { map: HashMap::new(), most: 0 }
     }
 }
 
-impl<T> ByDescriptor<T> {
-    pub(super) fn get(&self, fd: RawFd) -> Option<&T> {
+impl<T> FdMap<T> {
+    pub(crate) fn get(&self, fd: RawFd) -> Option<&T> {
         self.map.get(&fd)
     }
 
-    pub(super) fn get_mut(&mut self, fd: RawFd) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, fd: RawFd) -> Option<&mut T> {
         self.map.get_mut(&fd)
     }
 
-    pub(super) fn insert(&mut self, fd: RawFd, value: T) {
+    pub(crate) fn insert(&mut self, fd: RawFd, value: T) {
         if self.map.len() == self.most {
             self.most = (2 * self.most).max(8);
             self.map.reserve(2 * self.most);
@@ -37,7 +37,7 @@ impl<T> ByDescriptor<T> {
         self.map.insert(fd, value);
     }
 
-    pub(super) fn remove(&mut self, fd: RawFd) -> Option<T> {
+    pub(crate) fn remove(&mut self, fd: RawFd) -> Option<T> {
         self.map.remove(&fd)
     }
 }
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn does_not_grow_while_it_holds_no_more_than_before() {
-        let mut map = ByDescriptor::default();
+        let mut map = FdMap::default();
         for fd in 0..1000 {
             map.insert(fd, ());
         }

@@ -1,4 +1,4 @@
-//! What AFD says of a socket, and what that means. Plain data: tested on Linux as well, where there is no AFD.
+//! What AFD, the driver behind Windows' sockets, says of a socket, and what that means.
 
 use std::fmt;
 

@@ -28,7 +28,6 @@ mod build {
 
     impl RegisteredWith {
         /// For a source that comes from elsewhere, maybe with a registration.
-        #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
         pub(crate) fn unknown() -> RegisteredWith {
             RegisteredWith(Mutex::new(None))
         }
@@ -84,7 +83,6 @@ mod build {
     pub(crate) struct RegisteredWith {}
 
     impl RegisteredWith {
-        #[cfg(any(feature = "net", all(unix, feature = "os-ext")))]
         #[inline]
         pub(crate) fn unknown() -> RegisteredWith {
             RegisteredWith {}

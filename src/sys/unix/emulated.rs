@@ -15,39 +15,44 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-#[cfg(not(target_os = "espidf"))]
-pub(super) use libc::POLLNVAL;
-#[cfg(not(target_os = "wasi"))]
-use libc::POLLPRI;
 use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
-use super::{Flags, Spent, Watch};
+use super::poll;
 use crate::event::{Readiness, write_names};
+use crate::sys::{Flags, Spent, Watch};
 use crate::{Interest, Token, Trigger};
 
-/// The peer has shut its writing side: told with the read direction where the OS has a flag for it.
-#[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
-const POLLRDHUP: i16 = libc::POLLRDHUP;
-#[cfg(not(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux")))]
-const POLLRDHUP: i16 = 0;
-
-/// Urgent data: WASI knows none.
-#[cfg(target_os = "wasi")]
-const POLLPRI: i16 = 0;
-
-/// The descriptor is invalid: not told by ESP-IDF.
-#[cfg(target_os = "espidf")]
-pub(super) const POLLNVAL: i16 = 0;
+// What an OS does not know is a flag that it never says.
+cfg_if! {
+    if #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))] {
+        /// The peer has shut its writing side: told with the read direction.
+        use libc::POLLRDHUP;
+    } else {
+        const POLLRDHUP: i16 = 0;
+    }
+}
+cfg_if! {
+    if #[cfg(target_os = "wasi")] {
+        pub(crate) use libc::POLLNVAL;
+        const POLLPRI: i16 = 0;
+    } else if #[cfg(target_os = "espidf")] {
+        pub(crate) const POLLNVAL: i16 = 0;
+        use libc::POLLPRI;
+    } else {
+        pub(crate) use libc::POLLNVAL;
+        use libc::POLLPRI;
+    }
+}
 
 /// How long a wait may last while registrations are looked at.
-pub(super) const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 /// How long something that may have gone and come again between two looks has to stay before it is told again.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// What a registration asks the OS for: directions, or nothing at all while it is mute. With no directions, hang-ups
 /// and errors are told all the same.
-pub(super) type Asked = Option<i16>;
+pub(crate) type Asked = Option<i16>;
 
 /// An interest in the OS's words. `POLLERR` and `POLLHUP` come unasked.
 fn directions(interest: Interest) -> i16 {
@@ -66,7 +71,7 @@ fn directions(interest: Interest) -> i16 {
 
 /// A registration as the queue keeps it.
 #[derive(Copy, Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     watch: Watch,
     /// Of what is watched, that which makes an event when it comes.
     untold: i16,
@@ -76,7 +81,7 @@ pub(super) struct Entry {
     /// When that is told again, if it is still there.
     again: Option<Instant>,
     /// I/O goes past this crate, so everything that was told is doubtful.
-    raw: bool,
+    bare: bool,
     stream: Stream,
 }
 
@@ -113,28 +118,28 @@ impl Stream {
 }
 
 impl Entry {
-    /// `raw`: the source does its I/O past this crate.
-    pub(super) fn new(watch: Watch, raw: bool) -> Entry {
-        Entry { watch, untold: everything(&watch), doubtful: 0, again: None, raw, stream: Stream::New }
+    /// `bare`: the source does its I/O past this crate.
+    pub(crate) fn new(watch: Watch, bare: bool) -> Entry {
+        Entry { watch, untold: everything(&watch), doubtful: 0, again: None, bare, stream: Stream::New }
     }
 
     /// The entry after a change of what is watched.
-    pub(super) fn replaced(&self, watch: Watch) -> Entry {
+    pub(crate) fn replaced(&self, watch: Watch) -> Entry {
         let was_alive = matches!(self.stream, Stream::Alive | Stream::Ended);
         let stream = if was_alive { Stream::Alive } else { Stream::New };
-        Entry { stream, ..Entry::new(watch, self.raw) }
+        Entry { stream, ..Entry::new(watch, self.bare) }
     }
 
-    pub(super) fn token(&self) -> Token {
+    pub(crate) fn token(&self) -> Token {
         self.watch.token
     }
 
     /// What the descriptor stands for, if it may be closed and used again without a word.
-    pub(super) fn identity(&self, fd: RawFd) -> Option<Identity> {
-        self.raw.then(|| Identity::of(fd))
+    pub(crate) fn identity(&self, fd: RawFd) -> Option<Identity> {
+        self.bare.then(|| Identity::of(fd))
     }
 
-    pub(super) fn is_level(&self) -> bool {
+    pub(crate) fn is_level(&self) -> bool {
         self.watch.trigger == Trigger::Level
     }
 
@@ -148,30 +153,30 @@ impl Entry {
 
     /// What to ask for in a wait. While an error or a hang-up may still be there that was told, nothing: it would end
     /// each wait at once.
-    pub(super) fn asked(&self) -> Asked {
+    pub(crate) fn asked(&self) -> Asked {
         (self.told() & (POLLERR | POLLHUP) == 0).then_some(self.untold & !(POLLERR | POLLHUP))
     }
 
     /// All that there is to ask for: in a look, and to know what an error or a hang-up means.
-    pub(super) fn all_directions(&self) -> i16 {
+    pub(crate) fn all_directions(&self) -> i16 {
         directions(self.watch.interest) | POLLRDHUP
     }
 
     /// Whether it has to be looked at: errors, and hang-ups that are not the end, go away unseen.
-    pub(super) fn needs_look(&self) -> bool {
+    pub(crate) fn needs_look(&self) -> bool {
         let told = self.told();
         let unseen = told & (POLLERR | POLLHUP) != 0 && self.stream != Stream::Ended;
-        self.is_edge() && (unseen || self.doubtful != 0 || self.raw && told != 0)
+        self.is_edge() && (unseen || self.doubtful != 0 || self.bare && told != 0)
     }
 
     /// An error or a hang-up came in a wait, in which not all directions were asked for: only all that the OS says tells
     /// what it means.
-    pub(super) fn needs_details(&self, said: i16) -> bool {
+    pub(crate) fn needs_details(&self, said: i16) -> bool {
         said & (POLLERR | POLLHUP) != 0 && self.is_edge() && self.asked() != Some(self.all_directions())
     }
 
     /// In a wait the OS `said` so. Returns what to tell; zero if there is no news.
-    pub(super) fn event(&mut self, said: i16) -> i16 {
+    pub(crate) fn event(&mut self, said: i16) -> i16 {
         self.stream = self.stream.after(said);
         let said = said & everything(&self.watch);
         let news = said & self.untold;
@@ -187,12 +192,12 @@ impl Entry {
     }
 
     /// In a look the OS `said` so, of everything. Returns what to tell; zero if there is no news.
-    pub(super) fn look(&mut self, said: i16, now: Instant) -> i16 {
+    pub(crate) fn look(&mut self, said: i16, now: Instant) -> i16 {
         let before = self.stream;
         self.stream = before.after(said);
         let everything = everything(&self.watch);
         let said = said & everything;
-        let doubtful = if self.raw { self.told() } else { self.doubtful };
+        let doubtful = if self.bare { self.told() } else { self.doubtful };
         let again = if self.again.is_some_and(|again| again <= now) { doubtful } else { 0 };
         let news = said & (self.untold | again);
         // Of another stream nothing was told.
@@ -207,13 +212,13 @@ impl Entry {
     fn tell(&mut self, news: i16, now: Option<Instant>) {
         self.untold &= !news;
         self.doubtful = self.doubtful & !news | news & POLLPRI;
-        if self.raw && news != 0 || news & POLLPRI != 0 {
+        if self.bare && news != 0 || news & POLLPRI != 0 {
             self.again = Some(now.unwrap_or_else(Instant::now) + AGAIN);
         }
     }
 
     /// The entry after I/O has used up what is `spent`, if that makes a difference.
-    pub(super) fn after_io(&self, spent: Spent) -> Option<Entry> {
+    pub(crate) fn after_io(&self, spent: Spent) -> Option<Entry> {
         if !self.is_edge() {
             return None;
         }
@@ -256,28 +261,25 @@ fn flags(said: i16, news: i16) -> i16 {
 }
 
 /// What the OS says of a descriptor now.
-pub(super) fn details(fd: RawFd, directions: i16) -> i16 {
-    let mut descriptor = libc::pollfd { fd, events: directions, revents: 0 };
-    // SAFETY: the kernel writes to one entry.
-    let ready = unsafe { libc::poll(&mut descriptor, 1, 0) };
-    if ready == 1 { descriptor.revents } else { 0 }
+pub(crate) fn details(fd: RawFd, directions: i16) -> i16 {
+    let mut descriptor = [libc::pollfd { fd, events: directions, revents: 0 }];
+    if poll(&mut descriptor, 0).is_ok() { descriptor[0].revents } else { 0 }
 }
-
-/// The type of a file within its mode: `S_IFMT`, on every system.
-#[cfg(unix)]
-const FILE_TYPE: u32 = 0o170_000;
 
 /// Which file a descriptor stands for.
 #[derive(Copy, Clone, Debug)]
-pub(super) struct Identity(Option<(u64, u64)>);
+pub(crate) struct Identity(Option<(u64, u64)>);
 
 impl Identity {
     #[cfg(unix)]
-    pub(super) fn of(fd: RawFd) -> Identity {
+    pub(crate) fn of(fd: RawFd) -> Identity {
         use std::fs::File;
         use std::mem::ManuallyDrop;
         use std::os::fd::FromRawFd;
         use std::os::unix::fs::MetadataExt;
+
+        /// The type of a file within its mode: `S_IFMT`, on every system.
+        const FILE_TYPE: u32 = 0o170_000;
 
         // SAFETY: it is asked about, and not closed. If no such descriptor is open, the answer is an error.
         let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
@@ -287,13 +289,13 @@ impl Identity {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn of(_fd: RawFd) -> Identity {
+    pub(crate) fn of(_fd: RawFd) -> Identity {
         Identity(None)
     }
 
     /// Whether `fd` stands for this file. Where that cannot be told it does not: a registration that is replaced by
     /// mistake was made twice by mistake.
-    pub(super) fn is_of(&self, fd: RawFd) -> bool {
+    pub(crate) fn is_of(&self, fd: RawFd) -> bool {
         self.0.is_some() && self.0 == Identity::of(fd).0
     }
 }
@@ -306,19 +308,19 @@ pub(crate) trait Registrations {
 
 /// A source's part of a registration: what re-arms it, and what ends it when the source is dropped.
 pub(crate) struct Registration<R: Registrations> {
-    pub(super) queue: Weak<R>,
-    pub(super) fd: RawFd,
-    pub(super) id: u64,
+    pub(crate) queue: Weak<R>,
+    pub(crate) fd: RawFd,
+    pub(crate) id: u64,
 }
 
 impl<R: Registrations> Registration<R> {
     /// Whether the source is registered with a queue other than this.
-    pub(super) fn is_with_another(&self, queue: &Arc<R>) -> bool {
+    pub(crate) fn is_with_another(&self, queue: &Arc<R>) -> bool {
         self.queue.strong_count() > 0 && self.queue.as_ptr() != Arc::as_ptr(queue)
     }
 
     /// Makes dropping it do nothing.
-    pub(super) fn forget(mut self) {
+    pub(crate) fn forget(mut self) {
         self.queue = Weak::new();
     }
 }
@@ -345,7 +347,7 @@ impl<R: Registrations> fmt::Debug for Registration<R> {
 
 /// `POLLIN` and its like.
 #[derive(Copy, Clone)]
-pub(crate) struct PollFlags(pub(super) i16);
+pub(crate) struct PollFlags(pub(crate) i16);
 
 impl PollFlags {
     #[cfg(fuzzing)]
@@ -413,7 +415,7 @@ mod tests {
         entry
     }
 
-    fn raw(interest: Interest, trigger: Trigger) -> Entry {
+    fn bare(interest: Interest, trigger: Trigger) -> Entry {
         Entry::new(Watch { token: Token(0), interest, trigger }, true)
     }
 
@@ -459,7 +461,7 @@ mod tests {
             assert!(!entry.needs_look());
         }
         for trigger in [Trigger::Level, Trigger::OneShot] {
-            assert!(!told_by(raw(BOTH, trigger), POLLIN).needs_look());
+            assert!(!told_by(bare(BOTH, trigger), POLLIN).needs_look());
         }
     }
 
@@ -613,11 +615,11 @@ mod tests {
         assert_eq!(refused.look(POLLERR, later()), POLLERR);
         assert_eq!(refused.look(POLLERR, later()), 0, "nothing was read since");
 
-        let mut raw = told_by(raw(Interest::READABLE, Trigger::Edge), POLLIN);
-        assert_eq!(raw.look(POLLIN, Instant::now()), 0);
-        assert_eq!(raw.look(POLLIN, later()), POLLIN);
-        assert_eq!(raw.look(0, later()), 0);
-        assert!(!raw.needs_look(), "it is waited for");
+        let mut bare = told_by(bare(Interest::READABLE, Trigger::Edge), POLLIN);
+        assert_eq!(bare.look(POLLIN, Instant::now()), 0);
+        assert_eq!(bare.look(POLLIN, later()), POLLIN);
+        assert_eq!(bare.look(0, later()), 0);
+        assert!(!bare.needs_look(), "it is waited for");
     }
 
     /// An error of a connection with data to read does not say that nobody reads what is written.

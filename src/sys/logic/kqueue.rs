@@ -1,40 +1,40 @@
 //! All that is decided about kqueue: the changes that a registration makes, what their receipts mean, when a one-shot
-//! has fired, what an event says. On plain data and without system calls, so that its tests run on every Unix.
+//! has fired, what an event says.
 
 use std::fmt;
 use std::os::fd::RawFd;
 
 use crate::event::{Readiness, write_names};
-use crate::sys::by_descriptor::ByDescriptor;
+use crate::sys::unix::fd_map::FdMap;
 use crate::sys::{Flags, Watch};
 use crate::{Token, Trigger};
 
 // The same numbers on every system; the compiler compares them with those of `libc` where that has them.
-pub(super) const EV_ADD: u16 = 0x1;
-pub(super) const EV_DELETE: u16 = 0x2;
-pub(super) const EV_ENABLE: u16 = 0x4;
-pub(super) const EV_DISABLE: u16 = 0x8;
-pub(super) const EV_ONESHOT: u16 = 0x10;
-pub(super) const EV_CLEAR: u16 = 0x20;
-pub(super) const EV_RECEIPT: u16 = 0x40;
-pub(super) const EV_DISPATCH: u16 = 0x80;
-pub(super) const EV_ERROR: u16 = 0x4000;
-pub(super) const EV_EOF: u16 = 0x8000;
+pub(crate) const EV_ADD: u16 = 0x1;
+pub(crate) const EV_DELETE: u16 = 0x2;
+pub(crate) const EV_ENABLE: u16 = 0x4;
+pub(crate) const EV_DISABLE: u16 = 0x8;
+pub(crate) const EV_ONESHOT: u16 = 0x10;
+pub(crate) const EV_CLEAR: u16 = 0x20;
+pub(crate) const EV_RECEIPT: u16 = 0x40;
+pub(crate) const EV_DISPATCH: u16 = 0x80;
+pub(crate) const EV_ERROR: u16 = 0x4000;
+pub(crate) const EV_EOF: u16 = 0x8000;
 
 /// What `EVFILT_EXCEPT` is asked for: urgent data.
-pub(super) const NOTE_OOB: u32 = if cfg!(target_os = "openbsd") { 0x4 } else { 0x2 };
+pub(crate) const NOTE_OOB: u32 = if cfg!(target_os = "openbsd") { 0x4 } else { 0x2 };
 
 /// The filters of a registration.
 const FILTERS: [Filter; 3] = [Filter::Read, Filter::Write, Filter::Except];
 
 /// One of each for the [`FILTERS`], in this order; `None` where that filter is left alone.
-pub(super) type PerFilter<T> = [Option<T>; 3];
+pub(crate) type PerFilter<T> = [Option<T>; 3];
 
 /// The flags that make the filters of a registration fire as its trigger says, but for `EVFILT_EXCEPT`.
 ///
 /// `EV_DISPATCH` rather than `EV_ONESHOT`: the filter is disabled when it has fired, not deleted, so that ending the
 /// registration still finds it.
-pub(super) fn mode(trigger: Trigger) -> u16 {
+pub(crate) fn mode(trigger: Trigger) -> u16 {
     match trigger {
         Trigger::Level => 0,
         Trigger::OneShot => EV_DISPATCH,
@@ -44,9 +44,9 @@ pub(super) fn mode(trigger: Trigger) -> u16 {
 
 /// The flags for each filter that `watch` asks for. Those of a registration that exists are re-armed.
 ///
-/// `EVFILT_EXCEPT` is edge-triggered always, and [`Notes`] make the other triggers of that: Apple's fires for whatever
+/// `EVFILT_EXCEPT` is edge-triggered always, and [`NonDefault`] makes the other triggers of that: Apple's fires for whatever
 /// `EVFILT_READ` fires for, too, and would do so without end, or be used up by what is not urgent.
-pub(super) fn additions(watch: &Watch) -> PerFilter<u16> {
+pub(crate) fn additions(watch: &Watch) -> PerFilter<u16> {
     let flags = |mode| EV_ADD | EV_ENABLE | mode;
     let (interest, mode) = (watch.interest, mode(watch.trigger));
     [
@@ -60,12 +60,12 @@ pub(super) fn additions(watch: &Watch) -> PerFilter<u16> {
 ///
 /// To the kernels that refuse the one ([`reader_is_gone`]) a pipe goes both ways, and the other says at once that it has
 /// ended: as often as the trigger asks for, and no longer than the descriptor is open.
-pub(super) fn stand_in(watch: &Watch) -> PerFilter<u16> {
+pub(crate) fn stand_in(watch: &Watch) -> PerFilter<u16> {
     [Some(EV_ADD | EV_ENABLE | mode(watch.trigger)), Some(EV_DELETE), None]
 }
 
 /// As [`additions`]; those of the `present` filters that `watch` does not ask for are deleted.
-pub(super) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u16> {
+pub(crate) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u16> {
     let mut changes = deletions(present);
     for (change, addition) in changes.iter_mut().zip(additions(watch)) {
         *change = addition.or(*change);
@@ -74,22 +74,22 @@ pub(super) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u
 }
 
 /// What deletes the filters that may be `present`.
-pub(super) fn deletions(present: PerFilter<()>) -> PerFilter<u16> {
+pub(crate) fn deletions(present: PerFilter<()>) -> PerFilter<u16> {
     present.map(|filter| filter.map(|()| EV_DELETE))
 }
 
 /// One change: what the kernel reads as a `kevent`, but for what all of a registration's have in common.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) filter: Filter,
-    pub(super) flags: u16,
+pub(crate) struct Change {
+    pub(crate) filter: Filter,
+    pub(crate) flags: u16,
 }
 
 /// The list of `changes`.
 ///
 /// Each asks for its receipt, which has two effects: one that fails does not keep the kernel from making the others, and
 /// what the kernel writes are receipts alone, so that no event is taken out of the queue and lost.
-pub(super) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
+pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
     let change = |(filter, flags): (_, Option<_>)| flags.map(|flags| Change { filter, flags: flags | EV_RECEIPT });
     FILTERS.into_iter().zip(changes).filter_map(change)
 }
@@ -97,7 +97,7 @@ pub(super) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Chang
 /// What became of each of `changes`: zero or `errno`, by what the kernel wrote in answer: a filter, its flags and `data`.
 ///
 /// A change that there is no receipt of was made: the kernel was interrupted after it, and has no room to say so.
-pub(super) fn outcome(
+pub(crate) fn outcome(
     changes: PerFilter<u16>,
     receipts: impl Iterator<Item = (Filter, u16, i32)> + Clone,
 ) -> PerFilter<i32> {
@@ -109,7 +109,7 @@ pub(super) fn outcome(
 }
 
 /// What takes back those `changes` that succeeded.
-pub(super) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerFilter<u16> {
+pub(crate) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerFilter<u16> {
     std::array::from_fn(|filter| match (changes[filter], receipts[filter]) {
         (Some(flags), Some(0)) if flags & EV_ADD != 0 => Some(EV_DELETE),
         _ => None,
@@ -117,7 +117,7 @@ pub(super) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerF
 }
 
 /// The first error among the receipts of `changes` that is one: `errno`.
-pub(super) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
+pub(crate) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
     changes.into_iter().zip(receipts).find_map(|(flags, errno)| match (flags?, errno?) {
         // The filter was never added, or is gone with an earlier descriptor of the same number: as it is wanted.
         (EV_DELETE, libc::ENOENT) => None,
@@ -129,7 +129,7 @@ pub(super) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Opti
 ///
 /// Unless the kernel has deleted them by itself, as FreeBSD does when the reader of a pipe goes, and XNU and OpenBSD when a
 /// terminal is revoked: the descriptor `has_ended` then.
-pub(super) fn deletion_failure(
+pub(crate) fn deletion_failure(
     changes: PerFilter<u16>,
     receipts: PerFilter<i32>,
     has_ended: impl FnOnce() -> bool,
@@ -142,7 +142,7 @@ pub(super) fn deletion_failure(
 ///
 /// `EPIPE` is what FreeBSD, DragonFly BSD and older versions of OpenBSD say, and OS X 10.10 and 10.11, which watch it all
 /// the same. NetBSD's word is `EBADF`, which it says of what is no descriptor, too: `is_open` tells them apart.
-pub(super) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() -> bool) -> bool {
+pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() -> bool) -> bool {
     match receipts[1] {
         Some(libc::EPIPE) => true,
         Some(libc::EBADF) => is_open(),
@@ -158,13 +158,13 @@ pub(super) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() ->
 /// of which each fires once; `EVFILT_EXCEPT` is left alone where nobody has asked for it, since older kernels do not
 /// know it; and a filter may stand for another.
 ///
-/// A descriptor that is closed without being deregistered stays noted until its number is registered again; until then
+/// A descriptor that is closed without being deregistered stays in it until its number is registered again; until then
 /// nothing asks for it.
 #[derive(Debug, Default)]
-pub(super) struct Notes(ByDescriptor<Note>);
+pub(crate) struct NonDefault(FdMap<Entry>);
 
 #[derive(Debug)]
-struct Note {
+struct Entry {
     mode: u16,
     /// The token of a one-shot that has not fired.
     armed: Option<Token>,
@@ -173,34 +173,34 @@ struct Note {
     no_reader: bool,
 }
 
-impl Notes {
+impl NonDefault {
     /// Whether the filters of `fd`, if there are any, were added in another mode than `watch` asks for.
-    pub(super) fn mode_changes(&self, fd: RawFd, watch: &Watch) -> bool {
-        self.0.get(fd).map_or(EV_CLEAR, |note| note.mode) != mode(watch.trigger)
+    pub(crate) fn mode_changes(&self, fd: RawFd, watch: &Watch) -> bool {
+        self.0.get(fd).map_or(EV_CLEAR, |entry| entry.mode) != mode(watch.trigger)
     }
 
     /// The filters that `fd` may have.
-    pub(super) fn present(&self, fd: RawFd) -> PerFilter<()> {
-        [Some(()), Some(()), self.0.get(fd).and_then(|note| note.filters[2])]
+    pub(crate) fn present(&self, fd: RawFd) -> PerFilter<()> {
+        [Some(()), Some(()), self.0.get(fd).and_then(|entry| entry.filters[2])]
     }
 
     /// `fd` is registered as `watch` says from now on, with the [`stand_in`] if there is `no_reader`.
-    pub(super) fn set(&mut self, fd: RawFd, watch: &Watch, no_reader: bool) {
+    pub(crate) fn set(&mut self, fd: RawFd, watch: &Watch, no_reader: bool) {
         let one_shot = watch.trigger == Trigger::OneShot;
-        let note = Note {
+        let entry = Entry {
             mode: mode(watch.trigger),
             armed: one_shot.then_some(watch.token),
             filters: additions(watch).map(|flags| flags.map(drop)),
             no_reader,
         };
-        if note.mode == EV_CLEAR && note.filters[2].is_none() && !no_reader {
+        if entry.mode == EV_CLEAR && entry.filters[2].is_none() && !no_reader {
             self.forget(fd);
         } else {
-            self.0.insert(fd, note);
+            self.0.insert(fd, entry);
         }
     }
 
-    pub(super) fn forget(&mut self, fd: RawFd) {
+    pub(crate) fn forget(&mut self, fd: RawFd) {
         self.0.remove(fd);
     }
 
@@ -208,7 +208,7 @@ impl Notes {
     ///
     /// Nothing is told of a one-shot that was replaced, was ended, or has fired already: between the kernel's giving the
     /// event and this call, another thread may have registered the descriptor anew, and that is still due its event.
-    pub(super) fn fire(
+    pub(crate) fn fire(
         &mut self,
         fd: RawFd,
         token: Token,
@@ -217,20 +217,20 @@ impl Notes {
         let Some(flags) = fired.filter(|flags| flags.is_meant()).reduce(KqueueFlags::and) else {
             return (None, [None; 3]);
         };
-        let Some(note) = self.0.get_mut(fd) else {
+        let Some(entry) = self.0.get_mut(fd) else {
             return ((flags.flags & EV_DISPATCH == 0).then_some(flags), [None; 3]);
         };
-        let changes = match note.mode {
-            EV_DISPATCH if note.armed.take_if(|armed| *armed == token).is_some() => note.after_the_shot(),
-            0 if flags.flags & EV_DISPATCH == 0 => note.next_level(flags),
+        let changes = match entry.mode {
+            EV_DISPATCH if entry.armed.take_if(|armed| *armed == token).is_some() => entry.after_the_shot(),
+            0 if flags.flags & EV_DISPATCH == 0 => entry.next_level(flags),
             EV_CLEAR if flags.flags & EV_DISPATCH == 0 => [None; 3],
             _ => return (None, [None; 3]),
         };
-        (Some(note.meaning(flags)), changes)
+        (Some(entry.meaning(flags)), changes)
     }
 }
 
-impl Note {
+impl Entry {
     /// What keeps the filters from firing again; the kernel has disabled the one of `EV_DISPATCH` that fired.
     fn after_the_shot(&self) -> PerFilter<u16> {
         let several = self.filters.iter().flatten().count() > 1 || self.filters[2].is_some();
@@ -310,9 +310,9 @@ impl KqueueFlags {
         KqueueFlags { fflags, flags, filter, also: 0 }
     }
 
-    /// Whether the [`Notes`] have a say: of one-shots, of ends (which one filter may tell for another, and which may be the
-    /// last that a filter tells), and of `EVFILT_EXCEPT`.
-    pub(super) fn needs_notes(self) -> bool {
+    /// Whether [`NonDefault::fire`] decides about it: about one-shots, ends (which one filter may tell for another, and which
+    /// may be the last that a filter tells), and `EVFILT_EXCEPT`.
+    pub(crate) fn is_for_fire(self) -> bool {
         match self.filter {
             Filter::Read | Filter::Write => self.flags & (EV_DISPATCH | EV_EOF) != 0,
             filter => filter == Filter::Except,
@@ -486,18 +486,18 @@ mod tests {
 
     #[test]
     fn evfilt_except_is_left_alone_where_nobody_asked_for_it() {
-        let mut notes = Notes::default();
-        assert_eq!(notes.present(3), READ_AND_WRITE);
-        notes.set(3, &watch(BOTH, Trigger::Level), false);
-        assert_eq!(notes.present(3), READ_AND_WRITE);
+        let mut non_default = NonDefault::default();
+        assert_eq!(non_default.present(3), READ_AND_WRITE);
+        non_default.set(3, &watch(BOTH, Trigger::Level), false);
+        assert_eq!(non_default.present(3), READ_AND_WRITE);
         let priority = watch(Interest::READABLE | PRIORITY, Trigger::Edge);
-        assert!(!notes.mode_changes(4, &priority));
-        notes.set(4, &priority, false);
-        assert!(!notes.mode_changes(4, &priority));
-        assert_eq!(notes.present(4), [Some(()); 3]);
-        assert_eq!(deletions(notes.present(4)), [Some(EV_DELETE); 3]);
-        notes.set(4, &watch(BOTH, Trigger::Edge), false);
-        assert_eq!(notes.present(4), READ_AND_WRITE);
+        assert!(!non_default.mode_changes(4, &priority));
+        non_default.set(4, &priority, false);
+        assert!(!non_default.mode_changes(4, &priority));
+        assert_eq!(non_default.present(4), [Some(()); 3]);
+        assert_eq!(deletions(non_default.present(4)), [Some(EV_DELETE); 3]);
+        non_default.set(4, &watch(BOTH, Trigger::Edge), false);
+        assert_eq!(non_default.present(4), READ_AND_WRITE);
     }
 
     #[test]
@@ -592,26 +592,26 @@ mod tests {
 
     #[test]
     fn a_change_of_trigger_deletes_first_and_a_change_of_interest_does_not() {
-        let mut notes = Notes::default();
+        let mut non_default = NonDefault::default();
         let edge = watch(BOTH, Trigger::Edge);
-        assert!(!notes.mode_changes(3, &edge));
-        notes.set(3, &edge, false);
-        assert!(!notes.mode_changes(3, &watch(Interest::READABLE, Trigger::Edge)));
+        assert!(!non_default.mode_changes(3, &edge));
+        non_default.set(3, &edge, false);
+        assert!(!non_default.mode_changes(3, &watch(Interest::READABLE, Trigger::Edge)));
         for trigger in [Trigger::Level, Trigger::OneShot] {
             let other = watch(BOTH, trigger);
-            assert!(notes.mode_changes(3, &other), "{trigger:?}");
-            notes.set(3, &other, false);
-            assert!(!notes.mode_changes(3, &other), "{trigger:?}");
+            assert!(non_default.mode_changes(3, &other), "{trigger:?}");
+            non_default.set(3, &other, false);
+            assert!(!non_default.mode_changes(3, &other), "{trigger:?}");
         }
-        assert!(notes.mode_changes(3, &edge));
-        notes.set(3, &edge, false);
-        assert!(!notes.mode_changes(3, &edge));
-        assert!(notes.0.get(3).is_none(), "edge-triggered registrations need no memory");
+        assert!(non_default.mode_changes(3, &edge));
+        non_default.set(3, &edge, false);
+        assert!(!non_default.mode_changes(3, &edge));
+        assert!(non_default.0.get(3).is_none(), "edge-triggered registrations need no memory");
     }
 
     /// What is told of one filter that fired, and the changes that follow.
-    fn fire(notes: &mut Notes, token: Token, flags: KqueueFlags) -> (Option<Readiness>, PerFilter<u16>) {
-        let (flags, changes) = notes.fire(3, token, [flags].into_iter());
+    fn fire(non_default: &mut NonDefault, token: Token, flags: KqueueFlags) -> (Option<Readiness>, PerFilter<u16>) {
+        let (flags, changes) = non_default.fire(3, token, [flags].into_iter());
         (flags.map(KqueueFlags::readiness), changes)
     }
 
@@ -620,39 +620,39 @@ mod tests {
 
     #[test]
     fn a_one_shot_of_two_directions_fires_once_until_it_is_replaced() {
-        let mut notes = Notes::default();
+        let mut non_default = NonDefault::default();
         let one_shot = watch(BOTH, Trigger::OneShot);
-        notes.set(3, &one_shot, false);
+        non_default.set(3, &one_shot, false);
         let others = [Some(EV_DISABLE), Some(EV_DISABLE), None];
-        assert_eq!(fire(&mut notes, one_shot.token, SHOT), (Some(SHOT.readiness()), others));
-        assert_eq!(fire(&mut notes, one_shot.token, SHOT), (None, [None; 3]), "its event was on its way");
-        notes.set(3, &one_shot, false);
-        assert!(fire(&mut notes, one_shot.token, SHOT).0.is_some());
+        assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (Some(SHOT.readiness()), others));
+        assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (None, [None; 3]), "its event was on its way");
+        non_default.set(3, &one_shot, false);
+        assert!(fire(&mut non_default, one_shot.token, SHOT).0.is_some());
     }
 
     #[test]
     fn a_one_shot_of_one_direction_needs_no_system_call_when_it_fires() {
-        let mut notes = Notes::default();
+        let mut non_default = NonDefault::default();
         let one_shot = watch(Interest::WRITABLE, Trigger::OneShot);
-        notes.set(3, &one_shot, false);
-        assert_eq!(fire(&mut notes, one_shot.token, SHOT), (Some(SHOT.readiness()), [None; 3]));
-        assert_eq!(fire(&mut notes, one_shot.token, SHOT), (None, [None; 3]));
+        non_default.set(3, &one_shot, false);
+        assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (Some(SHOT.readiness()), [None; 3]));
+        assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (None, [None; 3]));
     }
 
     #[test]
     fn an_event_of_an_earlier_registration_does_not_use_up_a_one_shot() {
-        let mut notes = Notes::default();
-        notes.set(3, &watch(BOTH, Trigger::OneShot), false);
+        let mut non_default = NonDefault::default();
+        non_default.set(3, &watch(BOTH, Trigger::OneShot), false);
         let next = Watch { token: Token(7), ..watch(BOTH, Trigger::OneShot) };
-        notes.set(3, &next, false);
-        assert_eq!(fire(&mut notes, Token(usize::MAX), SHOT), (None, [None; 3]));
-        assert!(fire(&mut notes, Token(7), SHOT).0.is_some());
+        non_default.set(3, &next, false);
+        assert_eq!(fire(&mut non_default, Token(usize::MAX), SHOT), (None, [None; 3]));
+        assert!(fire(&mut non_default, Token(7), SHOT).0.is_some());
 
-        notes.set(3, &next, false);
-        notes.forget(3);
-        assert_eq!(fire(&mut notes, Token(7), SHOT), (None, [None; 3]), "it was deregistered");
-        notes.set(3, &watch(BOTH, Trigger::Level), false);
-        assert_eq!(fire(&mut notes, Token(7), SHOT), (None, [None; 3]), "it is level-triggered now");
+        non_default.set(3, &next, false);
+        non_default.forget(3);
+        assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it was deregistered");
+        non_default.set(3, &watch(BOTH, Trigger::Level), false);
+        assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is level-triggered now");
     }
 
     #[test]
@@ -661,22 +661,22 @@ mod tests {
         let end = KqueueFlags { flags: EV_CLEAR | EV_EOF, ..data };
         let reset = KqueueFlags { fflags: 54, ..end }; // of which one bit is that of `NOTE_OOB`
         for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
-            let (mut notes, priority) = (Notes::default(), watch(PRIORITY, trigger));
-            notes.set(3, &priority, false);
+            let (mut non_default, priority) = (NonDefault::default(), watch(PRIORITY, trigger));
+            non_default.set(3, &priority, false);
             for flags in [data, end, reset] {
-                assert_eq!(fire(&mut notes, priority.token, flags), (None, [None; 3]), "{trigger:?}");
+                assert_eq!(fire(&mut non_default, priority.token, flags), (None, [None; 3]), "{trigger:?}");
             }
-            assert!(fire(&mut notes, priority.token, URGENT).0.is_some(), "{trigger:?}");
+            assert!(fire(&mut non_default, priority.token, URGENT).0.is_some(), "{trigger:?}");
         }
     }
 
     #[test]
     fn urgent_data_is_told_as_often_as_the_trigger_asks_for() {
         let told_twice = |trigger| {
-            let (mut notes, priority) = (Notes::default(), watch(PRIORITY, trigger));
-            notes.set(3, &priority, false);
+            let (mut non_default, priority) = (NonDefault::default(), watch(PRIORITY, trigger));
+            non_default.set(3, &priority, false);
             [(); 2]
-                .map(|()| fire(&mut notes, priority.token, URGENT))
+                .map(|()| fire(&mut non_default, priority.token, URGENT))
                 .map(|(told, changes)| (told.is_some(), changes[2]))
         };
         assert_eq!(told_twice(Trigger::Edge), [(true, None); 2]);
@@ -691,11 +691,11 @@ mod tests {
         for (interest, expected) in
             [(Interest::WRITABLE, written), (BOTH, end.readiness().with(written, true)), (Interest::READABLE, written)]
         {
-            let mut notes = Notes::default();
+            let mut non_default = NonDefault::default();
             let watch = watch(interest, Trigger::Edge);
-            notes.set(3, &watch, interest.is_writable());
+            non_default.set(3, &watch, interest.is_writable());
             let expected = if interest.is_writable() { expected } else { end.readiness() };
-            assert_eq!(fire(&mut notes, watch.token, end), (Some(expected), [None; 3]), "{interest:?}");
+            assert_eq!(fire(&mut non_default, watch.token, end), (Some(expected), [None; 3]), "{interest:?}");
         }
     }
 
@@ -703,9 +703,9 @@ mod tests {
     fn a_level_triggered_filter_that_the_kernel_deletes_is_stood_in_for() {
         let last = KqueueFlags::new(Filter::Write, EV_EOF | EV_ONESHOT, 0);
         let add = |trigger| {
-            let (mut notes, writer) = (Notes::default(), watch(Interest::WRITABLE, trigger));
-            notes.set(3, &writer, false);
-            fire(&mut notes, writer.token, last).1
+            let (mut non_default, writer) = (NonDefault::default(), watch(Interest::WRITABLE, trigger));
+            non_default.set(3, &writer, false);
+            fire(&mut non_default, writer.token, last).1
         };
         assert_eq!(add(Trigger::Level), [Some(EV_ADD | EV_ENABLE), None, None]);
         assert_eq!(add(Trigger::Edge), [None; 3]);
@@ -772,11 +772,11 @@ mod tests {
 
     #[test]
     fn the_notes_have_a_say_of_one_shots_ends_and_evfilt_except() {
-        let needs_notes = |filter, flags| KqueueFlags::new(filter, flags, 0).needs_notes();
-        assert!(needs_notes(Filter::Read, EV_DISPATCH) && needs_notes(Filter::Write, EV_CLEAR | EV_EOF));
-        assert!(needs_notes(Filter::Except, EV_CLEAR));
-        assert!(!needs_notes(Filter::Read, EV_CLEAR) && !needs_notes(Filter::Write, 0));
-        assert!(!needs_notes(Filter::Timer, EV_DISPATCH) && !needs_notes(Filter::Proc, EV_EOF), "somebody else's");
+        let is_for_fire = |filter, flags| KqueueFlags::new(filter, flags, 0).is_for_fire();
+        assert!(is_for_fire(Filter::Read, EV_DISPATCH) && is_for_fire(Filter::Write, EV_CLEAR | EV_EOF));
+        assert!(is_for_fire(Filter::Except, EV_CLEAR));
+        assert!(!is_for_fire(Filter::Read, EV_CLEAR) && !is_for_fire(Filter::Write, 0));
+        assert!(!is_for_fire(Filter::Timer, EV_DISPATCH) && !is_for_fire(Filter::Proc, EV_EOF), "somebody else's");
     }
 
     #[test]

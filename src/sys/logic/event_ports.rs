@@ -1,5 +1,5 @@
 //! All that is decided about event ports: which registrations there are, what each is associated for, what an event
-//! means, which errors are none. On plain data and without system calls, so that its tests run on every Unix.
+//! means, which errors are none.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,14 +7,14 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use crate::Token;
-use crate::sys::by_descriptor::ByDescriptor;
-use crate::sys::emulated::{self, Identity, LOOK, PollFlags};
+use crate::sys::unix::emulated::{self, Identity, LOOK, POLLNVAL, PollFlags};
+use crate::sys::unix::fd_map::FdMap;
 use crate::sys::{Spent, Watch, already_registered, not_registered};
 
 /// All registrations, by descriptor.
 #[derive(Debug, Default)]
-pub(super) struct Table {
-    entries: ByDescriptor<Entry>,
+pub(crate) struct Table {
+    entries: FdMap<Entry>,
     /// Registrations to associate anew before the next wait: level-triggered ones that were told of an event, and what
     /// the port could not take.
     /// In turn, so that one that the port does not take keeps no other waiting.
@@ -42,15 +42,15 @@ struct Entry {
 
 /// A descriptor to be associated with the port. With no directions the port still reports a hang-up or an error.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) struct Association {
-    pub(super) fd: RawFd,
-    pub(super) id: u64,
-    pub(super) directions: i16,
+pub(crate) struct Association {
+    pub(crate) fd: RawFd,
+    pub(crate) id: u64,
+    pub(crate) directions: i16,
 }
 
 impl Table {
     /// A new registration and its association; [insert](Table::insert) it once the port has taken that.
-    pub(super) fn admit(&mut self, fd: RawFd, watch: Watch, raw: bool) -> io::Result<(Association, emulated::Entry)> {
+    pub(crate) fn admit(&mut self, fd: RawFd, watch: Watch, bare: bool) -> io::Result<(Association, emulated::Entry)> {
         if let Some(entry) = self.entries.get(fd) {
             if entry.identity.is_none_or(|identity| identity.is_of(fd)) {
                 return Err(already_registered());
@@ -59,22 +59,22 @@ impl Table {
             self.entries.remove(fd);
         }
         self.last_id += 1;
-        let state = emulated::Entry::new(watch, raw);
+        let state = emulated::Entry::new(watch, bare);
         Ok((association(fd, self.last_id, &state).expect("a new registration asks for something"), state))
     }
 
-    pub(super) fn insert(&mut self, Association { fd, id, .. }: Association, state: emulated::Entry) {
+    pub(crate) fn insert(&mut self, Association { fd, id, .. }: Association, state: emulated::Entry) {
         self.entries.insert(fd, Entry { id, state, identity: state.identity(fd), is_looked_at: false });
     }
 
     /// The association that is needed once a registration [is](Table::set) another. Tells the other as well.
-    pub(super) fn replace(&self, fd: RawFd, watch: Watch) -> io::Result<(Association, emulated::Entry)> {
+    pub(crate) fn replace(&self, fd: RawFd, watch: Watch) -> io::Result<(Association, emulated::Entry)> {
         let entry = self.entries.get(fd).ok_or_else(not_registered)?;
         let state = entry.state.replaced(watch);
         Ok((association(fd, entry.id, &state).expect("a new registration asks for something"), state))
     }
 
-    pub(super) fn set(&mut self, fd: RawFd, state: emulated::Entry) {
+    pub(crate) fn set(&mut self, fd: RawFd, state: emulated::Entry) {
         if let Some(entry) = self.entries.get_mut(fd) {
             entry.state = state;
             if state.needs_look() && !entry.is_looked_at {
@@ -85,12 +85,12 @@ impl Table {
     }
 
     /// Whether there is a registration of `fd`, with that id if one is given.
-    pub(super) fn has(&self, fd: RawFd, id: Option<u64>) -> bool {
+    pub(crate) fn has(&self, fd: RawFd, id: Option<u64>) -> bool {
         self.entries.get(fd).is_some_and(|entry| id.is_none_or(|id| entry.id == id))
     }
 
     /// Removes the registration of `fd`, if its id is the one given or none is.
-    pub(super) fn remove(&mut self, fd: RawFd, id: Option<u64>) -> io::Result<()> {
+    pub(crate) fn remove(&mut self, fd: RawFd, id: Option<u64>) -> io::Result<()> {
         if !self.has(fd, id) {
             return Err(not_registered());
         }
@@ -100,7 +100,7 @@ impl Table {
 
     /// The registration now that I/O has used up what is `spent`, if it becomes another, and its association if there has
     /// to be one.
-    pub(super) fn after_io(&self, fd: RawFd, id: u64, spent: Spent) -> Option<(Option<Association>, emulated::Entry)> {
+    pub(crate) fn after_io(&self, fd: RawFd, id: u64, spent: Spent) -> Option<(Option<Association>, emulated::Entry)> {
         let entry = self.entries.get(fd).filter(|entry| entry.id == id)?;
         let state = entry.state.after_io(spent)?;
         Some((association(fd, id, &state), state))
@@ -108,7 +108,7 @@ impl Table {
 
     /// The port `said` so of a descriptor, and has ended its association. `details` asks what else there is of it. Returns
     /// what to tell, and what to associate anew at once.
-    pub(super) fn fire(
+    pub(crate) fn fire(
         &mut self,
         fd: RawFd,
         id: u64,
@@ -116,7 +116,7 @@ impl Table {
         details: impl FnOnce(RawFd, i16) -> i16,
     ) -> (Option<(Token, PollFlags)>, Option<Association>) {
         let Some(entry) = self.entries.get(fd).filter(|entry| entry.id == id) else { return (None, None) };
-        if said & libc::POLLNVAL != 0 {
+        if said & POLLNVAL != 0 {
             // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
             self.entries.remove(fd);
             return (None, None);
@@ -136,7 +136,7 @@ impl Table {
 
     /// Looks at the registrations that need it; `details` asks what there is of a descriptor. Passes what to tell and what
     /// to associate anew to `found`, which returns whether it has room for more.
-    pub(super) fn look(
+    pub(crate) fn look(
         &mut self,
         now: Instant,
         details: impl Fn(RawFd, i16) -> i16,
@@ -167,7 +167,7 @@ impl Table {
         }
     }
 
-    pub(super) fn needs_look(&self) -> bool {
+    pub(crate) fn needs_look(&self) -> bool {
         !self.looked_at.is_empty()
     }
 
@@ -177,44 +177,44 @@ impl Table {
     }
 
     /// The poller is about to wait for as long as `left`. Returns how long it may.
-    pub(super) fn before_wait(&mut self, left: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn before_wait(&mut self, left: Option<Duration>) -> Option<Duration> {
         self.sleeping = !self.has_work();
         if self.sleeping { left } else { Some(left.map_or(LOOK, |left| left.min(LOOK))) }
     }
 
     /// The poller has waited, or is interrupted.
-    pub(super) fn after_wait(&mut self) {
+    pub(crate) fn after_wait(&mut self) {
         self.sleeping = false;
     }
 
     /// Whether the poller has to be interrupted: it has gone to sleep, and there is work for it.
-    pub(super) fn oversleeps(&self) -> bool {
+    pub(crate) fn oversleeps(&self) -> bool {
         self.sleeping && self.has_work()
     }
 
     /// The port's descriptor is out.
-    pub(super) fn export(&mut self) {
+    pub(crate) fn export(&mut self) {
         self.exported = true;
     }
 
     #[cfg_attr(test, allow(dead_code, reason = "for the system calls"))]
-    pub(super) fn is_exported(&self) -> bool {
+    pub(crate) fn is_exported(&self) -> bool {
         self.exported
     }
 
     /// The port could not take this association: to be tried again before the next wait.
-    pub(super) fn put_off(&mut self, association: Association) {
+    pub(crate) fn put_off(&mut self, association: Association) {
         self.due.push_back(association.fd);
     }
 
     /// How many registrations are to be associated before a wait.
-    pub(super) fn due(&self) -> usize {
+    pub(crate) fn due(&self) -> usize {
         self.due.len()
     }
 
     /// The first of them, which is so no longer. It may have been replaced or removed in the meantime; what replaced it is
     /// associated, and can be again.
-    pub(super) fn take_due(&mut self) -> Option<Association> {
+    pub(crate) fn take_due(&mut self) -> Option<Association> {
         let fd = self.due.pop_front()?;
         self.entries.get(fd).and_then(|entry| association(fd, entry.id, &entry.state))
     }
@@ -224,14 +224,16 @@ fn association(fd: RawFd, id: u64, state: &emulated::Entry) -> Option<Associatio
     state.asked().map(|directions| Association { fd, id, directions })
 }
 
-/// "File descriptor in bad state", which is what the port's calls say of one that is not open. (The number is that of
-/// Solaris and illumos; other systems run the tests.)
+// Solaris's numbers: not each system that compiles this has the same ones, or any.
+/// The time of a wait is up.
+const ETIME: i32 = 62;
+/// "File descriptor in bad state", which is what the port's calls say of one that is not open.
 const EBADFD: i32 = 81;
 
 /// The outcome of `port_associate(3C)` and `port_send(3C)`. A descriptor that is not open is told as by every other call. A port
 /// has a slot for each association and packet, 65,536 unless the system is told otherwise: its `EAGAIN` would read as "try
 /// again when there is an event".
-pub(super) fn taken(result: io::Result<()>) -> io::Result<()> {
+pub(crate) fn taken(result: io::Result<()>) -> io::Result<()> {
     match result {
         // What epoll says at its limit.
         Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
@@ -241,16 +243,16 @@ pub(super) fn taken(result: io::Result<()>) -> io::Result<()> {
 }
 
 /// Whether a failed association means that the descriptor was closed, and the registration is gone with it.
-pub(super) fn is_closed(error: &io::Error) -> bool {
+pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)
 }
 
 /// How many events `port_getn(3C)` gave. With `ETIME`, and with a signal, it may have given some all the same; if it
 /// gave none it may not have written their `count`, so `wrote` says whether it wrote the first one.
-pub(super) fn retrieved(result: io::Result<()>, count: u32, wrote: bool) -> io::Result<usize> {
+pub(crate) fn retrieved(result: io::Result<()>, count: u32, wrote: bool) -> io::Result<usize> {
     let count = if wrote { count as usize } else { 0 };
     match result {
-        Err(error) if error.raw_os_error() == Some(libc::ETIME) => Ok(count),
+        Err(error) if error.raw_os_error() == Some(ETIME) => Ok(count),
         Err(error) if error.kind() == io::ErrorKind::Interrupted && count > 0 => Ok(count),
         result => result.map(|()| count),
     }
@@ -258,7 +260,7 @@ pub(super) fn retrieved(result: io::Result<()>, count: u32, wrote: bool) -> io::
 
 /// The outcome of `port_dissociate(3C)` for a registration that the table knew: an association that has fired is not found,
 /// nor is one whose descriptor was closed, whether or not the number is used again.
-pub(super) fn dissociated(result: io::Result<()>) -> io::Result<()> {
+pub(crate) fn dissociated(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | EBADFD)) => Ok(()),
         result => result,
@@ -267,7 +269,7 @@ pub(super) fn dissociated(result: io::Result<()>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT};
+    use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
     use super::*;
     use crate::{Interest, Trigger};
@@ -440,7 +442,7 @@ mod tests {
 
     /// A source that does its I/O past the library is looked at from its first event on, whoever sleeps when.
     #[test]
-    fn a_raw_source_is_looked_at_once_it_has_told_something() {
+    fn a_bare_source_is_looked_at_once_it_has_told_something() {
         let mut table = Table::default();
         let (association, state) = table.admit(FD, watch(BOTH, Trigger::Edge), true).unwrap();
         table.insert(association, state);
@@ -519,9 +521,9 @@ mod tests {
     fn the_count_of_events_is_trusted_not_the_error() {
         let rows = [
             ("events", Ok(()), 3, true, Some(3)),
-            ("some before the time was up", failed(libc::ETIME), 2, true, Some(2)),
-            ("none before the time was up", failed(libc::ETIME), 0, false, Some(0)),
-            ("a count that was not written", failed(libc::ETIME), 1, false, Some(0)),
+            ("some before the time was up", failed(ETIME), 2, true, Some(2)),
+            ("none before the time was up", failed(ETIME), 0, false, Some(0)),
+            ("a count that was not written", failed(ETIME), 1, false, Some(0)),
             ("some before a signal", failed(libc::EINTR), 1, true, Some(1)),
             ("a signal", failed(libc::EINTR), 1, false, None),
             ("another error", failed(libc::EBADF), 1, false, None),

@@ -74,44 +74,39 @@ impl AsRawFd for Notifier {
     }
 }
 
-#[cfg(all(
-    any(target_os = "android", target_os = "espidf", target_os = "hermit", target_os = "illumos", target_os = "linux"),
-    not(mio_unsupported_force_waker_pipe)
-))]
-fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
-    use std::os::fd::FromRawFd;
-
-    // There are no programs to hide it from, and it never blocks.
-    #[cfg(target_os = "espidf")]
-    const FLAGS: libc::c_int = 0;
-    #[cfg(not(target_os = "espidf"))]
-    const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
-
-    // SAFETY: takes no pointer.
-    let eventfd = super::unix::check(unsafe { libc::eventfd(0, FLAGS as _) })?;
-    // SAFETY: the descriptor is new, and nobody else's.
-    Ok((unsafe { OwnedFd::from_raw_fd(eventfd) }, None))
-}
-
-#[cfg(all(
-    any(unix, target_os = "hermit"),
-    not(all(
+cfg_if! {
+    if #[cfg(target_os = "wasi")] {
+        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+            let reason = "WASI has neither pipes nor `eventfd`, so it does not support `Waker`";
+            Err(io::Error::new(ErrorKind::Unsupported, reason))
+        }
+    } else if #[cfg(all(
         any(
             target_os = "android",
             target_os = "espidf",
             target_os = "hermit",
             target_os = "illumos",
-            target_os = "linux"
+            target_os = "linux",
         ),
-        not(mio_unsupported_force_waker_pipe)
-    ))
-))]
-fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
-    let (receiver, sender) = super::unix::pipe()?;
-    Ok((receiver, Some(sender)))
-}
+        not(mio_unsupported_force_waker_pipe),
+    ))] {
+        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+            use std::os::fd::FromRawFd;
 
-#[cfg(target_os = "wasi")]
-fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
-    Err(io::Error::new(ErrorKind::Unsupported, "WASI has neither pipes nor `eventfd`, so it does not support `Waker`"))
+            // There are no programs to hide it from, and it never blocks.
+            #[cfg(target_os = "espidf")]
+            const FLAGS: libc::c_int = 0;
+            #[cfg(not(target_os = "espidf"))]
+            const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
+
+            // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+            let eventfd = unsafe { OwnedFd::from_raw_fd(super::check(libc::eventfd(0, FLAGS as _))?) };
+            Ok((eventfd, None))
+        }
+    } else {
+        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+            let (receiver, sender) = super::pipe()?;
+            Ok((receiver, Some(sender)))
+        }
+    }
 }
