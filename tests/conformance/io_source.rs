@@ -6,7 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use mio::{Interest, IoSource, Poll, Token, Trigger};
 use socket2::{Domain, Socket, Type};
 
-use crate::util::{assert_no_event, assert_would_block, localhost, next_event, wait_for};
+use crate::util::{assert_no_event, assert_would_block, events_so_far, localhost, next_event, wait_for};
 
 const TOKEN: Token = Token(11);
 
@@ -102,6 +102,26 @@ fn what_it_holds_comes_out_again_open() {
     let mut text = [0; 10];
     theirs.read_exact(&mut text).unwrap();
     assert_eq!(&text, b"still open");
+}
+
+/// Whatever a poll says of a socket that is not connected: once it is, that is news.
+#[test]
+fn a_socket_that_is_connected_after_a_poll_is_told_of_it() {
+    let listener = std::net::TcpListener::bind(localhost()).unwrap();
+    let mut poll = Poll::new().unwrap();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut ours = IoSource::new(socket);
+    poll.registry().register(&mut ours, TOKEN, Interest::READABLE | Interest::WRITABLE).unwrap();
+    events_so_far(&mut poll);
+    ours.connect(&listener.local_addr().unwrap().into()).unwrap_err();
+    wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());
+    let (mut theirs, _) = listener.accept().unwrap();
+    theirs.write_all(b"data").unwrap();
+    wait_for(&mut poll, TOKEN, |event| event.is_readable() && !event.is_read_closed());
+    assert_eq!(read(&ours).unwrap(), 4);
+    drop(theirs);
+    wait_for(&mut poll, TOKEN, mio::event::Event::is_read_closed);
 }
 
 #[test]
