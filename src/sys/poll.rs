@@ -56,7 +56,7 @@ impl Backend for Selector {
         loop {
             let mut table = self.shared.table();
             let look = !looked && table.needing_look > 0;
-            let longest = match table.needing_look {
+            let longest = match table.restless {
                 _ if look => Some(Duration::ZERO),
                 0 => left,
                 _ => Some(left.map_or(LOOK, |left| left.min(LOOK))),
@@ -212,6 +212,8 @@ struct Table {
     last_id: u64,
     /// How many entries need to be looked at.
     needing_look: usize,
+    /// How many of them during waits, too.
+    restless: usize,
     /// The place where the next report begins, so that when more is ready than fits, each source gets its turn.
     next_turn: usize,
     /// The poller waits, or is about to, with a copy of this table.
@@ -272,7 +274,7 @@ impl Table {
     }
 
     fn remove_at(&mut self, place: usize) {
-        self.needing_look -= usize::from(self.entries[place].needs_look());
+        self.uncount(place);
         let removed = descriptor(&self.watched.swap_remove(place));
         self.entries.swap_remove(place);
         self.ids.swap_remove(place);
@@ -283,14 +285,21 @@ impl Table {
         }
     }
 
+    /// The entry at that place is about to go, or to be another.
+    fn uncount(&mut self, place: usize) {
+        self.needing_look -= usize::from(self.entries[place].needs_look());
+        self.restless -= usize::from(self.entries[place].is_restless());
+    }
+
     /// Where the registration of `fd` stands, if its id is the one given or none is.
     fn place(&self, fd: RawFd, id: Option<u64>) -> Option<usize> {
         self.places.get(fd).copied().filter(|&place| id.is_none_or(|id| self.ids[place] == id))
     }
 
     fn set(&mut self, place: usize, entry: Entry) {
-        self.needing_look -= usize::from(self.entries[place].needs_look());
+        self.uncount(place);
         self.needing_look += usize::from(entry.needs_look());
+        self.restless += usize::from(entry.is_restless());
         self.entries[place] = entry;
         // WASI refuses to watch for nothing but hang-ups and errors.
         let asked = entry.asked().filter(|&directions| directions != 0 || !cfg!(target_os = "wasi"));

@@ -173,7 +173,8 @@ impl Table {
 
     /// What cannot wait for an event: looks, and what the port did not take, which is tried again.
     fn has_work(&self) -> bool {
-        self.needs_look() || !self.due.is_empty()
+        let is_restless = |&fd| self.entries.get(fd).is_some_and(|entry| entry.state.is_restless());
+        self.looked_at.iter().any(is_restless) || !self.due.is_empty()
     }
 
     /// The poller is about to wait for as long as `left`. Returns how long it may.

@@ -5,8 +5,8 @@
 //!
 //! What was told may also go away unseen: the I/O of a `SourceFd` goes past this crate, and so does what empties an error
 //! queue or takes urgent data out. And while an error or a hang-up stays, the OS, which tells of them unasked, cannot be
-//! asked for anything else. Such registrations are *looked at*: asked about without waiting, before each wait and every
-//! few milliseconds of it.
+//! asked for anything else. Such registrations are *looked at*: asked about without waiting, before each wait and, unless it
+//! is the end of a connection, every few milliseconds of it.
 
 #![allow(unsafe_code)]
 
@@ -162,11 +162,20 @@ impl Entry {
         directions(self.watch.interest) | POLLRDHUP
     }
 
-    /// Whether it has to be looked at: errors, and hang-ups that are not the end, go away unseen.
+    /// Whether it has to be looked at before each wait: errors and hang-ups go away unseen.
     pub(crate) fn needs_look(&self) -> bool {
-        let told = self.told();
-        let unseen = told & (POLLERR | POLLHUP) != 0 && self.stream != Stream::Ended;
-        self.is_edge() && (unseen || self.doubtful != 0 || self.bare && told != 0)
+        self.is_edge() && (self.told() & (POLLERR | POLLHUP) != 0 || self.goes_away())
+    }
+
+    /// Whether it has to be looked at during waits, too. The end of a connection has not: it stays until the program makes
+    /// another one of the socket, and is not to wake anybody for as long as that does not happen.
+    pub(crate) fn is_restless(&self) -> bool {
+        self.needs_look() && (self.stream != Stream::Ended || self.goes_away())
+    }
+
+    /// Something else was told that may go away unseen.
+    fn goes_away(&self) -> bool {
+        self.doubtful != 0 || self.bare && self.told() != 0
     }
 
     /// An error or a hang-up came in a wait, in which not all directions were asked for: only all that the OS says tells
@@ -228,6 +237,7 @@ impl Entry {
         let mut stream = self.stream;
         let (untold, doubtful) = match spent {
             Spent::Error => (POLLERR, 0),
+            Spent::Short(interest) if stream == Stream::Ended => (directions(interest) & !stays, 0),
             // I/O does not wait while there is an error. But it may be an error of another kind.
             Spent::Short(interest) => (directions(interest) & !stays, POLLERR),
             // Nor does it while there is a hang-up, or an end. So what was told was not that of a stream, or is over.
@@ -523,19 +533,26 @@ mod tests {
     /// A broken connection must not wake anybody for as long as it is registered.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
-    fn a_hang_up_of_what_was_connected_is_neither_asked_about_nor_looked_at() {
+    fn a_hang_up_of_what_was_connected_is_looked_at_between_waits_alone() {
         for interest in [BOTH, Interest::WRITABLE] {
             for end in [POLLHUP, POLLHUP | POLLERR] {
                 let mut entry = told(interest, POLLOUT);
                 assert!(entry.needs_details(end), "is it the end of what there is to read?");
                 entry.event(end | READING | POLLOUT);
-                for spent in [Spent::Error, Spent::Short(BOTH)] {
+                for spent in [Spent::Short(Interest::READABLE), Spent::Error] {
                     entry = after_io(&entry, spent);
-                    assert!(entry.asked().is_none() && !entry.needs_look());
+                    assert!(entry.asked().is_none() && entry.needs_look() && !entry.is_restless());
                 }
+                assert_eq!(entry.look(end & POLLHUP | READING | POLLOUT, later()), 0);
+                assert_eq!(entry.look(POLLERR | POLLHUP | READING | POLLOUT, later()) & POLLERR, POLLERR);
+                // The program connects it once more.
+                assert_eq!(entry.look(POLLOUT | POLLHUP, later()), POLLOUT | POLLHUP);
+                assert!(entry.is_restless());
+                assert_eq!(entry.look(0, later()), 0);
+                assert_eq!(entry.event(POLLOUT), POLLOUT);
                 entry = entry.replaced(entry.watch);
                 entry.event(end | READING | POLLOUT);
-                assert!(entry.asked().is_none() && !entry.needs_look());
+                assert!(entry.asked().is_none() && entry.needs_look() && !entry.is_restless());
             }
         }
     }
@@ -546,7 +563,7 @@ mod tests {
         for end in [POLLRDHUP, POLLHUP | POLLRDHUP] {
             let mut entry = told_by(told(BOTH, POLLOUT), POLLIN | end);
             entry = after_block(&entry, Interest::READABLE);
-            assert!(entry.needs_look() || POLLRDHUP == 0);
+            assert!(entry.is_restless() || POLLRDHUP == 0);
             assert_eq!(entry.look(POLLIN | POLLOUT | end, Instant::now()) & POLLOUT, 0);
             assert_eq!(entry.look(POLLIN | POLLOUT | end, later()), POLLIN | end & POLLHUP);
             assert_eq!(entry.look(POLLIN | POLLOUT | end, later()), 0);
