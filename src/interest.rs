@@ -242,7 +242,27 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_is_told_apart_and_shown_by_its_name() {
+        let kinds =
+            [(READABLE, "READABLE"), (WRITABLE, "WRITABLE"), (AIO, "AIO"), (LIO, "LIO"), (PRIORITY, "PRIORITY")];
+        for (kind, name) in kinds {
+            let interest = Interest::of(kind);
+            let told = [
+                interest.is_readable(),
+                interest.is_writable(),
+                interest.is_aio(),
+                interest.is_lio(),
+                interest.is_priority(),
+            ];
+            assert_eq!(told, kinds.map(|(_, other)| other == name), "{name}");
+            assert_eq!(format!("{interest:?}"), name);
+        }
+    }
+
+    #[test]
     fn debug_reads_like_code() {
-        assert_eq!(format!("{:?}", Interest::READABLE | Interest::WRITABLE), "READABLE | WRITABLE");
+        let mut both = Interest::READABLE;
+        both |= Interest::WRITABLE;
+        assert_eq!(format!("{both:?}"), "READABLE | WRITABLE");
     }
 }

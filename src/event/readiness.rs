@@ -56,3 +56,28 @@ pub(crate) fn write_names(f: &mut fmt::Formatter<'_>, names: &[(bool, &str)]) ->
     }
     if separator.is_empty() { f.write_str("(empty)") } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_hint_is_told_apart_and_shown_by_its_name() {
+        let hints = [
+            (Readiness::READABLE, "READABLE"),
+            (Readiness::WRITABLE, "WRITABLE"),
+            (Readiness::ERROR, "ERROR"),
+            (Readiness::READ_CLOSED, "READ_CLOSED"),
+            (Readiness::WRITE_CLOSED, "WRITE_CLOSED"),
+            (Readiness::PRIORITY, "PRIORITY"),
+            (Readiness::AIO, "AIO"),
+            (Readiness::LIO, "LIO"),
+        ];
+        for (hint, name) in hints {
+            assert_eq!(format!("{hint:?}"), name);
+            assert_eq!(hints.map(|(other, _)| hint.contains(other)), hints.map(|(_, other)| other == name), "{name}");
+            assert!(!Readiness::EMPTY.contains(hint), "{name}");
+        }
+        assert_eq!(format!("{:?}", Readiness::EMPTY.with(Readiness::LIO, false)), "(empty)");
+    }
+}

@@ -91,4 +91,20 @@ mod tests {
             assert_eq!(AfdFlags(flags).readiness(), expected, "{:?}", AfdFlags(flags));
         }
     }
+
+    #[test]
+    fn debug_names_the_flags() {
+        let rows = [
+            (RECEIVE, "AFD_POLL_RECEIVE"),
+            (SEND, "AFD_POLL_SEND"),
+            (DISCONNECT, "AFD_POLL_DISCONNECT"),
+            (ABORT, "AFD_POLL_ABORT"),
+            (ACCEPT, "AFD_POLL_ACCEPT"),
+            (CONNECT_FAIL, "AFD_POLL_CONNECT_FAIL"),
+            (UNWATCHED, "not watched"),
+        ];
+        for (flags, name) in rows {
+            assert_eq!(format!("{:?}", AfdFlags(flags)), name);
+        }
+    }
 }

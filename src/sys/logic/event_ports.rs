@@ -493,6 +493,15 @@ mod tests {
     }
 
     #[test]
+    fn with_an_error_comes_all_there_is() {
+        let (mut table, id) = registered(BOTH, Trigger::Edge);
+        fire(&mut table, id, POLLOUT);
+        let all = POLLERR | POLLIN | POLLOUT;
+        let (event, _) = table.fire(FD, id, POLLERR | POLLIN, |_, _| all);
+        assert_eq!(event.map(|(_, PollFlags(flags))| flags), Some(all));
+    }
+
+    #[test]
     fn an_event_of_an_earlier_registration_is_not_told() {
         let (mut table, old) = registered(BOTH, Trigger::Edge);
         table.remove(FD, None).unwrap();
