@@ -566,6 +566,12 @@ mod tests {
         assert_eq!(undoing(changes, [Some(0), Some(libc::EINVAL), None]), [Some(EV_DELETE), None, None]);
         assert_eq!(undoing(changes, [Some(libc::EINVAL), Some(0), None]), [None, Some(EV_DELETE), None]);
         assert_eq!(undoing(changes, [Some(libc::EBADF), Some(libc::EBADF), None]), [None; 3]);
+        let stand_in = stand_in(&watch(Interest::WRITABLE, Trigger::Edge));
+        assert_eq!(
+            undoing(stand_in, [Some(0), Some(0), None]),
+            [Some(EV_DELETE), None, None],
+            "a deletion added nothing"
+        );
     }
 
     #[test]
@@ -653,6 +659,8 @@ mod tests {
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it was deregistered");
         non_default.set(3, &watch(BOTH, Trigger::Level), false);
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is level-triggered now");
+        non_default.set(3, &watch(BOTH.add(PRIORITY), Trigger::Edge), false);
+        assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is edge-triggered now");
     }
 
     #[test]
