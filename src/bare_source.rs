@@ -5,26 +5,33 @@ use std::io;
 use crate::Registry;
 use crate::event::{Watched, impl_source};
 use crate::sys::{Backend, Watch};
-#[cfg(unix)]
-use crate::unix::SourceFd as BareSource;
-#[cfg(windows)]
-use crate::windows::SourceSocket as BareSource;
 
-impl Watched for BareSource<'_> {
-    #[inline]
-    fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
-        registry.queue().backend.register_bare(*self.0, watch)
-    }
+/// Implements [`Source`](crate::event::Source) for a type whose only field refers to the descriptor. (By its own name, which is
+/// what its documentation shows.)
+macro_rules! bare_source {
+    ($type:ty) => {
+        impl Watched for $type {
+            #[inline]
+            fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
+                registry.queue().backend.register_bare(*self.0, watch)
+            }
 
-    #[inline]
-    fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
-        registry.queue().backend.reregister(*self.0, &mut Default::default(), watch)
-    }
+            #[inline]
+            fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
+                registry.queue().backend.reregister(*self.0, &mut Default::default(), watch)
+            }
 
-    #[inline]
-    fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.queue().backend.deregister(*self.0, &mut Default::default())
-    }
+            #[inline]
+            fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
+                registry.queue().backend.deregister(*self.0, &mut Default::default())
+            }
+        }
+
+        impl_source!($type);
+    };
 }
 
-impl_source!(BareSource<'_>);
+#[cfg(unix)]
+bare_source!(crate::unix::SourceFd<'_>);
+#[cfg(windows)]
+bare_source!(crate::windows::SourceSocket<'_>);

@@ -44,5 +44,5 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 fn what_is_public(item: &str) -> String {
     let item = item.strip_prefix("#[repr(transparent)] ").unwrap_or(item);
     let item = item.strip_suffix("(_)").unwrap_or(item);
-    item.replacen("impl<'a> ", "impl ", 1).replace("&'a ", "&")
+    item.replacen("impl<'a> ", "impl ", 1).replace("&'a ", "&").replace("<'a>", "<'_>")
 }
