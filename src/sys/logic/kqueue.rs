@@ -645,6 +645,24 @@ mod tests {
         assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (None, [None; 3]));
     }
 
+    /// What FreeBSD does when nobody reads a pipe any more. From then on the filter that is added again stands in.
+    #[test]
+    fn a_level_triggered_filter_that_the_kernel_has_deleted_is_added_again() {
+        let mut non_default = NonDefault::default();
+        let level = watch(BOTH, Trigger::Level);
+        non_default.set(3, &level, false);
+        let [room, data, last] = [(Filter::Write, 0), (Filter::Read, 0), (Filter::Write, EV_EOF | EV_ONESHOT)]
+            .map(|(filter, flags)| KqueueFlags::new(filter, flags, 0));
+        for flags in [room, data, KqueueFlags { flags: EV_ONESHOT, ..data }] {
+            assert_eq!(fire(&mut non_default, level.token, flags), (Some(flags.readiness()), [None; 3]));
+        }
+        let again = [Some(EV_ADD | EV_ENABLE), None, None];
+        assert_eq!(fire(&mut non_default, level.token, last), (Some(last.readiness()), again));
+        let (told, changes) = fire(&mut non_default, level.token, data);
+        assert!(told.is_some_and(|told| told != data.readiness()), "reading stands for writing, too: {told:?}");
+        assert_eq!(changes, [None; 3]);
+    }
+
     #[test]
     fn an_event_of_an_earlier_registration_does_not_use_up_a_one_shot() {
         let mut non_default = NonDefault::default();
