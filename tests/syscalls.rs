@@ -378,7 +378,7 @@ mod poll {
     /// A look and a wait every 5 ms, and as much again for what else a poll begins with.
     const LOOKS: usize = 4 * 20;
 
-    /// A socket that was told of data which stays unread, and a connection that is over.
+    /// A socket that was told of data which stays unread, and a connection that was reset.
     #[test]
     fn what_was_told_and_stays_costs_a_sleeping_poll_nothing() {
         let calls = strace("poll::what_was_told_and_stays_costs_a_sleeping_poll_nothing", &[], || {
@@ -391,6 +391,7 @@ mod poll {
             poll.registry().register(&mut unread, Token(0), both).unwrap();
             poll.registry().register(&mut over, Token(1), both).unwrap();
             assert_eq!(poll_for_a_while(&mut poll, &mut events), 2);
+            over.write_all(b"unread").unwrap();
             drop(peer);
             assert_eq!(poll_for_a_while(&mut poll, &mut events), 1);
             mark();
@@ -401,6 +402,25 @@ mod poll {
         let Some(calls) = calls else { return };
         // A look, and a wait.
         assert_eq!(calls.len(), 2, "{calls:?}");
+    }
+
+    /// A connection that its peer has closed.
+    #[test]
+    fn what_hardly_anything_follows_is_looked_at_now_and_then() {
+        let calls = strace("poll::what_hardly_anything_follows_is_looked_at_now_and_then", &[], || {
+            let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
+            let (mut over, peer) = UnixStream::pair().unwrap();
+            poll.registry().register(&mut over, Token(0), Interest::READABLE | Interest::WRITABLE).unwrap();
+            assert_eq!(poll_for_a_while(&mut poll, &mut events), 1);
+            drop(peer);
+            assert_eq!(poll_for_a_while(&mut poll, &mut events), 1);
+            mark();
+            poll.poll(&mut events, Some(5 * WHILE)).unwrap();
+            mark();
+            assert!(events.is_empty());
+        });
+        let Some(calls) = calls else { return };
+        assert!((4..=12).contains(&calls.len()), "{calls:?}");
     }
 
     /// An error that nobody takes, and a descriptor whose I/O the library does not see: these are looked at, not spun on.

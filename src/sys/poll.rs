@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use libc::{POLLIN, pollfd};
 
-use super::unix::emulated::{Entry, Identity, LOOK, POLLNVAL, PollFlags, Registration, Registrations, details};
+use super::unix::emulated::{
+    Entry, Identity, Looks, POLLNVAL, PollFlags, Registration, Registrations, details, shortened,
+};
 use super::unix::fd_map::FdMap;
 use super::unix::notifier::Notifier;
 use super::unix::{self, TimeLeft, check_open, lock, poll};
@@ -55,12 +57,8 @@ impl Backend for Selector {
         let (mut left, mut looked) = (timeout, false);
         loop {
             let mut table = self.shared.table();
-            let look = !looked && table.needing_look > 0;
-            let longest = match table.restless {
-                _ if look => Some(Duration::ZERO),
-                0 => left,
-                _ => Some(left.map_or(LOOK, |left| left.min(LOOK))),
-            };
+            let look = !looked && table.looks.are_needed();
+            let longest = if look { Some(Duration::ZERO) } else { shortened(left, table.looks.patience()) };
             table.copy_to(snapshot, look, self.shared.notifier.as_ref());
             if longest.is_none() && snapshot.watched.iter().all(|entry| entry.fd < 0) {
                 table.sleeping = false;
@@ -210,10 +208,7 @@ struct Table {
     /// What a descriptor stood for, of those that may be closed and used again without a word.
     identities: FdMap<Identity>,
     last_id: u64,
-    /// How many entries need to be looked at.
-    needing_look: usize,
-    /// How many of them during waits, too.
-    restless: usize,
+    looks: Looks,
     /// The place where the next report begins, so that when more is ready than fits, each source gets its turn.
     next_turn: usize,
     /// The poller waits, or is about to, with a copy of this table.
@@ -258,6 +253,7 @@ impl Table {
         self.watched.push(pollfd { fd, events: 0, revents: 0 });
         self.entries.push(entry);
         self.ids.push(self.last_id);
+        self.looks.count(&entry, 1);
         self.set(place, entry);
         Ok(self.last_id)
     }
@@ -274,7 +270,7 @@ impl Table {
     }
 
     fn remove_at(&mut self, place: usize) {
-        self.uncount(place);
+        self.looks.count(&self.entries[place], -1);
         let removed = descriptor(&self.watched.swap_remove(place));
         self.entries.swap_remove(place);
         self.ids.swap_remove(place);
@@ -285,21 +281,14 @@ impl Table {
         }
     }
 
-    /// The entry at that place is about to go, or to be another.
-    fn uncount(&mut self, place: usize) {
-        self.needing_look -= usize::from(self.entries[place].needs_look());
-        self.restless -= usize::from(self.entries[place].is_restless());
-    }
-
     /// Where the registration of `fd` stands, if its id is the one given or none is.
     fn place(&self, fd: RawFd, id: Option<u64>) -> Option<usize> {
         self.places.get(fd).copied().filter(|&place| id.is_none_or(|id| self.ids[place] == id))
     }
 
     fn set(&mut self, place: usize, entry: Entry) {
-        self.uncount(place);
-        self.needing_look += usize::from(entry.needs_look());
-        self.restless += usize::from(entry.is_restless());
+        self.looks.count(&self.entries[place], -1);
+        self.looks.count(&entry, 1);
         self.entries[place] = entry;
         // WASI refuses to watch for nothing but hang-ups and errors.
         let asked = entry.asked().filter(|&directions| directions != 0 || !cfg!(target_os = "wasi"));
@@ -395,17 +384,17 @@ fn nothing_to_wait_for() -> io::Error {
 
 cfg_if! {
     if #[cfg(any(
-    target_os = "android",
-    target_os = "cygwin",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "fuchsia",
-    target_os = "haiku",
-    target_os = "hurd",
-    target_os = "linux",
-    target_os = "netbsd",
-    target_os = "openbsd",
-))] {
+        target_os = "android",
+        target_os = "cygwin",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "fuchsia",
+        target_os = "haiku",
+        target_os = "hurd",
+        target_os = "linux",
+        target_os = "netbsd",
+        target_os = "openbsd",
+    ))] {
         /// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
         fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
             let Some(time) = timeout.filter(|time| !time.is_zero()) else {
@@ -580,10 +569,10 @@ mod tests {
         let mut table = Table::default();
         let watch = Watch { trigger: Trigger::Edge, ..watch(10) };
         table.insert(10, Entry::new(watch, true)).unwrap();
-        assert_eq!(table.needing_look, 0);
+        assert!(!table.looks.are_needed());
         let answers = answers(&mut table, |_| true);
         assert_eq!(report(&mut table, &answers, 8), [10]);
-        assert_eq!(table.needing_look, 1);
+        assert!(table.looks.are_needed());
     }
 
     /// A source that has told of data, and a poller that sleeps and cannot be interrupted: the notifier's descriptor stands

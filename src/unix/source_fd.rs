@@ -9,8 +9,8 @@ use std::os::fd::RawFd;
 /// It borrows the number of the descriptor and owns nothing: it neither sets non-blocking mode nor closes. Deregister
 /// the descriptor before you close it. Otherwise a duplicate that is still open keeps giving events, and with `poll(2)`
 /// so does a new file that gets the same number, until you register that: a number that stands for another file can be
-/// registered, and replaces what it stood for. (Where `poll(2)` and event ports cannot tell, as of an `eventfd(2)`, they
-/// take it for another file.)
+/// registered, and replaces what it stood for. (`poll(2)` and event ports
+/// can tell that of sockets. Anything else that you register twice they take for another file.)
 ///
 /// # Edge-triggering where the OS has none
 ///

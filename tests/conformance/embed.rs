@@ -7,6 +7,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 
+use crate::source_fd::assert_each_gets_its_turn;
 use crate::util::{TO_WAKE, assert_no_event, next_event, udp_pair, wake_beside_polls};
 
 const INNER: Token = Token(1);
@@ -35,6 +36,13 @@ fn with_fd_lends_the_same_descriptor() {
     let poll = Poll::new().unwrap();
     let lent = poll.registry().with_fd(|fd| fd.as_raw_fd());
     assert_eq!(lent, poll.as_raw_fd());
+}
+
+#[test]
+fn what_stays_ready_keeps_no_wake_from_its_turn_once_the_descriptor_is_out() {
+    let poll = Poll::new().unwrap();
+    poll.as_raw_fd();
+    assert_each_gets_its_turn(poll, 1);
 }
 
 #[test]

@@ -1,21 +1,26 @@
 //! A hang-up may be over some day: a socket is connected, perhaps once more; a terminal is opened again. And what shuts a
 //! socket of datagrams down is no hang-up of its peer. POSIX promises little of that; this is what Linux does.
 
+use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mio::event::{Event, Source};
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
-use mio::{Interest, IoSource, Poll, Token};
+use mio::{Events, Interest, IoSource, Poll, Token};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use crate::util::{assert_would_block, events_so_far, tcp_listener, udp_pair, wait_for};
+use crate::util::{
+    HANG, assert_would_block, events_so_far, fill, make_fifo, tcp_listener, tcp_pair, udp_pair, wait_for,
+};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -130,36 +135,98 @@ fn a_unix_stream_that_was_polled_before_it_was_connected_is_told_of_its_end() {
     }
 }
 
+/// A terminal: its master, and the path of what programs open.
+#[allow(unsafe_code)]
+fn terminal() -> (OwnedFd, PathBuf) {
+    // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+    let master = unsafe {
+        let master = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC);
+        assert!(master >= 0);
+        OwnedFd::from_raw_fd(master)
+    };
+    let mut name = [0; 64];
+    // SAFETY: takes no pointer but that to the room for the name, whose length is given.
+    let path = unsafe {
+        assert_eq!(libc::grantpt(master.as_raw_fd()), 0);
+        assert_eq!(libc::unlockpt(master.as_raw_fd()), 0);
+        assert_eq!(libc::ptsname_r(master.as_raw_fd(), name.as_mut_ptr(), name.len()), 0);
+        CStr::from_ptr(name.as_ptr()).to_str().unwrap()
+    };
+    (master, path.into())
+}
+
+fn open_slave(path: &Path) -> File {
+    OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap()
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "no terminals")]
-#[allow(unsafe_code)]
 fn each_hang_up_of_a_terminal_is_told() {
     for interests in [Interest::READABLE, Interest::WRITABLE, BOTH] {
-        // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
-        let master = unsafe {
-            let master = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY);
-            assert!(master >= 0);
-            OwnedFd::from_raw_fd(master)
-        };
-        let mut name = [0; 64];
-        // SAFETY: takes no pointer but that to the room for the name, whose length is given.
-        let path = unsafe {
-            assert_eq!(libc::grantpt(master.as_raw_fd()), 0);
-            assert_eq!(libc::unlockpt(master.as_raw_fd()), 0);
-            assert_eq!(libc::ptsname_r(master.as_raw_fd(), name.as_mut_ptr(), name.len()), 0);
-            std::ffi::CStr::from_ptr(name.as_ptr()).to_str().unwrap()
-        };
-        let open =
-            || -> File { OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap() };
-        let mut slave = open();
+        let (master, path) = terminal();
+        let mut slave = open_slave(&path);
         let (mut poll, mut master) = (Poll::new().unwrap(), IoSource::new(master));
         poll.registry().register(&mut master, TOKEN, interests).unwrap();
         for _ in 0..3 {
             events_so_far(&mut poll);
             drop(slave);
             wait_for(&mut poll, TOKEN, Event::is_write_closed);
-            slave = open();
+            slave = open_slave(&path);
         }
+    }
+}
+
+/// Whoever writes comes and goes between two polls, and whoever reads knows the end already.
+#[test]
+#[cfg_attr(miri, ignore = "no terminals, no FIFOs")]
+fn what_is_written_after_a_hang_up_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    make_fifo(&path);
+    let reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+    let open_writer = || OpenOptions::new().write(true).open(&path).unwrap();
+    assert_each_visit_is_told(reader, open_writer);
+
+    let (master, path) = terminal();
+    assert_each_visit_is_told(File::from(master), || open_slave(&path));
+}
+
+fn assert_each_visit_is_told(reader: File, open_writer: impl Fn() -> File) {
+    let (mut poll, mut reader) = (Poll::new().unwrap(), IoSource::new(reader));
+    poll.registry().register(&mut reader, TOKEN, Interest::READABLE).unwrap();
+    for _ in 0..4 {
+        open_writer().write_all(b"data").unwrap();
+        wait_for(&mut poll, TOKEN, Event::is_readable);
+        let read = || reader.try_io_for(Interest::READABLE, |mut reader| reader.read(&mut [0; 4]));
+        assert_eq!(read().unwrap(), 4);
+        // The end of a FIFO; a terminal has an error for it.
+        assert!(read().unwrap_or(0) == 0);
+    }
+}
+
+/// Both directions are shut, and what was written last was not read: so there may be an error yet, while the poll waits.
+#[test]
+fn an_error_that_follows_a_hang_up_ends_the_wait() {
+    let mut events = Events::with_capacity(8);
+    for interests in [Interest::READABLE, Interest::WRITABLE, BOTH] {
+        let (mut ours, theirs) = tcp_pair();
+        let mut poll = Poll::new().unwrap();
+        poll.registry().register(&mut ours, TOKEN, interests).unwrap();
+        events_so_far(&mut poll);
+        fill(&mut ours);
+        ours.shutdown(Shutdown::Write).unwrap();
+        theirs.shutdown(Shutdown::Write).unwrap();
+        wait_for(&mut poll, TOKEN, Event::is_write_closed);
+        events_so_far(&mut poll);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(50));
+                SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).unwrap();
+                drop(theirs);
+            });
+            poll.poll_deadline(&mut events, Some(Instant::now() + HANG)).unwrap();
+        });
+        assert!(events.iter().any(Event::is_error), "{interests:?}: {events:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use mio::event::Event;
 use mio::unix::pipe::{self, Receiver, Sender};
 use mio::{Interest, Poll, Token, Trigger};
 
-use crate::util::{assert_no_event, assert_would_block, fill, next_event, wait_for};
+use crate::util::{assert_no_event, assert_would_block, fill, make_fifo, next_event, wait_for};
 
 const SENDER: Token = Token(0);
 const RECEIVER: Token = Token(1);
@@ -35,7 +35,7 @@ fn data_goes_from_sender_to_receiver() {
 fn a_fifo_tells_of_each_writer_that_comes_and_goes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fifo");
-    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    make_fifo(&path);
     let mut poll = Poll::new().unwrap();
     // Linux opens it for reading only once there is a writer.
     let open = || OpenOptions::new().read(true).write(true).open(&path).unwrap();

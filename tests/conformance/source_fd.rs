@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use mio::event::{Event, Source};
 use mio::unix::SourceFd;
-use mio::{Interest, Poll, Registry, Token, Trigger};
+use mio::{Events, Interest, Poll, Registry, Token, Trigger, Waker};
+use socket2::SockRef;
 
-use crate::util::{KQUEUE, assert_no_event, drain, fill, next_event, udp_pair, wait_for};
+use crate::util::{
+    KQUEUE, assert_no_event, assert_would_block, drain, events_so_far, fill, make_fifo, next_event, next_events,
+    udp_pair, wait_for, wait_until,
+};
 
 const TOKEN: Token = Token(0);
 
@@ -110,8 +114,8 @@ fn a_regular_file_is_eperm() {
 #[test]
 fn registering_a_descriptor_twice_is_already_exists() {
     let mut poll = Poll::new().unwrap();
-    let (reader, _writer) = std::io::pipe().unwrap();
-    let fd = reader.as_raw_fd();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let fd = ours.as_raw_fd();
     poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap();
     assert_registered(&poll, fd);
     poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
@@ -199,10 +203,94 @@ fn a_number_that_is_used_again_can_be_registered_and_is_what_it_is_now() {
         assert_no_event(&mut poll);
         writer.write_all(b"data").unwrap();
         assert_eq!(next_event(&mut poll).token(), Token(round + 10));
-        // It is registered, and that can be told.
-        assert_registered(&poll, fd);
         poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
     }
+}
+
+/// The same file, which is another one all the same: `epoll(7)` says so, too.
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "no FIFOs")]
+#[allow(unsafe_code)]
+fn a_fifo_that_is_opened_again_under_the_same_number_can_be_registered() {
+    let mut poll = Poll::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    make_fifo(&path);
+    let open = || std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let mut first = open();
+    let fd = first.as_raw_fd();
+    for round in 1..4 {
+        poll.registry().register(&mut SourceFd(&fd), Token(round), Interest::READABLE).unwrap();
+        // SAFETY: `first` owns the descriptor, whatever it stands for.
+        assert_eq!(unsafe { libc::dup3(open().as_raw_fd(), fd, libc::O_CLOEXEC) }, fd);
+        poll.registry().register(&mut SourceFd(&fd), Token(round + 10), Interest::READABLE).unwrap();
+        first.write_all(b"data").unwrap();
+        assert_eq!(next_event(&mut poll).token(), Token(round + 10));
+        poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
+    }
+}
+
+/// What stays ready is told again and again, and takes turns with the rest, a wake included.
+#[test]
+fn what_stays_ready_keeps_nothing_else_from_its_turn() {
+    assert_each_gets_its_turn(Poll::new().unwrap(), 1);
+    assert_each_gets_its_turn(Poll::new().unwrap(), 2);
+}
+
+/// In a `poll` with two sources that stay ready, and events of that capacity.
+pub(crate) fn assert_each_gets_its_turn(mut poll: Poll, capacity: usize) {
+    let waker = Waker::new(poll.registry(), Token(9)).unwrap();
+    let pairs = [(); 2].map(|()| UnixStream::pair().unwrap());
+    let both = Interest::READABLE | Interest::WRITABLE;
+    for (ours, _) in &pairs {
+        poll.registry().register(&mut SourceFd(&ours.as_raw_fd()), TOKEN, both).unwrap();
+    }
+    let mut events = Events::with_capacity(capacity);
+    let (mut datagrams, theirs) = udp_pair();
+    poll.registry().register(&mut datagrams, Token(1), Interest::READABLE).unwrap();
+    for _ in 0..3 {
+        theirs.send(b"data").unwrap();
+        waker.wake().unwrap();
+        let mut missing = vec![Token(1), Token(9)];
+        wait_until("an event of each", || {
+            // So that what stays ready is told again.
+            thread::sleep(Duration::from_millis(60));
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            missing.retain(|&token| !events.iter().any(|event| event.token() == token));
+            missing.is_empty()
+        });
+        assert_eq!(datagrams.recv(&mut [0; 8]).unwrap(), 4);
+        assert_would_block(datagrams.recv(&mut [0; 8]));
+    }
+}
+
+/// Data come more often than something that was told is told again.
+#[test]
+fn a_writer_hears_of_room_while_data_keep_coming() {
+    let mut poll = Poll::new().unwrap();
+    let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let both = Interest::READABLE | Interest::WRITABLE;
+    SockRef::from(&ours).set_send_buffer_size(4096).unwrap();
+    poll.registry().register(&mut SourceFd(&ours.as_raw_fd()), TOKEN, both).unwrap();
+    wait_for(&mut poll, TOKEN, Event::is_writable);
+    fill(&mut ours);
+    drain(&mut theirs);
+    let mut is_told = false;
+    wait_until("an event of the room", || {
+        theirs.write_all(b"data").unwrap();
+        let mut is_read = false;
+        while !is_read {
+            let events = next_events(&mut poll);
+            is_read = events.iter().any(Event::is_readable);
+            is_told |= events.iter().any(Event::is_writable);
+        }
+        drain(&mut ours);
+        is_told |= events_so_far(&mut poll).iter().any(Event::is_writable);
+        is_told
+    });
 }
 
 /// The kernel may end what it watches of a terminal by itself.

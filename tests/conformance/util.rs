@@ -195,6 +195,15 @@ pub(crate) fn assert_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
+/// A pipe with a name.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+pub(crate) fn make_fifo(path: &std::path::Path) {
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+    // SAFETY: the path ends with a zero, and is only read.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+}
+
 /// Port 0: the system finds a free one.
 pub(crate) fn localhost() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()

@@ -68,13 +68,21 @@ impl Backend for Selector {
         loop {
             let mut table = lock(&self.port.table);
             self.port.associate_due(&mut table);
-            self.port.look(&mut table, events, buffer.capacity());
-            let longest = if events.is_empty() { table.before_wait(left) } else { Some(Duration::ZERO) };
+            let is_ports_turn = mem::take(&mut table.is_ports_turn);
+            if !is_ports_turn {
+                self.port.look(&mut table, events, buffer.capacity());
+            }
+            let room = buffer.capacity() - events.len();
+            if room == 0 {
+                table.is_ports_turn = true;
+                return Ok(false);
+            }
+            let is_look = is_ports_turn || !events.is_empty();
+            let longest = if is_look { Some(Duration::ZERO) } else { table.before_wait(left) };
             drop(table);
 
             buffer.clear();
-            let room = buffer.capacity() - events.len().min(buffer.capacity());
-            let result = if room > 0 { self.port.wait(buffer, room, longest) } else { Ok(()) };
+            let result = self.port.wait(buffer, room, longest);
             let mut table = lock(&self.port.table);
             table.after_wait();
             // What the look has told must not be lost to a signal.
@@ -104,7 +112,7 @@ impl Backend for Selector {
 
             left = time.left();
             // With neither events nor the time up, what was ready is watched no more, or it is time for the next look.
-            if notified || !events.is_empty() || left == Some(Duration::ZERO) {
+            if notified || !events.is_empty() || left == Some(Duration::ZERO) && !is_ports_turn {
                 return Ok(notified);
             }
         }
@@ -261,17 +269,20 @@ impl Port {
 
     /// Looks at what has to be looked at, and appends events as long as there is room.
     fn look(&self, table: &mut Table, events: &mut Vec<Event>, room: usize) {
-        if !table.needs_look() {
+        let looks = table.looks();
+        if looks == 0 {
             return;
         }
-        let mut wanted = Vec::new();
-        table.look(Instant::now(), details, |told, association| {
+        let now = Instant::now();
+        for _ in 0..looks {
+            let (told, association) = table.look(now, details);
             events.extend(told.map(|(token, flags)| Event::new(token, flags)));
-            wanted.extend(association);
-            events.len() < room
-        });
-        for association in wanted {
-            self.associate_anew(table, association);
+            if let Some(association) = association {
+                self.associate_anew(table, association);
+            }
+            if events.len() == room {
+                return;
+            }
         }
     }
 

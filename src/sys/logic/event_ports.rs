@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use crate::Token;
-use crate::sys::unix::emulated::{self, Identity, LOOK, POLLNVAL, PollFlags};
+use crate::sys::unix::emulated::{self, Identity, LOOK, Looks, POLLNVAL, PollFlags, shortened};
 use crate::sys::unix::fd_map::FdMap;
 use crate::sys::{Spent, Watch, already_registered, not_registered};
 
@@ -19,12 +19,16 @@ pub(crate) struct Table {
     /// the port could not take.
     /// In turn, so that one that the port does not take keeps no other waiting.
     due: VecDeque<RawFd>,
-    /// Registrations that have to be looked at, perhaps; those that have not to be any more are dropped by a look.
-    looked_at: Vec<RawFd>,
+    /// Registrations that have to be looked at, perhaps, by their ids; those that have not to be any more are dropped by a
+    /// look. In turn, so that each gets its own when more is ready than fits into a batch.
+    looked_at: VecDeque<(RawFd, u64)>,
+    looks: Looks,
+    /// The last looks filled the batch, so that the port could not be asked, and is now before anything is looked at.
+    pub(crate) is_ports_turn: bool,
     /// Somebody else may sleep on the port's descriptor, so nothing can wait for the next `select` here.
     exported: bool,
-    /// The poller waits, or is about to, for as long as nothing happens.
-    sleeping: bool,
+    /// The poller waits, or is about to, for as long as this if nothing happens.
+    sleeping: Option<Duration>,
     last_id: u64,
 }
 
@@ -56,7 +60,7 @@ impl Table {
                 return Err(already_registered());
             }
             // Closed without being deregistered, and its number used again.
-            self.entries.remove(fd);
+            self.forget(fd);
         }
         self.last_id += 1;
         let state = emulated::Entry::new(watch, bare);
@@ -64,7 +68,14 @@ impl Table {
     }
 
     pub(crate) fn insert(&mut self, Association { fd, id, .. }: Association, state: emulated::Entry) {
+        self.looks.count(&state, 1);
         self.entries.insert(fd, Entry { id, state, identity: state.identity(fd), is_looked_at: false });
+    }
+
+    fn forget(&mut self, fd: RawFd) {
+        if let Some(entry) = self.entries.remove(fd) {
+            self.looks.count(&entry.state, -1);
+        }
     }
 
     /// The association that is needed once a registration [is](Table::set) another. Tells the other as well.
@@ -76,10 +87,12 @@ impl Table {
 
     pub(crate) fn set(&mut self, fd: RawFd, state: emulated::Entry) {
         if let Some(entry) = self.entries.get_mut(fd) {
+            self.looks.count(&entry.state, -1);
+            self.looks.count(&state, 1);
             entry.state = state;
             if state.needs_look() && !entry.is_looked_at {
                 entry.is_looked_at = true;
-                self.looked_at.push(fd);
+                self.looked_at.push_back((fd, entry.id));
             }
         }
     }
@@ -94,7 +107,7 @@ impl Table {
         if !self.has(fd, id) {
             return Err(not_registered());
         }
-        self.entries.remove(fd);
+        self.forget(fd);
         Ok(())
     }
 
@@ -118,7 +131,7 @@ impl Table {
         let Some(entry) = self.entries.get(fd).filter(|entry| entry.id == id) else { return (None, None) };
         if said & POLLNVAL != 0 {
             // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
-            self.entries.remove(fd);
+            self.forget(fd);
             return (None, None);
         }
         let mut state = entry.state;
@@ -134,63 +147,51 @@ impl Table {
         (event, association(fd, id, &state))
     }
 
-    /// Looks at the registrations that need it; `details` asks what there is of a descriptor. Passes what to tell and what
-    /// to associate anew to `found`, which returns whether it has room for more.
+    /// How many registrations are to be looked at.
+    pub(crate) fn looks(&self) -> usize {
+        self.looked_at.len()
+    }
+
+    /// Looks at the one whose turn it is; `details` asks what there is of it. Returns what to tell, and what to associate anew.
     pub(crate) fn look(
         &mut self,
         now: Instant,
-        details: impl Fn(RawFd, i16) -> i16,
-        mut found: impl FnMut(Option<(Token, PollFlags)>, Option<Association>) -> bool,
-    ) {
-        let mut place = 0;
-        while let Some(&fd) = self.looked_at.get(place) {
-            let Some(entry) = self.entries.get_mut(fd) else {
-                self.looked_at.swap_remove(place);
-                continue;
-            };
-            let before = entry.state.asked();
-            if entry.state.needs_look() {
-                let told = entry.state.look(details(fd, entry.state.all_directions()), now);
-                let event = (told != 0).then_some((entry.state.token(), PollFlags(told)));
-                let wanted = association(fd, entry.id, &entry.state).filter(|_| entry.state.asked() != before);
-                if !found(event, wanted) {
-                    return;
-                }
-            }
-            let Some(entry) = self.entries.get_mut(fd) else { continue };
-            entry.is_looked_at = entry.state.needs_look();
-            if entry.is_looked_at {
-                place += 1;
-            } else {
-                self.looked_at.swap_remove(place);
-            }
+        details: impl FnOnce(RawFd, i16) -> i16,
+    ) -> (Option<(Token, PollFlags)>, Option<Association>) {
+        let Some((fd, id)) = self.looked_at.pop_front() else { return (None, None) };
+        let Some(entry) = self.entries.get_mut(fd).filter(|entry| entry.id == id) else { return (None, None) };
+        entry.is_looked_at = false;
+        let mut state = entry.state;
+        if !state.needs_look() {
+            return (None, None);
         }
+        let before = state.asked();
+        let told = state.look(details(fd, state.all_directions()), now);
+        self.set(fd, state);
+        let event = (told != 0).then_some((state.token(), PollFlags(told)));
+        (event, association(fd, id, &state).filter(|_| state.asked() != before))
     }
 
-    pub(crate) fn needs_look(&self) -> bool {
-        !self.looked_at.is_empty()
-    }
-
-    /// What cannot wait for an event: looks, and what the port did not take, which is tried again.
-    fn has_work(&self) -> bool {
-        let is_restless = |&fd| self.entries.get(fd).is_some_and(|entry| entry.state.is_restless());
-        self.looked_at.iter().any(is_restless) || !self.due.is_empty()
+    /// For how long nothing has to be done but at an event: looks, and what the port did not take, which is tried again.
+    fn patience(&self) -> Duration {
+        if self.due.is_empty() { self.looks.patience() } else { LOOK }
     }
 
     /// The poller is about to wait for as long as `left`. Returns how long it may.
     pub(crate) fn before_wait(&mut self, left: Option<Duration>) -> Option<Duration> {
-        self.sleeping = !self.has_work();
-        if self.sleeping { left } else { Some(left.map_or(LOOK, |left| left.min(LOOK))) }
+        let patience = self.patience();
+        self.sleeping = Some(patience);
+        shortened(left, patience)
     }
 
     /// The poller has waited, or is interrupted.
     pub(crate) fn after_wait(&mut self) {
-        self.sleeping = false;
+        self.sleeping = None;
     }
 
-    /// Whether the poller has to be interrupted: it has gone to sleep, and there is work for it.
+    /// Whether the poller has to be interrupted: it has gone to sleep, and there is work for it before it would wake.
     pub(crate) fn oversleeps(&self) -> bool {
-        self.sleeping && self.has_work()
+        self.sleeping.is_some_and(|patience| self.patience() < patience)
     }
 
     /// The port's descriptor is out.
@@ -467,29 +468,13 @@ mod tests {
         let (event, association) = fire(&mut table, id, POLLERR);
         assert!(event.is_some());
         assert_eq!(association, None, "it would fire again and again");
-        assert!(table.needs_look());
-        let mut found = Vec::new();
-        table.look(
-            Instant::now(),
-            |_, _| POLLERR | POLLOUT,
-            |event, association| {
-                found.push((event.map(|(_, PollFlags(flags))| flags), association));
-                true
-            },
-        );
-        assert_eq!(found, [(Some(POLLOUT), None)]);
+        assert_eq!(table.looks(), 1);
+        let (event, association) = table.look(Instant::now(), |_, _| POLLERR | POLLOUT);
+        assert_eq!((event.map(|(_, PollFlags(flags))| flags), association), (Some(POLLOUT), None));
         // The error was taken: all that is left to tell is waited for by the port.
-        found.clear();
-        table.look(
-            Instant::now(),
-            |_, _| 0,
-            |event, association| {
-                found.push((event.map(|(_, PollFlags(flags))| flags), association));
-                true
-            },
-        );
-        assert!(matches!(found[..], [(None, Some(_))]), "{found:?}");
-        assert!(!table.needs_look());
+        let (event, association) = table.look(Instant::now(), |_, _| 0);
+        assert!(event.is_none() && association.is_some());
+        assert_eq!(table.looks(), 0);
     }
 
     #[test]

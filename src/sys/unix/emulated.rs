@@ -5,8 +5,8 @@
 //!
 //! What was told may also go away unseen: the I/O of a `SourceFd` goes past this crate, and so does what empties an error
 //! queue or takes urgent data out. And while an error or a hang-up stays, the OS, which tells of them unasked, cannot be
-//! asked for anything else. Such registrations are *looked at*: asked about without waiting, before each wait and, unless it
-//! is the end of a connection, every few milliseconds of it.
+//! asked for anything else. Such registrations are *looked at*: asked about without waiting, before each wait and, as long as
+//! something may still come, during it.
 
 #![allow(unsafe_code)]
 
@@ -47,6 +47,9 @@ cfg_if! {
 /// How long a wait may last while registrations are looked at.
 pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
+/// The same, if all of them have come to an end that hardly anything follows.
+const RARE_LOOK: Duration = Duration::from_millis(100);
+
 /// How long something that may have gone and come again between two looks has to stay before it is told again.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -75,12 +78,12 @@ pub(crate) struct Entry {
     watch: Watch,
     /// Of what is watched, that which makes an event when it comes.
     untold: i16,
-    /// Of what was told, that which may have been used up by I/O, and have come again since. Urgent data, which is taken by
-    /// I/O that the crate does not see, always is.
-    doubtful: i16,
-    /// When that is told again, if it is still there.
+    /// Of what was told, that which may have been used up by I/O, and have come again since: what I/O has left so. More is,
+    /// see [`doubtful`](Entry::doubtful).
+    spent: i16,
+    /// When what is doubtful is told again, if it is still there.
     again: Option<Instant>,
-    /// I/O goes past this crate, so everything that was told is doubtful.
+    /// I/O goes past this crate.
     bare: bool,
     stream: Stream,
 }
@@ -95,8 +98,9 @@ enum Stream {
     /// It has a hang-up that may be over some day: a FIFO gets another writer, a terminal is opened again, a socket is
     /// connected. So may that of a connection that never was one: Linux connects the socket again.
     HungUp { read_closed: bool },
-    /// It was alive, and the hang-up came with the end of what there is to read: that of a connection, which stays.
-    Ended,
+    /// It was alive, and then there came at once the hang-up, the end of what there is to read, and an error: a connection
+    /// that was reset. Nothing follows that, unless the program makes another one of the socket.
+    Reset,
 }
 
 impl Stream {
@@ -104,7 +108,8 @@ impl Stream {
     fn after(self, said: i16) -> Stream {
         let read_closed = said & POLLRDHUP != 0;
         match self {
-            Stream::Alive | Stream::Ended if said & POLLHUP != 0 && read_closed => Stream::Ended,
+            Stream::Alive if said & POLLHUP != 0 && read_closed && said & POLLERR != 0 => Stream::Reset,
+            Stream::Reset if said & POLLHUP != 0 && read_closed => Stream::Reset,
             _ if said & POLLHUP != 0 => Stream::HungUp { read_closed },
             Stream::New | Stream::HungUp { .. } if said == 0 => Stream::New,
             _ => Stream::Alive,
@@ -113,19 +118,19 @@ impl Stream {
 
     /// Whether this is another stream than the one that had a hang-up `before`.
     fn is_another_than(self, before: Stream) -> bool {
-        self != before && matches!(before, Stream::HungUp { .. } | Stream::Ended)
+        self != before && matches!(before, Stream::HungUp { .. } | Stream::Reset)
     }
 }
 
 impl Entry {
     /// `bare`: the source does its I/O past this crate.
     pub(crate) fn new(watch: Watch, bare: bool) -> Entry {
-        Entry { watch, untold: everything(&watch), doubtful: 0, again: None, bare, stream: Stream::New }
+        Entry { watch, untold: everything(&watch), spent: 0, again: None, bare, stream: Stream::New }
     }
 
     /// The entry after a change of what is watched.
     pub(crate) fn replaced(&self, watch: Watch) -> Entry {
-        let was_alive = matches!(self.stream, Stream::Alive | Stream::Ended);
+        let was_alive = matches!(self.stream, Stream::Alive | Stream::Reset);
         let stream = if was_alive { Stream::Alive } else { Stream::New };
         Entry { stream, ..Entry::new(watch, self.bare) }
     }
@@ -162,20 +167,33 @@ impl Entry {
         directions(self.watch.interest) | POLLRDHUP
     }
 
-    /// Whether it has to be looked at before each wait: errors and hang-ups go away unseen.
+    /// Of what was told, that which may have gone and come again unseen.
+    fn doubtful(&self) -> i16 {
+        let always = match self.stream {
+            _ if self.bare => !0,
+            // A FIFO or a terminal: a writer may come, write and go.
+            Stream::HungUp { read_closed: false } => POLLIN | POLLPRI,
+            // It is taken by I/O that the crate does not see.
+            _ => POLLPRI,
+        };
+        self.told() & (self.spent | always)
+    }
+
+    /// Whether it has to be looked at before each wait.
     pub(crate) fn needs_look(&self) -> bool {
-        self.is_edge() && (self.told() & (POLLERR | POLLHUP) != 0 || self.goes_away())
+        self.is_edge() && (self.told() & (POLLERR | POLLHUP) != 0 || self.doubtful() != 0)
     }
 
-    /// Whether it has to be looked at during waits, too. The end of a connection has not: it stays until the program makes
-    /// another one of the socket, and is not to wake anybody for as long as that does not happen.
-    pub(crate) fn is_restless(&self) -> bool {
-        self.needs_look() && (self.stream != Stream::Ended || self.goes_away())
-    }
-
-    /// Something else was told that may go away unseen.
-    fn goes_away(&self) -> bool {
-        self.doubtful != 0 || self.bare && self.told() != 0
+    /// For how long it may not be looked at.
+    fn patience(&self) -> Duration {
+        match self.stream {
+            _ if !self.needs_look() => Duration::MAX,
+            _ if self.doubtful() != 0 => LOOK,
+            Stream::Reset => Duration::MAX,
+            // Both directions are shut. There may be an error to come; or it was refused, and may be connected again.
+            Stream::HungUp { read_closed: true } => RARE_LOOK,
+            _ => LOOK,
+        }
     }
 
     /// An error or a hang-up came in a wait, in which not all directions were asked for: only all that the OS says tells
@@ -195,7 +213,10 @@ impl Entry {
         match self.watch.trigger {
             Trigger::Level => return said,
             Trigger::OneShot => self.untold = 0,
-            _ => self.tell(news, None),
+            _ => {
+                self.tell(news);
+                self.set_clock(false, Instant::now);
+            }
         }
         flags(said, news)
     }
@@ -206,23 +227,30 @@ impl Entry {
         self.stream = before.after(said);
         let everything = everything(&self.watch);
         let said = said & everything;
-        let doubtful = if self.bare { self.told() } else { self.doubtful };
-        let again = if self.again.is_some_and(|again| again <= now) { doubtful } else { 0 };
+        let is_again = self.again.is_some_and(|again| again <= now);
+        let again = if is_again { self.doubtful() } else { 0 };
         let news = said & (self.untold | again);
         // Of another stream nothing was told.
         let news = if self.stream.is_another_than(before) { said } else { news };
         self.untold |= everything & !said;
-        self.doubtful &= said;
-        self.tell(news, Some(now));
+        self.tell(news);
+        self.set_clock(is_again, || now);
         flags(said, news)
     }
 
     /// Takes `news` out of what is untold.
-    fn tell(&mut self, news: i16, now: Option<Instant>) {
+    fn tell(&mut self, news: i16) {
         self.untold &= !news;
-        self.doubtful = self.doubtful & !news | news & POLLPRI;
-        if self.bare && news != 0 || news & POLLPRI != 0 {
-            self.again = Some(now.unwrap_or_else(Instant::now) + AGAIN);
+        self.spent &= !news & !self.untold;
+    }
+
+    /// Makes the clock run while something is doubtful. News leave it alone: what comes often must not keep something else
+    /// from being told.
+    fn set_clock(&mut self, is_over: bool, now: impl FnOnce() -> Instant) {
+        if self.doubtful() == 0 {
+            self.again = None;
+        } else if is_over || self.again.is_none() {
+            self.again = Some(now() + AGAIN);
         }
     }
 
@@ -237,27 +265,70 @@ impl Entry {
         let mut stream = self.stream;
         let (untold, doubtful) = match spent {
             Spent::Error => (POLLERR, 0),
-            Spent::Short(interest) if stream == Stream::Ended => (directions(interest) & !stays, 0),
+            Spent::Short(interest) if stream == Stream::Reset => (directions(interest) & !stays, 0),
             // I/O does not wait while there is an error. But it may be an error of another kind.
             Spent::Short(interest) => (directions(interest) & !stays, POLLERR),
             // Nor does it while there is a hang-up, or an end. So what was told was not that of a stream, or is over.
             Spent::Blocked(interest) => {
-                if stream == Stream::Ended {
+                if stream == Stream::Reset {
                     stream = Stream::HungUp { read_closed: true };
                 }
                 let spent = directions(interest);
                 (spent & !stays, spent & stays & POLLIN | POLLERR | POLLHUP)
             }
         };
-        let (untold, doubtful) = (told & untold & !POLLPRI, told & doubtful);
-        let mut after =
-            Entry { untold: self.untold | untold, doubtful: (self.doubtful | doubtful) & !untold, stream, ..*self };
-        if after.doubtful & !self.doubtful != 0 {
-            after.again = Some(Instant::now() + AGAIN);
+        let untold = self.untold | told & untold & !POLLPRI;
+        let spent = (self.spent | told & doubtful) & !untold;
+        if (untold, spent, stream) == (self.untold, self.spent, self.stream) {
+            return None;
         }
-        let is_change = (after.untold, after.doubtful, stream) != (self.untold, self.doubtful, self.stream);
-        is_change.then_some(after)
+        let mut after = Entry { untold, spent, stream, ..*self };
+        after.set_clock(false, Instant::now);
+        Some(after)
     }
+}
+
+/// How many registrations have to be looked at, by how soon.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    all: usize,
+    often: usize,
+    rare: usize,
+}
+
+impl Looks {
+    /// Counts a registration in, or out.
+    pub(crate) fn count(&mut self, entry: &Entry, by: isize) {
+        let patience = entry.patience();
+        let counts = [
+            (&mut self.all, entry.needs_look()),
+            (&mut self.often, patience == LOOK),
+            (&mut self.rare, patience == RARE_LOOK),
+        ];
+        for (count, _) in counts.into_iter().filter(|&(_, is_counted)| is_counted) {
+            *count = count.saturating_add_signed(by);
+        }
+    }
+
+    /// Whether there has to be a look before a wait.
+    pub(crate) fn are_needed(&self) -> bool {
+        self.all > 0
+    }
+
+    /// For how long there may be none.
+    pub(crate) fn patience(&self) -> Duration {
+        match self {
+            Looks { often: 1.., .. } => LOOK,
+            Looks { rare: 1.., .. } => RARE_LOOK,
+            _ => Duration::MAX,
+        }
+    }
+}
+
+/// How long a wait lasts that may take as long as `left`, with something to be done after `patience`.
+pub(crate) fn shortened(left: Option<Duration>, patience: Duration) -> Option<Duration> {
+    let left = left.unwrap_or(Duration::MAX).min(patience);
+    (left != Duration::MAX).then_some(left)
 }
 
 /// What a registration is told of at most.
@@ -276,7 +347,8 @@ pub(crate) fn details(fd: RawFd, directions: i16) -> i16 {
     if poll(&mut descriptor, 0).is_ok() { descriptor[0].revents } else { 0 }
 }
 
-/// Which file a descriptor stands for.
+/// Which socket a descriptor stands for. What is none is nothing that could be known again: a FIFO and a terminal may be
+/// opened twice, and not all that has a descriptor is a file of its own.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Identity(Option<(u64, u64)>);
 
@@ -286,15 +358,12 @@ impl Identity {
         use std::fs::File;
         use std::mem::ManuallyDrop;
         use std::os::fd::FromRawFd;
-        use std::os::unix::fs::MetadataExt;
-
-        /// The type of a file within its mode: `S_IFMT`, on every system.
-        const FILE_TYPE: u32 = 0o170_000;
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
         // SAFETY: it is asked about, and not closed. If no such descriptor is open, the answer is an error.
         let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
-        // Linux has one inode, of no type, for all of what is no file but has a descriptor: eventfd, timers, epoll.
-        let known = file.metadata().ok().filter(|file| file.mode() & FILE_TYPE != 0);
+        // Not every system numbers its sockets.
+        let known = file.metadata().ok().filter(|file| file.file_type().is_socket() && file.ino() != 0);
         Identity(known.map(|file| (file.dev(), file.ino())))
     }
 
@@ -303,7 +372,7 @@ impl Identity {
         Identity(None)
     }
 
-    /// Whether `fd` stands for this file. Where that cannot be told it does not: a registration that is replaced by
+    /// Whether `fd` stands for this socket. Where that cannot be told it does not: a registration that is replaced by
     /// mistake was made twice by mistake.
     pub(crate) fn is_of(&self, fd: RawFd) -> bool {
         self.0.is_some() && self.0 == Identity::of(fd).0
@@ -517,12 +586,16 @@ mod tests {
     fn a_hang_up_that_is_not_the_end_may_be_over() {
         for said in [POLLHUP, POLLIN | POLLHUP] {
             let mut fifo = told(Interest::READABLE, said);
-            assert!(fifo.asked().is_none() && fifo.needs_look());
+            assert_eq!((fifo.asked(), fifo.patience()), (None, LOOK));
             fifo = after_block(&fifo, Interest::READABLE);
             assert_eq!(fifo.look(POLLHUP, Instant::now()), 0);
             assert_eq!(fifo.look(POLLHUP, later()), POLLHUP, "there was a writer, or it would not have blocked");
             assert_eq!(fifo.look(POLLHUP, later()), 0, "it stays");
-            assert_eq!(fifo.look(POLLIN | POLLHUP, later()), POLLIN);
+            for round in 1..3 {
+                let now = later() + round * 2 * AGAIN;
+                assert_eq!(fifo.look(POLLIN | POLLHUP, now), POLLIN, "a writer may have come and gone");
+                assert_eq!(fifo.look(POLLIN | POLLHUP, now), 0);
+            }
             // There is a writer again, and what it wrote.
             assert_eq!(fifo.look(POLLIN, later()), POLLIN);
             assert_eq!(fifo.asked(), Some(POLLRDHUP));
@@ -533,26 +606,43 @@ mod tests {
     /// A broken connection must not wake anybody for as long as it is registered.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
-    fn a_hang_up_of_what_was_connected_is_looked_at_between_waits_alone() {
+    fn a_reset_of_what_was_connected_is_looked_at_between_waits_alone() {
+        const END: i16 = POLLERR | POLLHUP | READING | POLLOUT;
         for interest in [BOTH, Interest::WRITABLE] {
-            for end in [POLLHUP, POLLHUP | POLLERR] {
-                let mut entry = told(interest, POLLOUT);
-                assert!(entry.needs_details(end), "is it the end of what there is to read?");
-                entry.event(end | READING | POLLOUT);
-                for spent in [Spent::Short(Interest::READABLE), Spent::Error] {
-                    entry = after_io(&entry, spent);
-                    assert!(entry.asked().is_none() && entry.needs_look() && !entry.is_restless());
-                }
-                assert_eq!(entry.look(end & POLLHUP | READING | POLLOUT, later()), 0);
-                assert_eq!(entry.look(POLLERR | POLLHUP | READING | POLLOUT, later()) & POLLERR, POLLERR);
-                // The program connects it once more.
-                assert_eq!(entry.look(POLLOUT | POLLHUP, later()), POLLOUT | POLLHUP);
-                assert!(entry.is_restless());
-                assert_eq!(entry.look(0, later()), 0);
-                assert_eq!(entry.event(POLLOUT), POLLOUT);
-                entry = entry.replaced(entry.watch);
-                entry.event(end | READING | POLLOUT);
-                assert!(entry.asked().is_none() && entry.needs_look() && !entry.is_restless());
+            let mut entry = told(interest, POLLOUT);
+            assert!(entry.needs_details(POLLHUP | POLLERR), "is it the end of what there is to read?");
+            entry.event(END);
+            for spent in [Spent::Short(Interest::READABLE), Spent::Error] {
+                entry = after_io(&entry, spent);
+                assert!(entry.asked().is_none() && entry.needs_look());
+                assert_eq!(entry.patience(), Duration::MAX);
+            }
+            assert_eq!(entry.look(END & !POLLERR, later()), 0);
+            assert_eq!(entry.look(END, later()) & POLLERR, POLLERR);
+            assert_eq!(entry.patience(), Duration::MAX);
+            // The program connects it once more.
+            assert_eq!(entry.look(POLLOUT | POLLHUP, later()), POLLOUT | POLLHUP);
+            assert_eq!(entry.patience(), LOOK);
+            assert_eq!(entry.look(0, later()), 0);
+            assert_eq!(entry.event(POLLOUT), POLLOUT);
+            entry = entry.replaced(entry.watch);
+            entry.event(END);
+            assert_eq!((entry.asked(), entry.patience()), (None, Duration::MAX));
+        }
+    }
+
+    /// A connection whose directions are both shut may still fail; one that was refused may be made again.
+    #[test]
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
+    fn what_hardly_anything_follows_is_looked_at_now_and_then() {
+        const SHUT: i16 = POLLHUP | READING | POLLOUT;
+        for interest in [BOTH, Interest::WRITABLE] {
+            for first in [POLLOUT, 0] {
+                let mut entry = if first == 0 { entry(interest, Trigger::Edge) } else { told(interest, first) };
+                entry.event(SHUT);
+                assert_eq!((entry.asked(), entry.patience()), (None, RARE_LOOK));
+                assert_eq!(entry.look(SHUT | POLLERR, later()) & POLLERR, POLLERR);
+                assert_eq!(entry.patience(), RARE_LOOK);
             }
         }
     }
@@ -563,7 +653,7 @@ mod tests {
         for end in [POLLRDHUP, POLLHUP | POLLRDHUP] {
             let mut entry = told_by(told(BOTH, POLLOUT), POLLIN | end);
             entry = after_block(&entry, Interest::READABLE);
-            assert!(entry.is_restless() || POLLRDHUP == 0);
+            assert!(entry.patience() == LOOK || POLLRDHUP == 0);
             assert_eq!(entry.look(POLLIN | POLLOUT | end, Instant::now()) & POLLOUT, 0);
             assert_eq!(entry.look(POLLIN | POLLOUT | end, later()), POLLIN | end & POLLHUP);
             assert_eq!(entry.look(POLLIN | POLLOUT | end, later()), 0);
@@ -637,6 +727,39 @@ mod tests {
         assert_eq!(bare.look(POLLIN, later()), POLLIN);
         assert_eq!(bare.look(0, later()), 0);
         assert!(!bare.needs_look(), "it is waited for");
+    }
+
+    #[test]
+    fn what_comes_often_keeps_nothing_else_from_being_told_again() {
+        let mut bare = told_by(bare(BOTH, Trigger::Edge), POLLIN | POLLOUT);
+        let start = Instant::now();
+        let is_told = |step| {
+            let now = start + step * AGAIN / 5;
+            bare.look(POLLOUT, now) & POLLOUT != 0 || bare.look(POLLIN | POLLOUT, now) & POLLOUT != 0
+        };
+        assert_eq!((0..20).map(is_told).filter(|&is_told| is_told).count(), 3);
+    }
+
+    #[test]
+    fn looks_are_as_soon_as_the_first_needs_it() {
+        let mut looks = Looks::default();
+        let rare = told_by(told(BOTH, POLLOUT), POLLHUP | READING);
+        let rows = [
+            (told(BOTH, POLLOUT), false, Duration::MAX),
+            (rare, true, if POLLRDHUP == 0 { LOOK } else { RARE_LOOK }),
+            (told(BOTH, POLLERR), true, LOOK),
+        ];
+        for (entry, are_needed, patience) in rows {
+            looks.count(&entry, 1);
+            assert_eq!((looks.are_needed(), looks.patience()), (are_needed, patience));
+        }
+        for (entry, ..) in rows {
+            looks.count(&entry, -1);
+        }
+        assert_eq!((looks.are_needed(), looks.patience()), (false, Duration::MAX));
+        assert_eq!(shortened(None, Duration::MAX), None);
+        assert_eq!(shortened(None, LOOK), Some(LOOK));
+        assert_eq!(shortened(Some(LOOK / 2), LOOK), Some(LOOK / 2));
     }
 
     /// An error of a connection with data to read does not say that nobody reads what is written.
