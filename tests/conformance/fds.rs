@@ -60,6 +60,18 @@ fn everything_is_non_blocking_and_close_on_exec() {
 }
 
 #[test]
+fn either_end_of_a_pipe_can_be_made_to_block_and_not_to() {
+    let (sender, receiver) = pipe::new().unwrap();
+    for on in [false, true] {
+        sender.set_nonblocking(on).unwrap();
+        receiver.set_nonblocking(on).unwrap();
+        for fd in [sender.as_fd(), receiver.as_fd()] {
+            assert_eq!(flags(fd, libc::F_GETFL) & libc::O_NONBLOCK != 0, on);
+        }
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn children_inherit_nothing() {
     let poll = Poll::new().unwrap();

@@ -129,8 +129,10 @@ fn options_are_set_and_read() {
 fn options_of_ipv6_are_set_and_read() {
     // Not every machine has it.
     let Ok(socket) = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0).into()) else { return };
-    socket.only_v6().unwrap();
     for on in [true, false] {
+        let only_v6 = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
+        only_v6.set_only_v6(on).unwrap();
+        assert_eq!(UdpSocket::from_std(only_v6.into()).only_v6().unwrap(), on);
         socket.set_multicast_loop_v6(on).unwrap();
         assert_eq!(socket.multicast_loop_v6().unwrap(), on);
     }

@@ -70,6 +70,17 @@ fn connecting_to_a_full_listener_is_would_block() {
     drop(ahead);
 }
 
+/// A Unix stream has none on other systems.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_error_of_a_peer_that_has_not_read_everything_is_taken_once() {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.write_all(b"data").unwrap();
+    drop(theirs);
+    assert_eq!(ours.take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionReset);
+    assert!(ours.take_error().unwrap().is_none());
+}
+
 #[test]
 fn a_pair_is_connected() {
     let mut poll = Poll::new().unwrap();
