@@ -22,23 +22,6 @@ mod waker;
 
 #[cfg(unix)]
 mod addresses;
-#[cfg(any(
-    windows,
-    target_os = "linux",
-    all(
-        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-        any(
-            target_os = "dragonfly",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd",
-            target_vendor = "apple"
-        )
-    )
-))]
-mod child_exit;
-#[cfg(unix)]
-mod fds;
 #[cfg(unix)]
 mod pipe;
 #[cfg(unix)]

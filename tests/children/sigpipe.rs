@@ -1,0 +1,48 @@
+//! A signal that ends the process that it is sent to.
+
+#![allow(unsafe_code)]
+
+use std::io::{IoSlice, Write};
+
+use mio::net::{TcpStream, UnixStream};
+
+use crate::util::{tcp_listener, tcp_pair, wait_until};
+
+/// Rust programs start with `SIGPIPE` ignored; but a library may find itself in a program where it is deadly.
+#[test]
+fn writing_to_a_socket_whose_peer_is_gone_raises_no_sigpipe() {
+    fn write_after_close(mut ours: impl Write, theirs: impl Sized) {
+        drop(theirs);
+        // The first may still go out, to be answered with a reset.
+        while ours.write(b"data").is_ok() {}
+        wait_until("an error of a vectored write", || {
+            ours.write_vectored(&[IoSlice::new(b"da"), IoSlice::new(b"ta")]).is_err()
+        });
+    }
+
+    let (tcp, unix) = (tcp_pair(), UnixStream::pair().unwrap());
+    let (listener, address) = tcp_listener();
+    let connected = TcpStream::connect(address).unwrap();
+    let mut accepted = None;
+    wait_until("accepted", || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    // SAFETY: the child only writes, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: the default action is always there.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        write_after_close(tcp.0, tcp.1);
+        write_after_close(unix.0, unix.1);
+        write_after_close(connected, accepted);
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(0) };
+    }
+    // The child's copies of the other ends have to be the last.
+    drop((tcp, unix, connected, accepted));
+    let mut status = 0;
+    // SAFETY: the kernel writes the status.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0, "the child was killed by signal {}", libc::WTERMSIG(status));
+}
