@@ -197,6 +197,7 @@ impl Poll {
     /// - [`Interrupted`](io::ErrorKind::Interrupted): a signal handler ran. Nothing is lost; call again.
     ///   [`poll_deadline`](Poll::poll_deadline) does so by itself.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): `events` has a capacity of zero.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): on WASI, there is no time-out and no source that can end the wait.
     /// - Otherwise, the OS's own error.
     ///
     /// # Examples
