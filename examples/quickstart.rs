@@ -1,4 +1,4 @@
-//! A server and a client in one event loop: the smallest whole program.
+//! A server and a client in one event loop: the smallest complete program.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(128);
 
-    // Each source is registered under a token of our choice.
+    // Register each source under a token of your choice.
     let mut server = TcpListener::bind("127.0.0.1:0".parse()?)?;
     poll.registry().register(&mut server, SERVER, Interest::READABLE)?;
     let mut client = TcpStream::connect(server.local_addr()?)?;
@@ -23,13 +23,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         poll.poll(&mut events, None)?;
         for event in &events {
             match event.token() {
-                // A connection waits. (More than one may: a server accepts until that would block.)
+                // A connection is waiting. (There may be more than one: a real server accepts until it would block.)
                 SERVER => match server.accept() {
                     Ok((mut connection, address)) => {
                         println!("the server greets {address}");
                         connection.write_all(b"hello")?;
                     }
-                    // An event is a hint: it may have come for nothing.
+                    // An event is a hint, and may be spurious.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error.into()),
                 },

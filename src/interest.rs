@@ -1,4 +1,4 @@
-//! What a registration wants to hear about.
+//! [`Interest`]: the kinds of readiness that a registration asks for.
 
 use std::fmt;
 use std::num::NonZeroU8;
@@ -10,9 +10,9 @@ const AIO: u8 = 1 << 2;
 const LIO: u8 = 1 << 3;
 const PRIORITY: u8 = 1 << 4;
 
-/// The kinds of readiness that a registration asks for: one or more of them, never none.
+/// Says which kinds of readiness a registration asks for. There is always at least one.
 ///
-/// You join interests with `|` (or [`add`](Interest::add), which works in constants), and take them apart with
+/// You join interests with `|` (or with [`add`](Interest::add), which works in constants), and take them apart with
 /// [`remove`](Interest::remove).
 ///
 /// Whatever you ask for, the operating system may also report errors and hang-ups.
@@ -32,18 +32,18 @@ const PRIORITY: u8 = 1 << 4;
 pub struct Interest(NonZeroU8);
 
 impl Interest {
-    /// Reading may be possible: data has arrived, a connection waits to be accepted, or the peer is gone.
+    /// Reading may make progress: data has arrived, a connection is waiting for `accept`, or the peer is gone.
     pub const READABLE: Interest = Interest::of(READABLE);
 
-    /// Writing may be possible: there is room in the send buffer, or a connection attempt has ended.
+    /// Writing may make progress: there is room in the send buffer, or a connection attempt has ended.
     pub const WRITABLE: Interest = Interest::of(WRITABLE);
 
     /// An asynchronous I/O request (`aio(7)`) has completed.
     ///
     /// Available on DragonFly BSD, FreeBSD and Apple platforms.
     ///
-    /// The request itself names the queue (`SIGEV_KEVENT`), so sources with this interest are implementations of
-    /// [`Source`](crate::event::Source) outside this crate.
+    /// The request itself names the queue (`SIGEV_KEVENT`), so you need a [`Source`](crate::event::Source) of your own for this
+    /// interest.
     #[cfg(any(target_os = "dragonfly", target_os = "freebsd", target_vendor = "apple"))]
     pub const AIO: Interest = Interest::of(AIO);
 
@@ -58,8 +58,7 @@ impl Interest {
     ///
     /// Available on Android, DragonFly BSD, Linux, OpenBSD and Apple platforms.
     ///
-    /// On kqueue this is `EVFILT_EXCEPT` with `NOTE_OOB`; there, registering sources other than sockets for it may
-    /// fail.
+    /// With kqueue this is `EVFILT_EXCEPT` with `NOTE_OOB`, and registering a source that is not a socket may fail.
     #[cfg(any(
         target_os = "android",
         target_os = "dragonfly",
@@ -69,7 +68,7 @@ impl Interest {
     ))]
     pub const PRIORITY: Interest = Interest::of(PRIORITY);
 
-    /// `PRIORITY`, for tests on platforms that do not have it.
+    /// Returns `PRIORITY`, for tests on platforms that do not have it.
     #[cfg(all(test, unix))]
     pub(crate) const fn priority() -> Interest {
         Interest::of(PRIORITY)
@@ -98,7 +97,7 @@ impl Interest {
         Interest(self.0.saturating_add(other.0.get() & !self.0.get()))
     }
 
-    /// Takes `other` out. Returns `None` if nothing is left.
+    /// Removes `other`. Returns `None` if nothing is left.
     ///
     /// # Examples
     ///
@@ -144,7 +143,8 @@ impl Interest {
         self.0.get() & WRITABLE != 0
     }
 
-    /// Returns whether this asks for completion of asynchronous I/O. It never does where there is no `Interest::AIO`.
+    /// Returns whether this asks for the completion of asynchronous I/O. This is always `false` on platforms without
+    /// `Interest::AIO`.
     ///
     /// # Examples
     ///
@@ -160,7 +160,7 @@ impl Interest {
         self.0.get() & AIO != 0
     }
 
-    /// Returns whether this asks for completion of listed asynchronous I/O. It never does where there is no
+    /// Returns whether this asks for the completion of listed asynchronous I/O. This is always `false` on platforms without
     /// `Interest::LIO`.
     ///
     /// # Examples
@@ -177,7 +177,7 @@ impl Interest {
         self.0.get() & LIO != 0
     }
 
-    /// Returns whether this asks for priority readiness. It never does where there is no `Interest::PRIORITY`.
+    /// Returns whether this asks for priority readiness. This is always `false` on platforms without `Interest::PRIORITY`.
     ///
     /// # Examples
     ///

@@ -1,12 +1,12 @@
-//! Metal I/O: non-blocking sockets and the operating system's event queue, with as little in between as possible.
+//! Metal I/O gives you non-blocking sockets and the operating system's event queue, with as little in between as possible.
 //!
 //! You register *sources* (sockets, pipes, anything that the operating system's queue can watch) under a [`Token`] of your
-//! choice, wait for *events*, and do I/O that never blocks. This is the layer below asynchronous runtimes, and it is enough
-//! for a server of your own.
+//! choice, wait for *events*, and do I/O that never blocks. Asynchronous runtimes are built on this layer, and you can build
+//! a server directly on it.
 //!
-//! - [`Poll`] waits, [`Registry`] registers, [`Waker`] wakes from another thread.
-//! - [`Events`] holds what a poll reported; [`event::Source`] is what you can register.
-//! - [`net`] has TCP, UDP and Unix sockets; [`unix`] and [`windows`] have the items of these systems alone.
+//! - [`Poll`] waits, [`Registry`] registers, and [`Waker`] wakes from another thread.
+//! - [`Events`] holds what a poll reported, and an [`event::Source`] is something that you can register.
+//! - [`net`] has TCP, UDP and Unix sockets; [`unix`] and [`windows`] have the items that only these systems offer.
 //! - The [`guide`] shows how to use them well, and [`features`] lists the cargo features that they need.
 //!
 //! The crate has no file operations, no thread pools and no timers.
@@ -36,13 +36,13 @@
 //! # #[cfg(not(all(feature = "os-poll", feature = "net")))]
 //! # fn main() {}
 //! ```
-// What is not there leads to where it is described.
+// Links to items that this build does not have lead to the page that describes them.
 #![cfg_attr(not(feature = "os-poll"), doc = "\n[`Poll`]: features\n[`Waker`]: features")]
 #![cfg_attr(not(feature = "net"), doc = "\n[`net`]: features")]
 #![cfg_attr(not(all(unix, feature = "os-ext")), doc = "\n[`unix`]: features#platforms")]
 #![cfg_attr(not(all(windows, feature = "os-ext")), doc = "\n[`windows`]: features#platforms")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The documentation names items of all features.
+// The documentation names items of all features, so some links are broken in a build without them.
 #![cfg_attr(
     not(all(any(unix, windows), feature = "os-ext", feature = "net")),
     allow(
@@ -51,7 +51,7 @@
         unused_imports,
         unused_macros,
         rustdoc::broken_intra_doc_links,
-        reason = "features choose what is exported, and with that what is used"
+        reason = "features choose what the crate exports, and so what it uses"
     )
 )]
 
@@ -92,7 +92,7 @@ pub use self::io_source::IoSource;
 pub use self::poll::Poll;
 pub use self::registry::Registry;
 #[cfg(feature = "os-ext")]
-#[allow(unused_imports, unreachable_pub, reason = "not each platform has what only some queues can do")]
+#[allow(unused_imports, unreachable_pub, reason = "only some queues have something public in here")]
 pub use self::sys::*;
 pub use self::token::Token;
 pub use self::trigger::Trigger;
@@ -105,7 +105,7 @@ pub mod features {}
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 
-/// So that the programs in the README are tested.
+/// Makes the documentation tests include the programs in the README.
 #[cfg(all(doctest, feature = "os-poll", feature = "net"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

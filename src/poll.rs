@@ -1,4 +1,4 @@
-//! The side of a queue that waits.
+//! [`Poll`]: the side of a queue that waits.
 
 use std::fmt;
 use std::io;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use crate::queue::Queue;
 use crate::{Events, Registry};
 
-/// The longest wait that every queue can do in one go: whole seconds that, in milliseconds, an `i32` holds.
+/// The longest wait that every queue can do in one go: the most whole seconds whose milliseconds fit in an `i32`.
 const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 
 /// Waits for events of the sources that are registered with its [`Registry`].
 ///
 /// Available with the crate feature `os-poll`.
 ///
-/// One thread waits. Meanwhile any number of threads may register sources, or wake it through a [`Waker`].
+/// One thread waits at a time. Meanwhile, any number of threads may register sources, or wake it through a [`Waker`].
 ///
 /// [`Waker`]: crate::Waker
 ///
@@ -28,23 +28,23 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 /// | Windows | an I/O completion port, fed by the socket driver AFD |
 /// | others | `poll(2)` |
 ///
-/// On Unix, `Poll` and [`Registry`] give you the queue's file descriptor (not with `poll(2)`, which has none). Another
+/// On Unix, `Poll` and [`Registry`] give you the queue's file descriptor (except with `poll(2)`, which has none). Another
 /// queue can watch it: it becomes readable when an event is waiting. Once you have taken it out, every
-/// [`Waker::wake`](crate::Waker::wake) makes a system call; `Registry::with_fd` leaves wakes as they are.
+/// [`Waker::wake`](crate::Waker::wake) makes a system call; `Registry::with_fd` lends you the descriptor without that cost.
 ///
 /// # Portability
 ///
 /// Your program behaves the same everywhere if it
 /// - does I/O after an event until that returns `WouldBlock`, through the methods of the source (or its `try_io`);
-/// - takes events for hints: they may be spurious, and only the I/O call tells;
+/// - treats events as hints: they may be spurious, and only the I/O call tells the truth;
 /// - keeps a source registered with one `Poll` at a time.
 ///
 /// # After `fork(2)`
 ///
-/// A child makes a `Poll` of its own, and sources of its own for what it goes on to use (of duplicates of the descriptors).
-/// It must not poll, register, deregister or wake with its parent's: on epoll and with wakers the kernel's part is shared, so
-/// that the child would end the parent's registrations and take its events; a kqueue is not inherited at all; and on `poll(2)`
-/// the child has a copy of the table, of which the parent knows nothing.
+/// A child must make a `Poll` of its own, and sources of its own from duplicates of the descriptors that it goes on to use. It
+/// must not poll, register, deregister or wake with its parent's. With epoll, and with wakers, parent and child share the
+/// kernel's part, so the child would end the parent's registrations and take its events. A child does not inherit a kqueue.
+/// With `poll(2)` it has a copy of the registrations, which the parent knows nothing about.
 ///
 /// # Examples
 ///
@@ -78,7 +78,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 ///                 let (mut connection, _address) = listener.accept()?;
 ///                 connection.write_all(b"hello")?;
 ///             }
-///             // Reads "hello", and the end of the stream after it; `WouldBlock` means: later.
+///             // Reads "hello" and then the end of the stream. After `WouldBlock`, the next event goes on.
 ///             CLIENT => drop(client.read_to_string(&mut greeting)),
 ///             _ => unreachable!(),
 ///         }
@@ -95,19 +95,20 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// Whether a stream that takes or gives fewer bytes than the buffer holds is drained in that direction, as if the
-    /// next call had returned `WouldBlock`: `true` with every queue. An edge-triggered loop may skip the call whose only
-    /// purpose is to see `WouldBlock`: more data, or more room, gives an event.
+    /// Whether a read or write that moves fewer bytes than the buffer holds has drained the stream in that direction, as if
+    /// the next call had returned `WouldBlock`. This is `true` with every queue. So an edge-triggered loop may skip the call
+    /// whose only purpose is to see `WouldBlock`: more data, or more room, produces an event.
     ///
-    /// With epoll and kqueue the kernel does that. Where readiness is emulated (Windows, event ports, `poll(2)`) the I/O
-    /// must go through `Read` and `Write` of the stream, which know how much was moved. If you bypass them, with `try_io`
-    /// for example, only `WouldBlock` counts.
+    /// With epoll and kqueue the kernel makes sure of that. Where readiness is emulated (Windows, event ports, `poll(2)`), the
+    /// I/O must go through `Read` and `Write` of the stream, which see how many bytes the call moved. If you bypass them, for
+    /// example with `try_io`, only `WouldBlock` counts.
     ///
-    /// It holds for byte streams (TCP, Unix streams, pipes), not for datagrams or listeners, and not once the peer has
-    /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed) read to the end of the stream. Vectored I/O uses
-    /// as many buffers as the system takes, 1,024 or on some only 16 (`IOV_MAX`): what further ones hold does not count. Nor
-    /// does it hold for a stream that keeps borders within its data: a read of TCP stops before an urgent byte, one of a
-    /// Unix socket at a message with descriptors, and one of a pipe in packet mode (`O_DIRECT`) at the end of a packet.
+    /// This holds for byte streams (TCP, Unix streams, pipes), not for datagrams or listeners, and not once the peer has
+    /// closed: after [`is_read_closed`](crate::event::Event::is_read_closed), read to the end of the stream. Vectored I/O uses
+    /// only as many buffers as the system takes (`IOV_MAX`), which is 1,024 or, on some systems, 16; the bytes of further
+    /// buffers do not count. Nor does it hold for a stream that keeps boundaries within its data: a read stops before an
+    /// urgent byte of TCP, at a message of a Unix socket that carries descriptors, and at the end of a packet of a pipe in
+    /// packet mode (`O_DIRECT`).
     ///
     /// # Examples
     ///
@@ -151,7 +152,7 @@ impl Poll {
         Ok(Poll { registry: Registry::new(Queue::new()?) })
     }
 
-    /// Returns the [`Registry`], with which you register sources.
+    /// Returns the [`Registry`] that you register sources with.
     ///
     /// # Examples
     ///
@@ -177,15 +178,16 @@ impl Poll {
     /// Clears `events`, waits until there is at least one event or `timeout` has passed, and fills `events`.
     ///
     /// With `None` it waits for as long as it takes; with `Some(Duration::ZERO)` it never blocks. It never returns
-    /// early: the time is rounded up to the unit that the OS takes, which is nanoseconds on most, milliseconds on
-    /// Windows, macOS's poll(2) and Linux before 5.11. If the time is up and no event has arrived, `events` is empty
+    /// early: it rounds the time up to the unit that the OS uses, which is nanoseconds on most systems, and milliseconds on
+    /// Windows, with macOS's `poll(2)` and on Linux before 5.11. If the time is up and no event has arrived, `events` is empty
     /// and the result is `Ok`.
     ///
-    /// On Windows a time-out goes on while the machine is suspended, as `std::time::Instant` does: the kernel's own wait would
-    /// not count that time, so it is made of waits of at most a second against that clock (`QueryPerformanceCounter`). A
-    /// time-out that ended meanwhile is noticed within a second of the machine's running again.
+    /// On Windows a time-out goes on while the machine is suspended, as `std::time::Instant` does. The kernel's own wait does
+    /// not count that time, so `poll` waits for at most a second at a time, and then looks at that clock
+    /// (`QueryPerformanceCounter`). If a time-out ends while the machine is suspended, `poll` returns within a second after the
+    /// machine resumes.
     ///
-    /// A poll gives at most [`events.capacity()`](Events::capacity) events of sources; the next call gives the others.
+    /// A poll reports at most [`events.capacity()`](Events::capacity) events of sources; the next call reports the others.
     ///
     /// Calls `epoll_pwait2(2)` or `epoll_wait(2)`, `kevent(2)`, `port_getn(3C)`, `GetQueuedCompletionStatusEx`, or
     /// `poll(2)` or `ppoll(2)`.
@@ -195,7 +197,8 @@ impl Poll {
     /// - [`Interrupted`](io::ErrorKind::Interrupted): a signal handler ran. Nothing is lost; call again.
     ///   [`poll_deadline`](Poll::poll_deadline) does so by itself.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): `events` has a capacity of zero.
-    /// - The OS's own error otherwise.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): on WASI, there is no time-out and no source that can end the wait.
+    /// - Otherwise, the OS's own error.
     ///
     /// # Examples
     ///
@@ -215,7 +218,7 @@ impl Poll {
     /// }
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[inline(always)] // a program polls in one place; there, an idle poll is 30 instructions instead of 70
+    #[inline(always)] // a program polls in one place, where this makes an idle poll 30 instructions instead of 70
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match timeout {
             Some(timeout) if timeout.as_secs() >= LONGEST_WAIT.as_secs() => {
@@ -257,7 +260,7 @@ impl Poll {
         }
     }
 
-    /// Waits until `deadline`, in slices that every queue can do.
+    /// Waits until `deadline`, in slices that every queue can wait.
     fn wait_until(&mut self, events: &mut Events, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

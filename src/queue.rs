@@ -1,4 +1,4 @@
-//! The queue that `Poll`, `Registry` and `Waker` share: the platform's backend, and the state of the waker.
+//! The queue that `Poll`, `Registry` and `Waker` share. It consists of the platform's backend and the state of the waker.
 
 use std::io;
 use std::sync::Mutex;
@@ -15,17 +15,17 @@ use crate::{Events, Token};
 pub(crate) struct Queue {
     pub(crate) backend: Selector,
     wake: WakeState,
-    /// Means nothing while there was no waker yet.
+    /// It means nothing until there is a first waker.
     waker_token: AtomicToken,
     waker: Mutex<WakerSlot>,
 }
 
-/// What there is of a waker. Locked while one is made, so that its token and the backend's are one.
+/// What is known of the waker. A thread that makes one holds the lock, so that its token and the backend's agree.
 #[derive(Debug, Default)]
 struct WakerSlot {
-    /// The backend can notify: it can for good, once there was a waker.
+    /// The backend can notify. Once there has been a waker, it always can.
     is_set: bool,
-    /// There is one that was not dropped yet.
+    /// There is a waker that has not been dropped.
     is_live: bool,
 }
 
@@ -39,7 +39,7 @@ impl Queue {
         })
     }
 
-    /// Clears `events`, waits, and fills it. The one place where waiting and waking meet.
+    /// Clears `events`, waits, and fills it. This is the one place where waiting and waking meet.
     #[inline(always)] // see `Poll::poll`
     pub(crate) fn select(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
@@ -47,12 +47,12 @@ impl Queue {
             return Err(no_room());
         }
         let (timeout, due) = self.wake.before_wait(timeout);
-        // After an error the wake state is left alone: a wake that is asked for stays asked for.
+        // After an error the wake state stays as it is, so that no wake is lost.
         let notified = self.backend.select(&mut events.buffer, &mut events.ready, timeout)?;
-        // Read after the wait: the waker may have been made during it.
+        // This reads the token after the wait, because another thread may make the waker meanwhile.
         let given = self.backend.gave_notification(&events.ready, &self.waker_token);
         if self.wake.after_wait(notified || given.is_some(), due) {
-            // If there is another waker meanwhile, one of its wakes may have been answered with this, too.
+            // If there is a newer waker by now, this notification may stand for one of its wakes, too.
             let token = self.waker_token.get();
             if given != Some(token) {
                 events.ready.push(Event::new(token, EventFlags::WOKEN));
@@ -61,12 +61,12 @@ impl Queue {
         Ok(())
     }
 
-    /// Sets up the one waker.
+    /// Sets up the queue's waker.
     pub(crate) fn claim_waker(&self, token: Token) -> io::Result<()> {
         let mut waker = lock(&self.waker);
-        debug_assert!(!waker.is_live, "a `Poll` has one `Waker` at a time: drop the first one before you make another");
+        debug_assert!(!waker.is_live, "a `Poll` has only one `Waker` at a time: drop the first one before you make another");
         let before = self.waker_token.get();
-        // Before the OS may report it.
+        // This comes first, because the OS may report the token as soon as the backend knows it.
         self.waker_token.set(token);
         let set = if waker.is_set {
             self.backend.rename_waker(token, self.wake.is_woken())
@@ -78,34 +78,34 @@ impl Queue {
         }
         waker.is_set |= set.is_ok();
         waker.is_live |= set.is_ok();
-        // A change of tokens that failed may have kept the poller from recognizing a notification, like one that did not.
+        // The change of tokens, even one that failed, may have kept the poller from recognizing a notification.
         if waker.is_set {
             self.wake.claim();
         }
         set
     }
 
-    /// The waker was dropped. What it was asked for stays asked for.
+    /// Notes that the waker is gone. A wake that it has asked for still produces its event.
     pub(crate) fn release_waker(&self) {
         lock(&self.waker).is_live = false;
     }
 
-    /// Makes a poll, now or next, give the waker's event.
+    /// Makes the running poll, or else the next one, report the waker's event.
     #[inline]
     pub(crate) fn wake(&self) -> io::Result<()> {
         self.wake.wake(|| self.backend.notify())
     }
 
-    /// Called before the queue's file descriptor leaves this crate: whoever has it may sleep on it, so from now on every
-    /// wake makes it readable.
-    #[allow(dead_code, reason = "for backends whose queue is a descriptor")]
+    /// Makes every wake from now on turn the queue's file descriptor readable. Called before the descriptor leaves this crate,
+    /// because other code may then sleep on it.
+    #[allow(dead_code, reason = "only some backends have a descriptor")]
     pub(crate) fn export(&self) {
-        // There is nobody to return an error to.
+        // The callers return a descriptor, and cannot return an error.
         let _ = self.wake.export(|| self.backend.notify());
     }
 }
 
 #[cold]
 fn no_room() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "`events` has a capacity of zero: polling needs at least one")
+    io::Error::new(io::ErrorKind::InvalidInput, "`events` has a capacity of zero: a poll needs room for at least one event")
 }

@@ -1,4 +1,4 @@
-//! The side of a queue that sources register with.
+//! [`Registry`]: the side of a queue that sources register with.
 
 use std::fmt;
 use std::io;
@@ -11,8 +11,8 @@ use crate::{Interest, Token, Trigger};
 
 /// Registers sources with the queue of a [`Poll`](crate::Poll). You get it from `Poll::registry`.
 ///
-/// It works from any thread, also while another thread is inside `Poll::poll`, and takes effect at once. To move one
-/// into another thread, [`try_clone`](Registry::try_clone) it.
+/// You can use it from any thread, even while another thread is inside `Poll::poll`, and it takes effect at once. To give
+/// another thread a registry of its own, use [`try_clone`](Registry::try_clone).
 ///
 /// # Examples
 ///
@@ -48,23 +48,24 @@ impl Registry {
         &self.queue
     }
 
-    /// Starts to watch `source`: polls report, with `token`, when it becomes ready in the ways that `interests` names.
+    /// Starts watching `source`. When it becomes ready in one of the ways that `interests` names, a poll reports an event that
+    /// carries `token`.
     ///
     /// The registration is edge-triggered: an event says that readiness arrived. After it, do I/O until that returns
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock); only then is the next event certain. A source that is ready when you
-    /// call this gives an event. [`register_with`](Registry::register_with) offers other triggers.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock); only then is the next event certain. If the source is ready when you
+    /// register it, you get an event. [`register_with`](Registry::register_with) offers other triggers.
     ///
     /// The source must be in non-blocking mode. Register it with one `Poll` at a time.
     ///
     /// # Errors
     ///
-    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): the source is registered already, with this
-    ///   `Poll` or another. poll(2), event ports and AFD always report this, and so does epoll for a source that is
-    ///   registered with this `Poll`. Debug builds report the rest.
-    /// - The OS's own error, such as `EPERM` for a regular file in epoll, `EBADF` for a closed descriptor, `ENOSPC` at
-    ///   the limit of watches, `ENOMEM`.
+    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): the source is already registered, with this
+    ///   `Poll` or another. poll(2), event ports and AFD always report this, and epoll reports it for a source that is
+    ///   registered with this `Poll`. Debug builds report it in the other cases too.
+    /// - The OS's own error, such as `EPERM` for a regular file with epoll, `EBADF` for a closed descriptor, `ENOSPC` at
+    ///   the limit of watches, or `ENOMEM`.
     ///
-    /// After each of them the queue still works, and the source is not registered.
+    /// After an error the queue still works, and this call has not registered the source.
     ///
     /// # Examples
     ///
@@ -95,7 +96,7 @@ impl Registry {
     /// # Errors
     ///
     /// Returns the errors that `register` lists, and [`Unsupported`](io::ErrorKind::Unsupported) if this kind of source
-    /// does not take that trigger. Only a [`Source`] that is implemented outside this crate does so.
+    /// does not support the trigger. Only a [`Source`] that is implemented outside this crate may return that.
     ///
     /// # Examples
     ///
@@ -113,7 +114,7 @@ impl Registry {
     /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
     /// poll.registry().register_with(&mut socket, Token(0), Interest::WRITABLE, Trigger::Level)?;
     ///
-    /// // There is room in the send buffer, and it stays so.
+    /// // There is room in the send buffer, and that does not change.
     /// for _ in 0..3 {
     ///     poll.poll(&mut events, Some(Duration::from_secs(5)))?;
     ///     assert!(events.iter().any(|event| event.is_writable()));
@@ -135,19 +136,19 @@ impl Registry {
         source.register_with(self, token, interests, trigger)
     }
 
-    /// Replaces the token and the interests of a registered source, and re-arms it: if it is ready at that time, it
-    /// gives an event.
+    /// Replaces the token and the interests of a registered source, and arms it again: if the source is ready when you call
+    /// this, you get an event.
     ///
     /// The registration is edge-triggered from now on, whatever it was before.
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered. kqueue reports this in
-    ///   debug builds.
+    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered. With kqueue, only debug builds
+    ///   report this.
     /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists) (`EEXIST` on Unix): the source is registered with another `Poll`.
-    ///   poll(2), event ports and AFD always report this, epoll and kqueue in debug builds; in release builds epoll
-    ///   reports `NotFound`.
-    /// - The OS's own error, as for `register`.
+    ///   poll(2), event ports and AFD always report this; epoll and kqueue report it in debug builds. In release builds epoll
+    ///   reports `NotFound` instead.
+    /// - The OS's own errors, which `register` lists.
     ///
     /// # Examples
     ///
@@ -230,7 +231,7 @@ impl Registry {
         source.reregister_with(self, token, interests, trigger)
     }
 
-    /// Stops watching `source`: a poll that starts after this function has returned gives no event for it. You may
+    /// Stops watching `source`: a poll that starts after this function has returned reports no event for it. You may
     /// register it again, with this or another `Poll`.
     ///
     /// Events that are already in an [`Events`](crate::Events) stay there.
@@ -238,8 +239,8 @@ impl Registry {
     /// # Errors
     ///
     /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT` on Unix): the source is not registered, or is registered with
-    ///   another `Poll`. kqueue may not report this of a source whose other end is gone.
-    /// - The OS's own error.
+    ///   another `Poll`. kqueue may not report this for a source whose other end is gone.
+    /// - Otherwise, the OS's own error.
     ///
     /// # Examples
     ///
@@ -271,12 +272,12 @@ impl Registry {
         source.deregister(self)
     }
 
-    /// Returns another handle to the same queue, with which another thread can register sources. The queue lives as
-    /// long as one of its handles.
+    /// Returns another handle to the same queue, so that another thread can register sources. The queue lives as long as
+    /// any of its handles.
     ///
     /// # Errors
     ///
-    /// Returns none at present: the handle is a reference count, and takes no file descriptor.
+    /// Returns no error at present: the handle only counts a reference, and takes no file descriptor.
     ///
     /// # Examples
     ///

@@ -1,12 +1,12 @@
-//! The name that a user gives to a registration, and finds again in its events.
+//! [`Token`]: the name that you give to a registration and find in its events.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Names a registration: you pass it to [`Registry::register`], and every [`Event`] of that source carries it.
 ///
-/// The number means nothing to this crate. It can be an index into a slab, a small constant, a file descriptor. Every
-/// `usize` is valid, `usize::MAX` included, and two sources may share one: nothing checks that tokens are unique,
-/// because only your program knows what tells its sources apart.
+/// The number means nothing to this crate. It can be an index into a slab, a small constant or a file descriptor. Every
+/// `usize` is valid, including `usize::MAX`, and two sources may share one. Nothing checks that tokens are unique, because
+/// only your program knows how it tells its sources apart.
 ///
 /// [`Registry::register`]: crate::Registry::register
 /// [`Event`]: crate::event::Event
@@ -30,7 +30,7 @@ impl From<Token> for usize {
     }
 }
 
-/// A token that one thread may change while another looks.
+/// A token that one thread may change while another reads it.
 #[derive(Debug)]
 pub(crate) struct AtomicToken(AtomicUsize);
 

@@ -1,6 +1,6 @@
-//! When a registration fires again.
+//! [`Trigger`]: when a registration fires again.
 
-/// Says when a registration that has fired fires again; [`Edge`](Trigger::Edge) unless you ask for another.
+/// Says when a registration that has fired fires again. The default is [`Edge`](Trigger::Edge).
 ///
 /// You pass it to [`Registry::register_with`](crate::Registry::register_with) and
 /// [`Registry::reregister_with`](crate::Registry::reregister_with). The chapter "Edge, level, one-shot" of the
@@ -24,7 +24,7 @@
 ///
 /// for _ in 0..3 {
 ///     poll.poll(&mut events, Some(Duration::ZERO))?;
-///     assert!(!events.is_empty()); // at every poll: the socket is still writable
+///     assert!(!events.is_empty()); // there is an event at every poll, because the socket is still writable
 /// }
 /// # Ok(())
 /// # }
@@ -45,15 +45,15 @@ pub enum Trigger {
     /// [`Registry::reregister_with`](crate::Registry::reregister_with).
     OneShot,
 
-    /// Fires like [`Edge`](Trigger::Edge), but of all the queues that watch the same source this way, the operating
-    /// system wakes one or a few, not all (`EPOLLEXCLUSIVE`).
+    /// Fires like [`Edge`](Trigger::Edge), but if several queues watch the same source in this way, the operating system
+    /// wakes one or a few of them, not all (`EPOLLEXCLUSIVE`).
     ///
     /// Available on Android and Linux, except with the `poll(2)` backend.
     ///
-    /// It is meant for a listener that several threads accept from, each with a [`Poll`](crate::Poll) of its own. Such
-    /// a registration asks for readable, writable or both, and you cannot change it: `reregister` of it or to it
-    /// fails with `EINVAL`, [`InvalidInput`](std::io::ErrorKind::InvalidInput). Deregister it and register again instead. It does
-    /// not report a half-closed peer (`EPOLLRDHUP`), which you find only by reading.
+    /// Use it for a listener that several threads accept from, each with a [`Poll`](crate::Poll) of its own. Such a
+    /// registration can ask for readable, writable or both, and you cannot change it: `reregister` from or to this trigger
+    /// fails with `EINVAL`, [`InvalidInput`](std::io::ErrorKind::InvalidInput). Deregister it and register again instead. It
+    /// does not report a half-closed peer (`EPOLLRDHUP`), which you find only by reading.
     #[cfg_attr(docsrs, doc(cfg(any(target_os = "android", target_os = "linux"))))]
     #[cfg(all(
         any(target_os = "android", target_os = "linux"),

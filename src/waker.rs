@@ -1,5 +1,5 @@
-//! Waking a poll from another thread: the public [`Waker`]. What spares it system calls stands in `wake_state`, and where
-//! that meets the backend, in `queue`.
+//! [`Waker`], which wakes a poll from another thread. The state that saves it system calls is in `wake_state`, and `queue`
+//! connects that state with the backend.
 
 use std::io;
 use std::sync::Arc;
@@ -11,19 +11,21 @@ use crate::{Registry, Token};
 ///
 /// Available with the crate feature `os-poll`.
 ///
-/// After [`wake`](Waker::wake), the poll that is running or the next one gives a readable event with the waker's token.
-/// A wake is never lost; several wakes between two polls may give one event. Everything that happened before `wake` is
-/// visible to the polling thread after that poll.
+/// After [`wake`](Waker::wake), the poll that is running, or else the next one, reports a readable event with the waker's
+/// token. A wake is never lost, but several wakes between two polls may share one event. Everything that happened before
+/// `wake` is visible to the polling thread after that poll.
 ///
-/// One waker serves any number of threads: share it by reference or in an [`Arc`]. A `Poll` has one waker at a time, which
-/// may be dropped right after a wake: the event still comes. It carries the token of the `Poll`'s latest waker, so if you
-/// make another one before you poll, the event is that one's. A dropped `Poll` makes `wake` pointless, not wrong.
+/// One waker serves any number of threads: share it by reference or in an [`Arc`]. A `Poll` has one waker at a time. You may
+/// drop it right after a wake, and the event still arrives. The event carries the token of the `Poll`'s latest waker: if you
+/// make another waker before you poll, the event carries that one's token. If the `Poll` is gone, `wake` succeeds and has no
+/// effect.
 ///
 /// # Cost
 ///
-/// `wake` makes a system call only when a thread sleeps in the poll (or its file descriptor was taken out with
-/// `as_raw_fd` or `as_fd`, and may be slept on elsewhere): `write(2)` to an `eventfd(2)` or pipe, `kevent(2)` with
-/// `EVFILT_USER`, `port_send(3C)`, or `PostQueuedCompletionStatus`. Otherwise it is one atomic operation.
+/// `wake` makes a system call only when a thread sleeps in the poll, or when you have taken out the queue's file descriptor
+/// with `as_raw_fd` or `as_fd`, so that a thread may be sleeping on it elsewhere. The call is `write(2)` to an `eventfd(2)` or
+/// pipe, `kevent(2)` with `EVFILT_USER`, `port_send(3C)`, or `PostQueuedCompletionStatus`. Otherwise, a wake is one atomic
+/// operation.
 ///
 /// # Examples
 ///
@@ -57,16 +59,17 @@ pub struct Waker {
 }
 
 impl Waker {
-    /// Makes the waker of the `Poll` that `registry` belongs to; its events bear `token`.
+    /// Makes the waker of the `Poll` that `registry` belongs to. Its events carry `token`.
     ///
     /// # Errors
     ///
-    /// Those of making an `eventfd(2)` or pipe and adding it to the queue, where that is how the platform wakes.
+    /// Where the platform wakes through an `eventfd(2)` or a pipe, returns the errors of making it and adding it to the queue.
+    /// Returns [`Unsupported`](io::ErrorKind::Unsupported) on WASI, which has no means of waking a poll.
     ///
     /// # Panics
     ///
-    /// In debug builds, when the `Poll` has a live waker already. (In release builds the new waker's token replaces the
-    /// older one's.)
+    /// Panics in debug builds if the `Poll` already has a waker that you have not dropped. (In release builds the new waker's
+    /// token replaces the older one's.)
     ///
     /// # Examples
     ///
@@ -87,14 +90,15 @@ impl Waker {
 
     /// Makes the poll that is running, or else the next one, return with this waker's event.
     ///
-    /// Never blocks.
+    /// It never blocks.
     ///
     /// # Errors
     ///
-    /// Those of the system call, if one is made; any number of pending wakes is none. After an error, the event may come
-    /// all the same; a sleeping poll goes on to sleep. A wake that returned `Ok` gives an event, whatever errors others get.
+    /// Returns the error of the system call, if it makes one. Pending wakes cause no error, however many there are. After an
+    /// error, a sleeping poll goes on sleeping, but the event may still arrive later. A wake that returns `Ok` produces its
+    /// event, even if other wakes fail.
     ///
-    /// On Solaris that is `ENOSPC` when the port is full of registrations: it has room for 65,536, and a wake takes the room
+    /// On Solaris the error is `ENOSPC` when the port is full: it has room for 65,536 registrations, and a wake takes the room
     /// of one.
     ///
     /// # Examples

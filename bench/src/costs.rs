@@ -39,7 +39,7 @@ pub fn measure(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
             (Peer::Mio, size_of::<mio_1_2_5::net::TcpStream>().to_string()),
         ],
     });
-    costs.push(Cost { title: "wake-ups a connection, 8 polls on one listener", cells: wake_ups()? });
+    costs.push(Cost { title: "wake-ups per connection, 8 polls on one listener", cells: wake_ups()? });
     costs.extend(build(root, scratch, quick)?);
     Ok(costs)
 }
@@ -61,11 +61,11 @@ pub fn memory() -> Outcome<Vec<Cost>> {
         memory.iter().map(|(peer, bytes)| (*peer, cell(bytes))).collect::<Vec<_>>()
     };
     Ok(vec![
-        Cost { title: "allocator's bytes a registered source", cells: column(&|bytes| format!("{:.0}", bytes.0)) },
-        Cost { title: "resident bytes a registered source", cells: column(&|bytes| format!("{:.0}", bytes.1)) },
-        Cost { title: "the kernel's bytes a source registered with epoll", cells: column(&|_| format!("{kernel:.0}")) },
+        Cost { title: "allocated bytes per registered source", cells: column(&|bytes| format!("{:.0}", bytes.0)) },
+        Cost { title: "resident bytes per registered source", cells: column(&|bytes| format!("{:.0}", bytes.1)) },
+        Cost { title: "the kernel's bytes per source registered with epoll", cells: column(&|_| format!("{kernel:.0}")) },
         Cost {
-            title: "1,000,000 registered sources, from these slopes: the allocator's and the kernel's MB",
+            title: "MB for 1,000,000 registered sources, allocated and the kernel's, from these figures",
             // Bytes of one are MB of a million.
             cells: column(&|bytes| format!("{:.0} + {kernel:.0}", bytes.0)),
         },
@@ -240,8 +240,8 @@ fn build(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
     };
     let times = dependencies.iter().zip(&mut times).map(|((peer, _), times)| (*peer, median(times))).collect();
     Ok(vec![
-        Cost { title: "release build from nothing, seconds", cells: times },
-        Cost { title: "crates, itself included", cells: crates },
+        Cost { title: "release build from scratch, seconds", cells: times },
+        Cost { title: "crates, including itself", cells: crates },
     ])
 }
 

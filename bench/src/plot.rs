@@ -46,7 +46,7 @@ pub fn draw_all(folder: &Path, results: &[Result]) -> Outcome {
         _ => None,
     };
     let title = "How long a poll with a time-out takes, if nothing happens";
-    let time_outs = lines(title, ("time-out that is asked for", time), ("time that passes", time), &epoll, asked);
+    let time_outs = lines(title, ("requested time-out", time), ("measured time", time), &epoll, asked);
     Ok(fs::write(folder.join("time-outs.svg"), time_outs)?)
 }
 

@@ -27,12 +27,12 @@ pub fn text(results: &[Result], costs: &[Cost], system_calls: &str, instructions
     let of = |queue| results.iter().filter(|result| result.queue == queue).cloned().collect::<Vec<_>>();
     format!(
         "{}\n### epoll\n\n{}\n\
-        Allocations and frees in all these rounds together: this crate {}, mio 1.2.5 {}, polling {} (those of the C \
-        libraries are not counted). The shortest waits with a time-out, this crate: {}.\n\n\
-        ### poll(2)\n\n{}\n### Memory, building\n\n{}\n### System calls\n\n{system_calls}\n\
+        Allocations and frees in all these rounds together: this crate {}, mio 1.2.5 {}, polling {} (the C \
+        libraries' are not counted). This crate's shortest waits with each time-out: {}.\n\n\
+        ### poll(2)\n\n{}\n### Memory and building\n\n{}\n### System calls\n\n{system_calls}\n\
         ### Instructions\n\n\
-        Outside of the kernel, counted by callgrind, which depends on no weather. What moves the other end of a connection, \
-        or makes a source ready, is counted for all of them alike.\n\n{instructions}",
+        Callgrind counts the instructions outside the kernel, which do not depend on what else the machine does. The \
+        instructions that move the other end of a connection, or make a source ready, count for all of them alike.\n\n{instructions}",
         machine(),
         table(&of("epoll"), true),
         allocations(Peer::Ours),
@@ -138,7 +138,7 @@ pub fn write_again(path: &Path, results: &[Result], memory: &[Cost], part: &str)
     const EPOLL: &str = "### epoll\n\n";
     const AFTER_EPOLL: &str = "\nAllocations";
     const POLL: &str = "### poll(2)\n\n";
-    const MEMORY: &str = "\n### Memory, building\n\n";
+    const MEMORY: &str = "\n### Memory and building\n\n";
     let page = fs::read_to_string(path)?;
     let cut = |text, at| str::split_once(text, at).ok_or_else(|| io::Error::other(format!("no `{at}` on the page")));
     let (head, rest) = cut(&page, EPOLL)?;
@@ -148,7 +148,7 @@ pub fn write_again(path: &Path, results: &[Result], memory: &[Cost], part: &str)
 
     let of = |queue| results.iter().filter(|result| result.queue == queue).cloned().collect::<Vec<_>>();
     let (epoll, poll) = (table(&of("epoll"), true), table(&of("poll(2)"), false));
-    let note = format!("Rows with \u{201c}{part}\u{201d} in their name, and memory, by themselves: ");
+    let note = format!("Rows with \u{201c}{part}\u{201d} in their name, and memory, measured separately: ");
     // Of the same rows, the last note alone stays.
     let notes: String = head.split_inclusive('\n').filter(|line| !line.starts_with(&note)).collect();
     let notes = notes.trim_end();

@@ -1,4 +1,4 @@
-//! One event: the token of a registration, and what became ready.
+//! [`Event`]: the token of a registration, and what has become ready.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use super::Readiness;
 use crate::Token;
 use crate::sys::{Backend, EventFlags, Flags, RawEvent, Selector};
 
-/// What a queue says about one registration: its [`Token`], and hints at what has become ready.
+/// Says which registration has become ready, by its [`Token`], and hints at what it is ready for.
 ///
-/// An event is a hint. It may be spurious: the I/O that it suggests may still return `WouldBlock`. A missing hint means
-/// that the operating system did not give it, not that the opposite holds. The tables below say which of the operating
-/// system's flags make each hint true.
+/// An event is a hint. It may be spurious: the I/O that it suggests may still return `WouldBlock`. If a hint is false, the
+/// operating system did not give it, which does not mean that the opposite holds. The tables below say which of the
+/// operating system's flags make each hint true.
 ///
 /// `Debug` names every hint; the alternate form (`{:#?}`) adds the operating system's own flags.
 ///
@@ -42,7 +42,7 @@ use crate::sys::{Backend, EventFlags, Flags, RawEvent, Selector};
 /// # }
 /// ```
 #[derive(Clone)]
-#[repr(transparent)] // a queue that writes such events writes these
+#[repr(transparent)] // so that the kernel can write its own events straight into a list of these
 pub struct Event(<Selector as Backend>::Event);
 
 impl Event {
@@ -51,7 +51,7 @@ impl Event {
         Event(RawEvent::new(token, flags))
     }
 
-    /// Returns the token that you registered the source with, or made the [`Waker`] with.
+    /// Returns the token that you passed when you registered the source or made the [`Waker`].
     ///
     /// [`Waker`]: crate::Waker
     ///
@@ -139,7 +139,7 @@ impl Event {
         self.has(Readiness::WRITABLE)
     }
 
-    /// Returns whether the source has an error pending. `take_error` of the socket tells you which.
+    /// Returns whether the source has an error pending. The socket's `take_error` tells you which.
     ///
     /// | queue | flags |
     /// |---|---|
@@ -178,11 +178,11 @@ impl Event {
         self.has(Readiness::ERROR)
     }
 
-    /// Returns whether the peer has shut its writing side, or the connection is gone: after what is still buffered,
-    /// reads return the end of the stream. [`is_readable`](Event::is_readable) holds as well.
+    /// Returns whether the peer has shut down its writing side, or the connection is gone. Reads return what is still
+    /// buffered, and then the end of the stream. [`is_readable`](Event::is_readable) is true as well.
     ///
-    /// You can also find the end of a stream by reading, without such an event before. This hint alone is no reason to
-    /// skip what may still be buffered.
+    /// You may also reach the end of a stream by reading, before any event says so. When you see this hint, read to the end
+    /// of the stream, because data may still be buffered.
     ///
     /// | queue | flags |
     /// |---|---|
@@ -224,8 +224,7 @@ impl Event {
         self.has(Readiness::READ_CLOSED)
     }
 
-    /// Returns whether nobody will read what you write any more: the connection is gone, or nobody holds the other end
-    /// of a pipe.
+    /// Returns whether nobody will read what you write: the connection is gone, or no process holds the other end of a pipe.
     ///
     /// | queue | flags |
     /// |---|---|
@@ -271,7 +270,7 @@ impl Event {
     /// | queue | flags |
     /// |---|---|
     /// | epoll | `EPOLLPRI` |
-    /// | kqueue | `EVFILT_EXCEPT`, where there is an [`Interest::PRIORITY`](crate::Interest#associatedconstant.PRIORITY) |
+    /// | kqueue | `EVFILT_EXCEPT`, where [`Interest::PRIORITY`](crate::Interest#associatedconstant.PRIORITY) exists |
     /// | event ports, poll(2) | `POLLPRI` |
     /// | AFD | always `false` |
     ///
@@ -365,7 +364,7 @@ impl Event {
         self.has(Readiness::LIO)
     }
 
-    /// The flags as the OS gave them.
+    /// Returns the flags as the OS gave them.
     #[inline]
     pub(crate) fn flags(&self) -> EventFlags {
         self.0.flags()

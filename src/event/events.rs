@@ -1,4 +1,4 @@
-//! The events of one poll, and the memory that they arrive in.
+//! [`Events`]: the events of one poll, and the memory that they arrive in.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -8,9 +8,9 @@ use std::slice;
 use super::Event;
 use crate::sys::{self, Backend};
 
-/// The events of one call of [`Poll::poll`](crate::Poll::poll), and the memory that they arrive in.
+/// Holds the events of one call of [`Poll::poll`](crate::Poll::poll).
 ///
-/// You make it once and lend it to every poll, which clears it first. Nothing is allocated after
+/// Make it once and lend it to every poll, which clears it first. It allocates all its memory in
 /// [`with_capacity`](Events::with_capacity).
 ///
 /// # Examples
@@ -34,24 +34,24 @@ use crate::sys::{self, Backend};
 /// # fn main() {}
 /// ```
 pub struct Events {
-    /// What the kernel writes into, where that is not `ready`.
+    /// The memory that the kernel writes into, unless that is `ready` itself.
     pub(crate) buffer: <sys::Selector as Backend>::Buffer,
-    /// What the kernel wrote; one longer than `capacity`, so that a waker's event always fits.
+    /// The events, with room for one more than `capacity`, so that a waker's event always fits.
     pub(crate) ready: Vec<Event>,
     pub(crate) capacity: usize,
 }
 
 impl Events {
-    /// Makes room for `capacity` events of sources in one poll. Those that do not fit come with the next one.
+    /// Makes room for `capacity` events of sources in one poll. Events that do not fit arrive with the next poll.
     ///
-    /// The event of a [`Waker`](crate::Waker) may come on top, so that a full batch never keeps it waiting.
+    /// The event of a [`Waker`](crate::Waker) may come on top, so that a full batch never delays it.
     ///
-    /// A poll with a capacity of zero returns [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+    /// If the capacity is zero, a poll returns [`InvalidInput`](std::io::ErrorKind::InvalidInput).
     ///
     /// # Panics
     ///
-    /// Panics with "capacity overflow", as the collections of the standard library do, if `capacity` events take more
-    /// memory than can be addressed, `isize::MAX` bytes. Any capacity for which there is memory works.
+    /// Panics with "capacity overflow", as the collections of the standard library do, if `capacity` events take more than
+    /// `isize::MAX` bytes, the most that a program can address. Any capacity for which there is memory works.
     ///
     /// # Examples
     ///
@@ -63,12 +63,12 @@ impl Events {
     /// ```
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Events {
-        // `Vec` panics if there is no such amount of memory; a sum that wrapped would ask it for none.
+        // `Vec` panics if it cannot have that much memory. A sum that wraps around would ask it for none at all.
         let ready = Vec::with_capacity(capacity.saturating_add(1));
         Events { buffer: sys::Selector::buffer(capacity), ready, capacity }
     }
 
-    /// Returns how many events of sources one poll can give, which is what you passed to
+    /// Returns how many events of sources one poll can report, which is the number that you passed to
     /// [`with_capacity`](Events::with_capacity).
     ///
     /// # Examples
@@ -84,7 +84,7 @@ impl Events {
         self.capacity
     }
 
-    /// Returns how many events the last poll gave. With the event of a [`Waker`](crate::Waker), this may be one more than
+    /// Returns how many events the last poll reported. With the event of a [`Waker`](crate::Waker), this may be one more than
     /// [`capacity`](Events::capacity).
     ///
     /// # Examples
@@ -110,7 +110,7 @@ impl Events {
         self.ready.len()
     }
 
-    /// Returns whether the last poll gave no event.
+    /// Returns whether the last poll reported no event.
     ///
     /// # Examples
     ///
@@ -134,8 +134,8 @@ impl Events {
         self.ready.is_empty()
     }
 
-    /// Returns an iterator over the events, in the order in which the operating system gave them. `&Events` is
-    /// [`IntoIterator`] as well, so `for event in &events` does the same.
+    /// Returns an iterator over the events, in the order in which the operating system reported them. `&Events` implements
+    /// [`IntoIterator`], so `for event in &events` does the same.
     ///
     /// # Examples
     ///
@@ -160,7 +160,7 @@ impl Events {
         Iter { events: self.ready.iter() }
     }
 
-    /// Forgets the events. You need not call it before a poll, which does the same.
+    /// Forgets the events. You need not call this before a poll, which does it by itself.
     ///
     /// # Examples
     ///
@@ -190,11 +190,11 @@ impl Events {
 impl Index<usize> for Events {
     type Output = Event;
 
-    /// The event at a place in the order of [`iter`](Events::iter).
+    /// Returns the event at `place`, counted from zero in the order of [`iter`](Events::iter).
     ///
     /// # Panics
     ///
-    /// If there are not that many.
+    /// Panics if there is no event at `place`.
     fn index(&self, place: usize) -> &Event {
         &self.ready[place]
     }

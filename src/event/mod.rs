@@ -1,6 +1,6 @@
-//! What a queue reports, and what it can watch: [`Event`], [`Events`] and the [`Source`] trait.
+//! The types for what a queue reports, [`Event`] and [`Events`], and the trait for what it can watch, [`Source`].
 
-#[allow(clippy::module_inception)] // `Event` is what this module is about
+#[allow(clippy::module_inception)] // the module is about `Event`, so both have that name
 mod event;
 mod events;
 mod readiness;

@@ -1,8 +1,8 @@
-//! The crate's own words for what an event says: one set of bits, whatever the operating system calls them.
+//! The crate's own terms for what an event says: one set of bits, which is the same for all operating systems.
 
 use std::fmt;
 
-/// A set of the hints that an [`Event`](super::Event) gives.
+/// A set of hints that an [`Event`](super::Event) gives.
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub(crate) struct Readiness(u16);
 
@@ -17,14 +17,14 @@ impl Readiness {
     pub(crate) const AIO: Readiness = Readiness(1 << 6);
     pub(crate) const LIO: Readiness = Readiness(1 << 7);
 
-    /// This set and, if `condition` holds, `hint` as well.
+    /// Returns this set and, if `condition` holds, adds `hint`.
     #[inline]
     #[must_use]
     pub(crate) const fn with(self, hint: Readiness, condition: bool) -> Readiness {
         if condition { Readiness(self.0 | hint.0) } else { self }
     }
 
-    /// Whether all of `hint` is in this set.
+    /// Returns whether this set contains all of `hint`.
     #[inline]
     pub(crate) const fn contains(self, hint: Readiness) -> bool {
         self.0 & hint.0 == hint.0

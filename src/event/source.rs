@@ -1,20 +1,20 @@
-//! What can be registered.
+//! [`Source`]: what you can register.
 
 use std::io;
 
 use crate::sys::Watch;
 use crate::{Interest, Registry, Token, Trigger};
 
-/// Something that a queue can watch. Users of a source call [`Registry::register`], not these methods.
+/// Something that a queue can watch. To register a source, call [`Registry::register`], not these methods.
 ///
-/// The sockets and pipes of this crate are sources. A type that contains one of them implements this trait by
-/// forwarding the calls; a type that holds a descriptor or socket of the operating system uses `unix::SourceFd` or
+/// The sockets and pipes of this crate are sources. If your type contains one of them, implement this trait by forwarding the
+/// calls. If it holds a descriptor or socket of the operating system, use `IoSource`, `unix::SourceFd` or
 /// `windows::SourceSocket`.
 ///
 /// # Dropping
 ///
-/// You need not deregister a source of this crate before you drop it: dropping it closes its file descriptor or socket. A
-/// source that registers a bare descriptor, with `unix::SourceFd`, should deregister it before it closes it.
+/// You need not deregister a source of this crate before you drop it: dropping it closes its file descriptor or socket. If
+/// your source registers a bare descriptor, with `unix::SourceFd`, deregister the descriptor before you close it.
 ///
 /// # Examples
 ///
@@ -53,11 +53,11 @@ use crate::{Interest, Registry, Token, Trigger};
 /// # fn main() {}
 /// ```
 pub trait Source {
-    /// Starts to watch this source. [`Registry::register`] calls it, and says what it means.
+    /// Starts watching this source. [`Registry::register`] calls this method, and says what it means.
     ///
     /// # Errors
     ///
-    /// Return an error if that fails. [`Registry::register`] hands it to its caller, and lists the errors of this
+    /// Return an error if that fails. [`Registry::register`] passes it on to its caller, and lists the errors of this
     /// crate's sources.
     ///
     /// # Examples
@@ -95,11 +95,11 @@ pub trait Source {
     /// ```
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()>;
 
-    /// Replaces the token and the interests of a watched source. [`Registry::reregister`] calls it.
+    /// Replaces the token and the interests of a watched source. [`Registry::reregister`] calls this method.
     ///
     /// # Errors
     ///
-    /// Return an error if that fails. [`Registry::reregister`] hands it to its caller, and lists the errors of this
+    /// Return an error if that fails. [`Registry::reregister`] passes it on to its caller, and lists the errors of this
     /// crate's sources.
     ///
     /// # Examples
@@ -138,11 +138,11 @@ pub trait Source {
     /// ```
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()>;
 
-    /// Stops watching this source. [`Registry::deregister`] calls it.
+    /// Stops watching this source. [`Registry::deregister`] calls this method.
     ///
     /// # Errors
     ///
-    /// Return an error if that fails. [`Registry::deregister`] hands it to its caller, and lists the errors of this
+    /// Return an error if that fails. [`Registry::deregister`] passes it on to its caller, and lists the errors of this
     /// crate's sources.
     ///
     /// # Examples
@@ -185,8 +185,8 @@ pub trait Source {
     ///
     /// # Errors
     ///
-    /// A source that does not implement this method takes [`Trigger::Edge`] only, and returns
-    /// [`Unsupported`](io::ErrorKind::Unsupported) for the others.
+    /// If a source does not implement this method, it supports only [`Trigger::Edge`], and the method returns
+    /// [`Unsupported`](io::ErrorKind::Unsupported) for other triggers.
     ///
     /// # Examples
     ///
@@ -305,7 +305,7 @@ pub trait Source {
 fn edge_only(trigger: Trigger) -> io::Result<()> {
     match trigger {
         Trigger::Edge => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this event source supports `Trigger::Edge` only")),
+        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this event source supports only `Trigger::Edge`")),
     }
 }
 
@@ -346,15 +346,15 @@ where
     }
 }
 
-/// What this crate's sources with a choice of trigger do; [`impl_source!`] makes a [`Source`] of it.
+/// The three operations of this crate's own sources. [`impl_source!`] implements [`Source`] with them.
 pub(crate) trait Watched {
-    /// Begins to watch.
+    /// Starts watching the source.
     fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()>;
 
-    /// Replaces what is watched.
+    /// Replaces what the queue watches for.
     fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()>;
 
-    /// Ends the watching.
+    /// Stops watching the source.
     fn unwatch(&mut self, registry: &Registry) -> io::Result<()>;
 }
 
