@@ -162,5 +162,8 @@ fn expect_readable(interest: Interest) -> io::Result<()> {
     if interest.is_readable() {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "an object to wait for can only become readable: ask for `Interest::READABLE`"))
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "an object to wait for can only become readable: ask for `Interest::READABLE`",
+    ))
 }
