@@ -210,7 +210,8 @@ impl UdpSocket {
         })
     }
 
-    /// Does what [`recv_from`](UdpSocket::recv_from) does, but leaves the datagram in place, so that the next call receives it again.
+    /// Does what [`recv_from`](UdpSocket::recv_from) does, but leaves the datagram in place, so that the next call receives it
+    /// again.
     ///
     /// # Errors
     ///
