@@ -1,4 +1,4 @@
-//! The sources that name what is to be watched and remember nothing of it: `SourceFd` on Unix, `SourceSocket` on Windows.
+//! The sources that only name what to watch, and remember nothing about it: `SourceFd` on Unix, `SourceSocket` on Windows.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use crate::Registry;
 use crate::event::{Watched, impl_source};
 use crate::sys::{Backend, Watch};
 
-/// Implements [`Source`](crate::event::Source) for a type whose only field refers to the descriptor. (By its own name, which is
-/// what its documentation shows.)
+/// Implements [`Source`](crate::event::Source) for a type whose only field refers to the descriptor. (Each type has its own name,
+/// and no alias, because its documentation shows the name.)
 macro_rules! bare_source {
     ($type:ty) => {
         impl Watched for $type {

@@ -1,6 +1,6 @@
-//! A choice between items, in which each condition stands once.
+//! A macro that chooses between items, in which each condition stands once.
 
-/// Items by platform: those of the first branch whose condition holds. (`rustfmt` knows a macro of this name.)
+/// Keeps the items of the first branch whose condition holds. (`rustfmt` formats the items in a macro of this name.)
 macro_rules! cfg_if {
     (if #[cfg($condition:meta)] { $($item:item)* } $(else $($rest:tt)*)?) => {
         cfg_if! { @branch [] if #[cfg($condition)] { $($item)* } $(else $($rest)*)? }

@@ -1,9 +1,9 @@
-//! What socket and pipe types have in common: registration, reading and writing, any other I/O, and conversion from and to
-//! what the standard library and the OS call it. Each type is a struct whose field `inner` is an
+//! The code that all socket and pipe types share: registration, reading and writing, other I/O, and conversion from and to the
+//! types of the standard library and the OS. Each type is a struct whose field `inner` is an
 //! [`IoSource`](crate::io_source::IoSource).
 
-/// Gives a type that holds an `IoSource<$io>` all of that: what every type has, and of the following macros those that it
-/// names.
+/// Implements what every type has, for a type that holds an `IoSource<$io>`, and adds the abilities that it names, which are
+/// macros below.
 macro_rules! io_type {
     ($type:ty, $io:ty $(, $ability:ident $(($($argument:path),*))?)*) => {
         crate::convert::source!($type, $io);
@@ -12,7 +12,7 @@ macro_rules! io_type {
     };
 }
 
-/// Implements [`event::Source`](crate::event::Source) and `Debug` by `inner`.
+/// Implements [`event::Source`](crate::event::Source) and `Debug` by forwarding to `inner`.
 macro_rules! source {
     ($type:ty, $io:ty) => {
         crate::event::impl_source!($type);
@@ -42,7 +42,7 @@ macro_rules! source {
     };
 }
 
-/// Implements `Read`, for the type and for references to it, by `inner`.
+/// Implements `Read`, for the type and for references to it, by forwarding to `inner`.
 macro_rules! read {
     ($type:ty, $io:ty) => {
         impl std::io::Read for $type {
@@ -73,7 +73,7 @@ macro_rules! read {
     };
 }
 
-/// Implements `Write`, for the type and for references to it, by two functions like those of `Write` on `inner`.
+/// Implements `Write`, for the type and for references to it, with two functions on `inner` that work like those of `Write`.
 macro_rules! write_by {
     ($type:ty, $io:ty, $write:path, $write_vectored:path) => {
         impl std::io::Write for $type {
@@ -113,18 +113,17 @@ macro_rules! write_by {
     };
 }
 
-/// Implements `try_io` and `try_io_for` by `inner`.
+/// Implements `try_io` and `try_io_for` by forwarding to `inner`.
 macro_rules! try_io {
     ($type:ty, $io:ty) => {
         impl $type {
-            /// Does I/O that this type has no method for, on the file descriptor or socket that it holds. If `io` gives
-            /// [`WouldBlock`](std::io::ErrorKind::WouldBlock), the queue waits for both directions again, as it does
-            /// for one after a method of this type. Returns what `io` returned.
+            /// Does I/O that this type has no method for, on the file descriptor or socket that it holds, by calling `io` once.
+            /// Returns the result of `io`. If that is [`WouldBlock`](std::io::ErrorKind::WouldBlock), the queue waits for both
+            /// directions again, as it does for one direction after a method of this type.
             ///
-            /// `io` must do non-blocking I/O on this very source, and give `WouldBlock` only if the OS did. It is
-            /// called once.
+            /// `io` must do non-blocking I/O on this source, and may return `WouldBlock` only if the OS does.
             ///
-            /// If `io` needs one direction only, [`try_io_for`](Self::try_io_for) is better.
+            /// If `io` needs only one direction, use [`try_io_for`](Self::try_io_for) instead.
             ///
             /// # Errors
             ///
@@ -132,7 +131,7 @@ macro_rules! try_io {
             ///
             /// # Examples
             ///
-            /// Ask who has sent the next datagram, which no method of [`UdpSocket`](crate::net::UdpSocket) does:
+            /// This asks who sent the next datagram, which no method of [`UdpSocket`](crate::net::UdpSocket) does:
             ///
             /// ```
             /// # #[cfg(not(all(any(unix, windows), feature = "net")))]
@@ -156,12 +155,12 @@ macro_rules! try_io {
                 self.try_io_for(crate::Interest::READABLE | crate::Interest::WRITABLE, io)
             }
 
-            /// As [`try_io`](Self::try_io), for I/O in the directions of `interest`: if `io` gives
-            /// [`WouldBlock`](std::io::ErrorKind::WouldBlock), the queue waits for those again and for no others.
+            /// Does what [`try_io`](Self::try_io) does, for I/O in the directions of `interest`. If `io` returns
+            /// [`WouldBlock`](std::io::ErrorKind::WouldBlock), the queue waits again for those directions, and for no others.
             ///
-            /// Use it whenever it is known what `io` waits for. Where the crate emulates edge-triggering (Windows,
-            /// event ports, poll(2)), a read by way of `try_io` that would block brings an event for writing as well,
-            /// though nothing changed there.
+            /// Use it whenever you know what `io` waits for. Where the crate emulates edge-triggering (Windows, event ports,
+            /// `poll(2)`), a read through `try_io` that would block causes an event for writing as well, although nothing has
+            /// changed in that direction.
             ///
             /// This is an addition to mio's API.
             ///
@@ -171,7 +170,7 @@ macro_rules! try_io {
             ///
             /// # Examples
             ///
-            /// Ask who has sent the next datagram, which no method of [`UdpSocket`](crate::net::UdpSocket) does:
+            /// This asks who sent the next datagram, which no method of [`UdpSocket`](crate::net::UdpSocket) does:
             ///
             /// ```
             /// # #[cfg(not(all(any(unix, windows), feature = "net")))]
@@ -199,11 +198,11 @@ macro_rules! try_io {
     };
 }
 
-/// Converts into the standard library's type, which the type holds.
+/// Implements the conversion into the standard library's type that the type holds.
 macro_rules! into_std {
     ($type:ty, $io:ty) => {
         impl From<$type> for $io {
-            /// It stays in non-blocking mode.
+            /// Converts it into the standard library's type. It stays in non-blocking mode.
             fn from(source: $type) -> Self {
                 source.inner.into_inner()
             }
@@ -211,7 +210,7 @@ macro_rules! into_std {
     };
 }
 
-/// Converts between a type of this crate, the type `$io` that it holds, and file descriptors.
+/// Implements conversions between a type of this crate, the type `$io` that it holds, and file descriptors.
 #[cfg(not(windows))]
 macro_rules! convert_raw {
     ($type:ty, $io:ty) => {
@@ -235,20 +234,20 @@ macro_rules! convert_raw {
 
         #[allow(unsafe_code)]
         impl std::os::fd::FromRawFd for $type {
-            /// The descriptor must be in non-blocking mode, which is not checked or changed.
+            /// Takes over a descriptor, which must be in non-blocking mode. This does not check or change the mode.
             ///
             /// # Safety
             ///
-            /// The descriptor must be open, of this kind, and nobody else's.
+            /// The descriptor must be open and of this kind, and nothing else may own it.
             unsafe fn from_raw_fd(fd: std::os::fd::RawFd) -> $type {
-                // SAFETY: as promised by the caller.
+                // SAFETY: the caller promises that the number is open, of this kind, and its own to give.
                 let io = unsafe { <$io>::from_raw_fd(fd) };
                 Self { inner: crate::io_source::IoSource::taken_over(io) }
             }
         }
 
         impl From<std::os::fd::OwnedFd> for $type {
-            /// The descriptor must be of this kind and in non-blocking mode, which is not checked or changed.
+            /// Takes over a descriptor, which must be of this kind and in non-blocking mode. This does not check or change either.
             fn from(fd: std::os::fd::OwnedFd) -> Self {
                 Self { inner: crate::io_source::IoSource::taken_over(fd.into()) }
             }
@@ -262,7 +261,7 @@ macro_rules! convert_raw {
     };
 }
 
-/// Converts between a type of this crate, the type `$io` that it holds, and sockets.
+/// Implements conversions between a type of this crate, the type `$io` that it holds, and sockets.
 #[cfg(windows)]
 macro_rules! convert_raw {
     ($type:ty, $io:ty) => {
@@ -286,20 +285,20 @@ macro_rules! convert_raw {
 
         #[allow(unsafe_code)]
         impl std::os::windows::io::FromRawSocket for $type {
-            /// The socket must be in non-blocking mode, which is not checked or changed.
+            /// Takes over a socket, which must be in non-blocking mode. This does not check or change the mode.
             ///
             /// # Safety
             ///
-            /// The socket must be open, of this kind, and nobody else's.
+            /// The socket must be open and of this kind, and nothing else may own it.
             unsafe fn from_raw_socket(socket: std::os::windows::io::RawSocket) -> $type {
-                // SAFETY: as promised by the caller.
+                // SAFETY: the caller promises that the number is open, of this kind, and its own to give.
                 let io = unsafe { <$io>::from_raw_socket(socket) };
                 Self { inner: crate::io_source::IoSource::taken_over(io) }
             }
         }
 
         impl From<std::os::windows::io::OwnedSocket> for $type {
-            /// The socket must be of this kind and in non-blocking mode, which is not checked or changed.
+            /// Takes over a socket, which must be of this kind and in non-blocking mode. This does not check or change either.
             fn from(socket: std::os::windows::io::OwnedSocket) -> Self {
                 Self { inner: crate::io_source::IoSource::taken_over(socket.into()) }
             }

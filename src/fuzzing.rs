@@ -1,4 +1,4 @@
-//! What the targets in `fuzz/` drive and the public API does not show. Not part of it: built by `cargo fuzz`, on Linux, alone.
+//! The functions that the targets in `fuzz/` call and the public API does not have. Only `cargo fuzz` builds this, on Linux.
 
 #![allow(missing_docs)]
 
@@ -11,12 +11,12 @@ use crate::sys::{EventFlags, Flags};
 
 pub use crate::net::uds_round_trip as unix_address_round_trip;
 
-/// The event that this platform's queue makes of these flags.
+/// Returns the event that this platform's queue makes from these flags.
 pub fn event(token: usize, flags: u32) -> Event {
     Event::new(Token(token), EventFlags::from_bits(flags))
 }
 
-/// What a queue makes of some flags.
+/// What some flags mean to a queue.
 #[derive(Debug)]
 pub struct Decoded {
     pub flags: String,
@@ -39,7 +39,8 @@ impl Decoded {
     }
 }
 
-/// What the queues of other platforms make of these: event ports and `poll(2)`, AFD, and kqueue with one filter and two.
+/// Returns what these flags mean to the queues of other platforms: event ports and `poll(2)`, AFD, and kqueue with one filter
+/// and with two.
 pub fn elsewhere(flags: u32, filter: u8, fflags: u32) -> [Decoded; 4] {
     let filter = match filter {
         0 => Filter::Read,

@@ -1,39 +1,43 @@
-//! A socket or pipe together with its registration: the one place through which its I/O and its registrations go.
+//! [`IoSource`]: a socket or pipe together with its registration. All its I/O and its registrations pass through here.
 
 mod registered_with;
 
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+#[cfg(not(windows))]
+use std::os::fd::AsFd;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket;
 
 use self::registered_with::RegisteredWith;
 use crate::event::{Watched, impl_source};
 use crate::sys::{AsDescriptor, Backend, Descriptor, Selector, Spent, Watch, descriptor};
 use crate::{Interest, Registry};
 
-/// Anything that has a file descriptor (on Windows, a socket) and does I/O, as a [`Source`](crate::event::Source) that owns it.
+/// Turns anything that has a file descriptor (on Windows, a socket) into a [`Source`](crate::event::Source), and owns it.
 ///
-/// Use it for what this crate has no type of: vsock, `SOCK_SEQPACKET`, SCTP, raw and packet sockets, tun devices, serial lines,
-/// netlink, inotify, timers. It takes every [`Trigger`](crate::Trigger), tells the queue what your I/O used up, and ends its registration
-/// before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue) it takes no more room than `T` in
-/// release builds.
+/// Use it for things that this crate has no type for: vsock, `SOCK_SEQPACKET`, SCTP, raw and packet sockets, tun devices, serial
+/// lines, netlink, inotify, timers. It supports every [`Trigger`](crate::Trigger), tells the queue what your I/O used up, and ends
+/// its registration before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue), it is no larger than `T`
+/// in release builds.
 ///
 /// The alternative is [`SourceFd`](crate::unix::SourceFd) (on Windows, `SourceSocket`), which borrows a descriptor that something
 /// else owns and closes. The queue then sees nothing of your I/O.
 ///
 /// Available with the crate feature `os-ext` on Unix and Windows.
 ///
-/// # What `T` has to keep to
+/// # Requirements on `T`
 ///
-/// - It is in non-blocking mode; otherwise your I/O blocks.
-/// - It has one descriptor for its whole life. If it hands out another one, registering again or deregistering fails with the
-///   error that the OS has for a source which is not registered, or you miss events.
+/// - It must be in non-blocking mode; otherwise your I/O blocks.
+/// - It must keep the same descriptor for its whole life. If it returns a different one, you cannot register it again or
+///   deregister it, because the OS reports that the source is not registered, or you miss events.
 ///
-/// Breaking this is an error or a missed event, never undefined behavior.
+/// If you break this rule, you get an error or miss an event, but never cause undefined behaviour.
 ///
 /// # Examples
 ///
-/// A socket of the `socket2` crate, which keeps messages apart:
+/// This socket of the `socket2` crate keeps the boundaries between messages:
 ///
 /// ```
 /// # #[cfg(all(unix, not(target_vendor = "apple")))]
@@ -60,13 +64,13 @@ use crate::{Interest, Registry};
 /// # fn main() {}
 /// ```
 pub struct IoSource<T> {
-    /// Stands before `io`, so that it is dropped before the descriptor is closed and its number used again.
+    /// This field stands before `io`, so that it is dropped before the descriptor is closed and its number used again.
     registration: <Selector as Backend>::Registration,
     registered_with: RegisteredWith,
     io: T,
 }
 
-/// The promise above, for whichever platform this is compiled.
+/// Checks on each platform that an `IoSource` is as small as promised above.
 #[cfg(not(debug_assertions))]
 const _: () = {
     let remembers = size_of::<<Selector as Backend>::Registration>() != 0;
@@ -74,7 +78,7 @@ const _: () = {
 };
 
 impl<T> IoSource<T> {
-    /// Makes a source of `io`, which is in non-blocking mode and not registered.
+    /// Makes a source of `io`, which must be in non-blocking mode and not be registered.
     ///
     /// # Examples
     ///
@@ -87,7 +91,7 @@ impl<T> IoSource<T> {
     /// let (stream, _other) = UnixStream::pair()?;
     /// stream.set_nonblocking(true)?;
     /// let source = IoSource::new(stream);
-    /// assert!(source.take_error()?.is_none()); // it derefs to the stream
+    /// assert!(source.take_error()?.is_none()); // the source dereferences to the stream
     /// # Ok(())
     /// # }
     /// # #[cfg(not(unix))]
@@ -97,13 +101,13 @@ impl<T> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::default(), io }
     }
 
-    /// Something that comes from elsewhere, maybe with a registration.
+    /// Makes a source of something that comes from elsewhere, and that may be registered.
     pub(crate) fn taken_over(io: T) -> IoSource<T> {
         IoSource { registration: Default::default(), registered_with: RegisteredWith::unknown(), io }
     }
 
-    /// Gives back what it holds. Deregister it first: where the kernel keeps the registration, that goes on; elsewhere it
-    /// ends, since nobody would tell the queue when the descriptor is closed and its number used again.
+    /// Returns what the source holds. Deregister it first: where the kernel keeps the registration, it stays; elsewhere it
+    /// ends, because nothing would tell the queue when the descriptor is closed and its number used again.
     ///
     /// # Examples
     ///
@@ -127,16 +131,19 @@ impl<T> IoSource<T> {
     }
 }
 
-/// Whether I/O has to tell the queue what it has used up. What remembers nothing of a registration has nothing to arm.
+/// Whether I/O has to tell the queue what it has used up. If a source remembers nothing of its registration, the kernel keeps
+/// track of that.
 const REARMS: bool = size_of::<<Selector as Backend>::Registration>() != 0;
 
-impl<T: AsDescriptor> IoSource<T> {
-    /// Does I/O, by calling `io` once. If that returns [`WouldBlock`](io::ErrorKind::WouldBlock), the queue waits for both
-    /// directions again. [`try_io_for`](IoSource::try_io_for) is better if `io` needs one direction only.
+// The bounds have their own names here, because the documentation shows them.
+impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
+    /// Does I/O by calling `io` once, and returns its result. If that is [`WouldBlock`](io::ErrorKind::WouldBlock), the queue
+    /// waits for both directions again. If `io` needs only one direction, use [`try_io_for`](IoSource::try_io_for) instead.
     ///
     /// # Errors
     ///
-    /// Those of `io`. On Windows, event ports and `poll(2)`, also the OS's error if the queue cannot wait again.
+    /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead if the queue
+    /// cannot wait again.
     ///
     /// # Examples
     ///
@@ -164,12 +171,13 @@ impl<T: AsDescriptor> IoSource<T> {
         self.try_io_for(Interest::READABLE | Interest::WRITABLE, io)
     }
 
-    /// Does I/O that needs the directions of `interest`, by calling `io` once. What it used up is waited for again: those
-    /// directions if it returns [`WouldBlock`](io::ErrorKind::WouldBlock), the source's error if it failed with that.
+    /// Does I/O that needs the directions of `interest` by calling `io` once, and returns its result. The queue waits again for
+    /// whatever the I/O used up: for those directions if `io` returns [`WouldBlock`](io::ErrorKind::WouldBlock), and for the next
+    /// error of the source if `io` fails with an error of the source.
     ///
     /// # Errors
     ///
-    /// As those of [`try_io`](IoSource::try_io).
+    /// Returns the errors that [`try_io`](IoSource::try_io) lists.
     ///
     /// # Examples
     ///
@@ -198,8 +206,8 @@ impl<T: AsDescriptor> IoSource<T> {
         self.spend(io, |result| spent(result, interest))
     }
 
-    /// As `try_io_for`, for a byte stream: `io` reads or writes `room` bytes at most. If it moved some but fewer than that, it
-    /// has used up the direction, too.
+    /// Does what `try_io_for` does, for a byte stream: `io` reads or writes at most `room` bytes. If it moves some bytes but fewer
+    /// than that, it has used up the direction as well.
     #[inline]
     pub(crate) fn stream_io(
         &self,
@@ -223,7 +231,7 @@ impl<T: AsDescriptor> IoSource<T> {
         self.spend(take, |result| matches!(result, Ok(Some(_))).then_some(Spent::Error))
     }
 
-    /// The one place through which I/O goes, and what it has used up is armed again.
+    /// Does I/O, and arms again what it has used up. All I/O passes through here.
     #[inline]
     fn spend<R>(
         &self,
@@ -234,7 +242,7 @@ impl<T: AsDescriptor> IoSource<T> {
         let spent = if REARMS { spent(&result) } else { None };
         if let Some(spent) = spent {
             let armed = Selector::rearm(self.descriptor(), &self.registration, spent);
-            // Bytes that were moved, or an error that was taken, must not be lost for want of memory for a notification.
+            // If there is no memory for a notification, the bytes that `io` moved or the error that it took must not be lost.
             if result.is_err() {
                 armed?;
             }
@@ -263,7 +271,7 @@ impl<T: AsDescriptor> Watched for IoSource<T> {
         self.registered_with.check_reregister(registry)?;
         let descriptor = self.descriptor();
         registry.queue().backend.reregister(descriptor, &mut self.registration, watch)?;
-        // What comes from elsewhere is known from now on.
+        // From now on this is known, even if the source comes from elsewhere.
         self.registered_with.set(registry);
         Ok(())
     }
@@ -278,7 +286,10 @@ impl<T: AsDescriptor> Watched for IoSource<T> {
     }
 }
 
-impl_source!(IoSource<T> where T: AsDescriptor);
+#[cfg(not(windows))]
+impl_source!(IoSource<T> where T: AsFd);
+#[cfg(windows)]
+impl_source!(IoSource<T> where T: AsSocket);
 
 impl<T> Deref for IoSource<T> {
     type Target = T;
@@ -295,8 +306,8 @@ impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
     }
 }
 
-/// What I/O that failed has used up: nothing if it did not come as far as the source, or if the peer is gone for good (a
-/// pipe says so as often as it is asked).
+/// Returns what failed I/O has used up. That is nothing if the I/O did not get as far as the source, or if the peer is gone for
+/// good (a pipe repeats that error each time).
 fn spent<R>(result: &io::Result<R>, needed: Interest) -> Option<Spent> {
     match result.as_ref().err()?.kind() {
         io::ErrorKind::WouldBlock => Some(Spent::Blocked(needed)),

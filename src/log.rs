@@ -1,9 +1,9 @@
-//! `trace!` of the `log` crate; without the feature `log`, a macro that does nothing.
+//! The macro `trace!`: that of the `log` crate or, without the feature `log`, one that does nothing.
 
 #[cfg(feature = "log")]
 pub(crate) use log::trace;
 
-/// Checks the arguments and writes nothing.
+/// Checks the arguments, and writes nothing.
 #[cfg(not(feature = "log"))]
 macro_rules! trace {
     ($($argument:tt)+) => {{

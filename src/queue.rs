@@ -64,7 +64,7 @@ impl Queue {
     /// Sets up the queue's waker.
     pub(crate) fn claim_waker(&self, token: Token) -> io::Result<()> {
         let mut waker = lock(&self.waker);
-        debug_assert!(!waker.is_live, "a `Poll` has only one `Waker` at a time: drop the first one before you make another");
+        debug_assert!(!waker.is_live, "a `Poll` has one `Waker` at a time: drop the first one before you make another");
         let before = self.waker_token.get();
         // This comes first, because the OS may report the token as soon as the backend knows it.
         self.waker_token.set(token);
@@ -107,5 +107,5 @@ impl Queue {
 
 #[cold]
 fn no_room() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "`events` has a capacity of zero: a poll needs room for at least one event")
+    io::Error::new(io::ErrorKind::InvalidInput, "`events` has a capacity of zero: a poll needs room for one event")
 }

@@ -63,7 +63,10 @@ pub fn memory() -> Outcome<Vec<Cost>> {
     Ok(vec![
         Cost { title: "allocated bytes per registered source", cells: column(&|bytes| format!("{:.0}", bytes.0)) },
         Cost { title: "resident bytes per registered source", cells: column(&|bytes| format!("{:.0}", bytes.1)) },
-        Cost { title: "the kernel's bytes per source registered with epoll", cells: column(&|_| format!("{kernel:.0}")) },
+        Cost {
+            title: "the kernel's bytes per source registered with epoll",
+            cells: column(&|_| format!("{kernel:.0}")),
+        },
         Cost {
             title: "MB for 1,000,000 registered sources, allocated and the kernel's, from these figures",
             // Bytes of one are MB of a million.

@@ -1,5 +1,6 @@
-//! In debug builds, the queue that a source is registered with, for the misuse that the OS cannot tell: kqueue takes a second
-//! registration for a change of the first, and no OS knows of the other queue of a source. Nothing in release builds.
+//! Remembers, in debug builds, which queue a source is registered with. This finds the misuse that the OS cannot report: kqueue
+//! takes a second registration for a change of the first, and no OS knows the other queue of a source. In release builds it is
+//! empty.
 
 use std::io;
 
@@ -16,23 +17,23 @@ mod build {
     use crate::queue::Queue;
     use crate::sys::{already_registered, not_registered};
 
-    /// `None` if only the OS knows. The mutex makes it `Sync` and unwind-safe; nobody ever waits for it.
+    /// It is `None` if only the OS knows. The mutex makes this `Sync` and unwind-safe; no thread ever waits for it.
     pub(crate) struct RegisteredWith(Mutex<Option<Weak<Queue>>>);
 
     impl Default for RegisteredWith {
-        /// With none.
+        /// Registered with no queue.
         fn default() -> Self {
             RegisteredWith(Mutex::new(Some(Weak::new())))
         }
     }
 
     impl RegisteredWith {
-        /// For a source that comes from elsewhere, maybe with a registration.
+        /// For a source that comes from elsewhere, and that may be registered.
         pub(crate) fn unknown() -> RegisteredWith {
             RegisteredWith(Mutex::new(None))
         }
 
-        /// The source is not registered with any queue that still exists.
+        /// Checks that the source is not registered with any queue that still exists.
         pub(crate) fn check_register(&mut self) -> io::Result<()> {
             match self.queue() {
                 Some(queue) if queue.strong_count() > 0 => Err(already_registered()),
@@ -40,17 +41,17 @@ mod build {
             }
         }
 
-        /// The source is registered, and with no other queue.
+        /// Checks that the source is registered, and not with another queue.
         pub(crate) fn check_reregister(&mut self, registry: &Registry) -> io::Result<()> {
             if self.is(registry) {
                 return Ok(());
             }
-            // With another one or with none.
+            // It is registered with another queue, which is one error, or with none, which is another.
             self.check_register()?;
             Err(not_registered())
         }
 
-        /// The source is registered with this queue.
+        /// Checks that the source is registered with this queue.
         pub(crate) fn check_deregister(&mut self, registry: &Registry) -> io::Result<()> {
             if self.is(registry) { Ok(()) } else { Err(not_registered()) }
         }
@@ -63,7 +64,7 @@ mod build {
             *self.queue() = Some(Weak::new());
         }
 
-        /// As far as is known.
+        /// Returns whether the source is registered with this queue, as far as is known.
         fn is(&mut self, registry: &Registry) -> bool {
             let queue = self.queue().as_ref();
             queue.is_none_or(|queue| ptr::eq(queue.as_ptr(), Arc::as_ptr(registry.queue())))

@@ -3,18 +3,17 @@
 //! Available with the crate feature `net`. On Unix and Windows you can make sockets; elsewhere you wrap those of the
 //! standard library.
 //!
-//! The types are those of the standard library that have the same name, with two differences: they never block, and you
-//! can register them with a [`Poll`](crate::Poll). An operation that cannot be done at once returns
+//! The types work like those of the standard library that have the same name, with two differences: they never block, and
+//! you can register them with a [`Poll`](crate::Poll). An operation that cannot be done at once returns
 //! [`WouldBlock`](std::io::ErrorKind::WouldBlock); after that, wait for an event in that direction.
 //!
-//! Sockets made here are non-blocking, and child processes do not inherit them (close-on-exec; not inheritable on
-//! Windows). Writing to a socket whose peer is gone returns an error and does not raise `SIGPIPE`: a flag of the call
-//! sees to that, or on Apple platforms an option of the socket. You convert sockets that were made elsewhere with
-//! `from_std` or `From<OwnedFd>` (`From<OwnedSocket>`). Set them to non-blocking mode first: the conversion neither
-//! checks nor changes the mode.
+//! Sockets that you make here are non-blocking, and child processes do not inherit them (on Unix they are close-on-exec). If
+//! you write to a socket whose peer is gone, you get an error, and no `SIGPIPE`: the crate prevents the signal with a flag of
+//! the call or, on Apple platforms, an option of the socket. To convert a socket from elsewhere, use `from_std` or
+//! `From<OwnedFd>` (`From<OwnedSocket>`). Set it to non-blocking mode first: the conversion neither checks nor changes the mode.
 //!
-//! If these types have no method for the I/O that you want to do, use `try_io` or `try_io_for`, which tell the queue
-//! that it would have blocked:
+//! If these types have no method for the I/O that you want to do, use `try_io` or `try_io_for`, which tell the queue if that
+//! I/O would block:
 //!
 //! ```
 //! # #[cfg(unix)]

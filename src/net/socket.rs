@@ -1,10 +1,10 @@
-//! Making sockets that are non-blocking and close-on-exec from the start, in as few system calls as the OS allows.
+//! Makes sockets that are non-blocking and close-on-exec from the start, in as few system calls as the OS allows.
 
 use std::io;
 
 use socket2::{SockAddr, Socket};
 
-// In one system call each where the OS takes `SOCK_NONBLOCK`, elsewhere step by step.
+// If the OS takes `SOCK_NONBLOCK`, one system call does it all; elsewhere it takes several steps.
 cfg_if! {
     if #[cfg(any(
         target_os = "android",
@@ -29,7 +29,7 @@ cfg_if! {
 pub(super) use self::making::pair;
 pub(super) use self::making::{accept, open};
 
-/// Begins to connect. An attempt that goes on in the background is a success: its end is an event.
+/// Starts connecting. If the attempt goes on in the background, that is a success, and its end will be an event.
 pub(super) fn connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     match socket.connect(address) {
         Err(error) if goes_on(&error) => Ok(()),
@@ -37,8 +37,8 @@ pub(super) fn connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     }
 }
 
-/// A connect that a signal interrupted goes on in the background as well (POSIX). `EAGAIN` is another matter: the
-/// backlog of a Unix listener is full, and nothing goes on.
+/// Returns whether the attempt goes on in the background. According to POSIX it does so after a signal has interrupted
+/// `connect(2)`. It does not after `EAGAIN`, which means that the backlog of a Unix listener is full.
 #[cfg(unix)]
 fn goes_on(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR))

@@ -1,4 +1,4 @@
-//! UDP.
+//! [`UdpSocket`]: a UDP socket.
 
 use std::io;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,15 +16,14 @@ use {
 ///
 /// Available with the crate feature `net`.
 ///
-/// A datagram that does not fit the buffer is truncated; on Windows that is an error, `WSAEMSGSIZE`.
+/// If a datagram does not fit into the buffer, you get only its beginning; on Windows you get an error, `WSAEMSGSIZE`.
 ///
 /// # Errors of earlier sends
 ///
-/// If a datagram met a closed port, a later call on a connected socket may return `ConnectionRefused` (on Windows
+/// If a datagram reached a closed port, a later call on a connected socket may return `ConnectionRefused` (on Windows
 /// `ConnectionReset`). It does so once, and you can go on using the socket. On a socket that is not connected, the
-/// error would not say which datagram it is about, so [`recv_from`](UdpSocket::recv_from) never returns it: where the
-/// OS reports it (Windows), `recv_from` skips it. So a receiver that has gone away does not end the loop that serves
-/// all the others.
+/// error would not say which datagram it concerns, so [`recv_from`](UdpSocket::recv_from) never returns it: where the
+/// OS reports it (on Windows), `recv_from` skips it. So if one receiver goes away, your loop still serves all the others.
 ///
 /// # Examples
 ///
@@ -106,7 +105,7 @@ impl UdpSocket {
         UdpSocket { inner: IoSource::taken_over(socket) }
     }
 
-    /// One that was made just now.
+    /// Wraps a socket that this crate has just made.
     #[cfg(any(unix, windows))]
     fn new(socket: net::UdpSocket) -> UdpSocket {
         UdpSocket { inner: IoSource::new(socket) }
@@ -152,14 +151,14 @@ impl UdpSocket {
         self.inner.peer_addr()
     }
 
-    /// Sends a datagram to `target`. Returns how many bytes were sent, which is all of them.
+    /// Sends a datagram to `target`. Returns how many bytes it sent, which is all of them.
     ///
     /// Calls `sendto(2)`.
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer; others of `sendto(2)`,
-    /// such as `EMSGSIZE`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer, and the other errors of
+    /// `sendto(2)`, such as `EMSGSIZE`.
     ///
     /// # Examples
     ///
@@ -181,7 +180,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recvfrom(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting, and the other errors of `recvfrom(2)`.
     ///
     /// # Examples
     ///
@@ -203,7 +202,7 @@ impl UdpSocket {
         self.inner.try_io_for(Interest::READABLE, |socket| {
             loop {
                 match socket.recv_from(buffer) {
-                    // An earlier datagram met a closed port: see the type's documentation.
+                    // An earlier datagram reached a closed port: see the type's documentation.
                     Err(error) if cfg!(windows) && error.kind() == io::ErrorKind::ConnectionReset => {}
                     result => return result,
                 }
@@ -211,11 +210,12 @@ impl UdpSocket {
         })
     }
 
-    /// Does what [`recv_from`](UdpSocket::recv_from) does, but leaves the datagram in place to be received again.
+    /// Does what [`recv_from`](UdpSocket::recv_from) does, but leaves the datagram in place, so that the next call receives it
+    /// again.
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recvfrom(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting, and the other errors of `recvfrom(2)`.
     ///
     /// # Examples
     ///
@@ -229,21 +229,21 @@ impl UdpSocket {
     /// let mut buffer = [0; 64];
     /// # while receiver.peek_from(&mut [0; 64]).is_err() {}
     /// assert_eq!(receiver.peek_from(&mut buffer)?, (5, sender.local_addr()?));
-    /// assert_eq!(receiver.recv_from(&mut buffer)?, (5, sender.local_addr()?)); // the same one
+    /// assert_eq!(receiver.recv_from(&mut buffer)?, (5, sender.local_addr()?)); // this is the same datagram
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inner.try_io_for(Interest::READABLE, |socket| socket.peek_from(buffer))
     }
 
-    /// Sends a datagram to the address that the socket is connected to. Returns how many bytes were sent, which is all
+    /// Sends a datagram to the address that the socket is connected to. Returns how many bytes it sent, which is all
     /// of them.
     ///
     /// Calls `send(2)`.
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer; others of `send(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer, and the other errors of `send(2)`.
     ///
     /// # Examples
     ///
@@ -266,7 +266,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recv(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting, and the other errors of `recv(2)`.
     ///
     /// # Examples
     ///
@@ -275,7 +275,7 @@ impl UdpSocket {
     ///
     /// let sender = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
     /// let receiver = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
-    /// receiver.connect(sender.local_addr()?)?; // receives from nobody else
+    /// receiver.connect(sender.local_addr()?)?; // from now on it receives only from there
     /// sender.send_to(b"hello", receiver.local_addr()?)?;
     ///
     /// let mut buffer = [0; 64];
@@ -288,11 +288,11 @@ impl UdpSocket {
         self.inner.try_io_for(Interest::READABLE, |socket| socket.recv(buffer))
     }
 
-    /// Does what [`recv`](UdpSocket::recv) does, but leaves the datagram in place to be received again.
+    /// Does what [`recv`](UdpSocket::recv) does, but leaves the datagram in place, so that the next call receives it again.
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recv(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting, and the other errors of `recv(2)`.
     ///
     /// # Examples
     ///
@@ -307,17 +307,17 @@ impl UdpSocket {
     /// let mut buffer = [0; 64];
     /// # while receiver.peek_from(&mut [0; 64]).is_err() {}
     /// assert_eq!(receiver.peek(&mut buffer)?, 5);
-    /// assert_eq!(receiver.recv(&mut buffer)?, 5); // the same one
+    /// assert_eq!(receiver.recv(&mut buffer)?, 5); // this is the same datagram
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.try_io_for(Interest::READABLE, |socket| socket.peek(buffer))
     }
 
-    /// Connects the socket to `address`: [`send`](UdpSocket::send) sends there, and the socket receives from there
-    /// alone.
+    /// Connects the socket to `address`: [`send`](UdpSocket::send) sends there, and the socket receives only
+    /// from there.
     ///
-    /// Calls `connect(2)`, which does not wait for anything.
+    /// Calls `connect(2)`, which does not wait.
     ///
     /// # Errors
     ///
@@ -542,7 +542,7 @@ impl UdpSocket {
         self.inner.ttl()
     }
 
-    /// Returns the `IPV6_V6ONLY` option: whether an IPv6 socket refuses IPv4.
+    /// Returns the `IPV6_V6ONLY` option: whether an IPv6 socket rejects IPv4.
     ///
     /// Available on Unix and Windows.
     ///
@@ -667,7 +667,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    /// Returns the errors of `getsockopt(2)`. The pending error is the value that this function returns.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! `epoll(7)`: Linux and Android, illumos, Redox.
+//! The backend on `epoll(7)`, for Linux, Android, illumos and Redox.
 
 #![allow(unsafe_code)]
 
@@ -27,44 +27,44 @@ pub(crate) struct Selector {
 }
 
 impl Backend for Selector {
-    /// How many events fit; the kernel writes them where they are read.
+    /// How many events fit. The kernel writes them straight into the `events` of `select`.
     type Buffer = i32;
     type Registration = ();
     type Event = EpollEvent;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+        // SAFETY: the call takes no pointer; the descriptor is new, and nothing else owns it.
         let epoll = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         Ok(Selector { epoll, notifier: OnceLock::new() })
     }
 
-    /// Linux refuses to fill more than 2 GiB: it calls that `EINVAL`.
+    /// Limits the room, because Linux returns `EINVAL` if it is more than 2 GiB.
     fn buffer(capacity: usize) -> i32 {
         capacity.min(i32::MAX as usize / size_of::<libc::epoll_event>()) as i32
     }
 
     #[inline]
     fn select(&self, room: &mut i32, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
-        // An `Event` is a `libc::epoll_event` and nothing else.
+        // An `Event` has the layout of a `libc::epoll_event`.
         let count = wait(self.epoll.as_raw_fd(), events.as_mut_ptr().cast(), *room, timeout)?;
-        // SAFETY: the kernel has filled that many, no more than there is room for.
+        // SAFETY: the kernel has filled that many, which is no more than there is room for.
         unsafe { events.set_len(count) };
         Ok(false)
     }
 
     #[inline]
     fn gave_notification(&self, events: &[Event], waker: &AtomicToken) -> Option<Token> {
-        // A poll of nothing looks at no more than this.
+        // A poll without events ends here, so it stays cheap.
         if events.is_empty() {
             return None;
         }
         let notifier = self.notifier.get()?;
         let waker = waker.get();
-        // The notifier asks for `EPOLLIN` alone, and can get nothing else.
+        // The notifier asks only for `EPOLLIN`, and gets nothing else.
         if !events.iter().any(|event| event.token() == waker && event.flags().0 == EPOLLIN as u32) {
             return None;
         }
-        // An error of this must not cost the caller the events that came along: there is no second edge.
+        // An error here must not cost the caller the other events, because their edges do not come again.
         let _ = notifier.seen();
         Some(waker)
     }
@@ -91,15 +91,15 @@ impl Backend for Selector {
     fn set_waker(&self, token: Token) -> io::Result<()> {
         let notifier = Notifier::new()?;
         self.control(libc::EPOLL_CTL_ADD, notifier.as_raw_fd(), NOTIFIER_INTERESTS, token)?;
-        // There was none: this is called once.
+        // This does not fail, because it is called only once.
         let _ = self.notifier.set(notifier);
         Ok(())
     }
 
     fn rename_waker(&self, token: Token, pending: bool) -> io::Result<()> {
         let notifier = self.notifier.get().ok_or_else(not_registered)?;
-        // A notifier that is readable sets off an edge again: wanted for a notification that is on its way, which would
-        // otherwise bear the old token or none; not wanted for one that was seen long ago.
+        // If the notifier is readable, `EPOLL_CTL_MOD` triggers another edge. A notification that is on its way needs that,
+        // because it would otherwise carry the old token or get lost. One that was seen long ago must not appear again.
         if !pending {
             notifier.drain()?;
         }
@@ -115,7 +115,7 @@ impl Selector {
     #[inline]
     fn control(&self, operation: i32, fd: RawFd, interests: u32, token: Token) -> io::Result<()> {
         let mut event = EpollEvent::new(token, EpollFlags(interests));
-        // SAFETY: the kernel reads `event` during the call.
+        // SAFETY: the kernel reads `event` only during the call.
         check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event.0) }).map(drop)
     }
 }
@@ -131,7 +131,7 @@ fn invalid_input(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
-/// A registration in epoll's words. `EPOLLERR` and `EPOLLHUP` come unasked.
+/// Translates a registration into epoll's flags. `EPOLLERR` and `EPOLLHUP` need not be asked for.
 #[inline]
 fn interests(watch: &Watch) -> u32 {
     let mut flags = match watch.trigger {
@@ -157,7 +157,7 @@ fn interests(watch: &Watch) -> u32 {
     flags as u32
 }
 
-/// Waits for events, rounding the time-out up to what the kernel takes.
+/// Waits for events, and rounds the time-out up to the unit that the kernel takes.
 #[inline]
 fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option<Duration>) -> io::Result<usize> {
     let count = match timeout {
@@ -168,7 +168,7 @@ fn wait(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: Option
     check(count).map(|count| count as usize)
 }
 
-/// How many events there are, or -1 and the error in `errno`.
+/// Returns how many events there are, or -1 with the error in `errno`.
 #[inline]
 fn wait_milliseconds(epoll: RawFd, events: *mut libc::epoll_event, room: i32, timeout: i32) -> i32 {
     // SAFETY: `events` has room for `room` events.
@@ -179,10 +179,10 @@ fn wait_milliseconds(epoll: RawFd, events: *mut libc::epoll_event, room: i32, ti
 fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time: Duration) -> i32 {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// The kernel is older than 5.11, or a sandbox forbids the call.
+    /// Whether the call does not exist, because the kernel is older than 5.11 or a sandbox forbids it.
     static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
 
-    /// `struct __kernel_timespec`: 64 bits on every architecture.
+    /// `struct __kernel_timespec`, whose fields have 64 bits on every architecture.
     #[repr(C)]
     struct Timespec {
         seconds: i64,
@@ -206,8 +206,8 @@ fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time:
     wait_milliseconds(epoll, events, room, milliseconds(time))
 }
 
-/// Linux alone has `epoll_pwait2`. Android's sandbox ends a program that makes a system call which it does not know, and so
-/// does Miri, which knows few by number.
+/// Waits with milliseconds, because only Linux has `epoll_pwait2`. Android's sandbox kills a program that makes an unknown
+/// system call, and Miri, which knows few calls by number, stops it too.
 #[cfg(not(all(target_os = "linux", not(miri))))]
 fn wait_precisely(epoll: RawFd, events: *mut libc::epoll_event, room: i32, time: Duration) -> i32 {
     wait_milliseconds(epoll, events, room, milliseconds(time))
@@ -241,7 +241,7 @@ impl RawEvent for EpollEvent {
     }
 }
 
-/// `EPOLLIN` and its like.
+/// `EPOLLIN` and the other flags of epoll.
 #[derive(Copy, Clone)]
 pub(crate) struct EpollFlags(u32);
 
@@ -263,8 +263,8 @@ impl Flags for EpollFlags {
     #[inline]
     fn readiness(self) -> Readiness {
         let error = self.any(EPOLLERR);
-        // Hang-up: both directions are closed. On a pipe or terminal it comes without `EPOLLIN`, and reading gives the
-        // end of the stream all the same.
+        // After a hang-up both directions are closed. A pipe or terminal reports it without `EPOLLIN`, although reading
+        // returns the end of the stream.
         let hung_up = self.any(EPOLLHUP);
         Readiness::EMPTY
             .with(Readiness::READABLE, self.any(EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP))

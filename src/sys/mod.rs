@@ -1,4 +1,4 @@
-//! The operating systems' event queues: the contract that each of them fulfils, and the one place that chooses.
+//! The operating systems' event queues: the contract that each of them fulfils, and the one place that chooses between them.
 
 use std::fmt;
 use std::io;
@@ -9,16 +9,16 @@ use crate::event::{Event, Readiness};
 use crate::token::AtomicToken;
 use crate::{Interest, Token, Trigger};
 
-/// An operating system's event queue. [`Selector`] is the one of this platform.
+/// An operating system's event queue. [`Selector`] is this platform's.
 ///
-/// What is the same everywhere (time-outs longer than an OS takes, wakes that need no system call, capacity checks)
-/// happens above it, in `queue.rs`; a backend does what only it can do.
+/// Code that is the same everywhere (time-outs longer than an OS takes, wakes that need no system call, capacity checks)
+/// stands above it, in `poll.rs` and `queue.rs`; a backend does what only it can do.
 pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe + Sized {
     /// The memory that the kernel writes events into, lent to [`select`](Backend::select).
     type Buffer: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
-    /// What a source remembers of its registration; the default is "not registered". Dropping it ends the watching, and
-    /// happens before the source is closed. Takes no room where the OS keeps all there is to know.
+    /// What a source remembers of its registration. The default means "not registered". Dropping it ends the registration,
+    /// and happens before the source is closed. It takes no memory where the OS keeps everything.
     type Registration: Default + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
     /// An event as the OS writes it, or [`TokenAndFlags`].
@@ -26,76 +26,77 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
 
     fn new() -> io::Result<Self>;
 
-    /// A buffer for `capacity` events.
+    /// Makes a buffer for `capacity` events.
     fn buffer(capacity: usize) -> Self::Buffer;
 
-    /// Waits until there is an event, `timeout` has passed, or a signal came ([`io::ErrorKind::Interrupted`]), and
-    /// appends at most [`Events::capacity`](crate::Events::capacity) events to `events`, whose length is zero and whose
-    /// capacity is one more than that. Returns early with no event only for a signal. An error means that nothing was
-    /// taken from the OS.
+    /// Waits until there is an event, `timeout` has passed, or a signal arrives ([`io::ErrorKind::Interrupted`]). Appends at
+    /// most [`Events::capacity`](crate::Events::capacity) events to `events`, whose length is zero and whose capacity is one
+    /// more than that. Only a signal makes it return early without an event. If it returns an error, it has taken nothing from
+    /// the OS.
     ///
-    /// Returns whether there was a notification of [`notify`](Backend::notify), of which there is no event: that is given above,
-    /// with the token of the waker there is then.
+    /// Returns whether there was a notification from [`notify`](Backend::notify) that is not among the events. The caller adds
+    /// the event for it, with the token of the waker at that time.
     fn select(&self, buffer: &mut Self::Buffer, events: &mut Vec<Event>, timeout: Option<Duration>)
     -> io::Result<bool>;
 
-    /// The token of the notification among the `events` that `select` gave, for a queue that tells it from others by the token
-    /// of the `waker` alone. Each token is one that a program may use, so it may be the event of a source: then the waker makes
-    /// one system call too many, no more.
+    /// Returns the token of a notification among the `events` from `select`, for a queue that recognizes it only by the token of
+    /// the `waker`. A program may give the same token to a source, so this may be the event of a source. In that case the waker
+    /// makes one unnecessary system call, and nothing worse happens.
     #[inline]
     fn gave_notification(&self, _events: &[Event], _waker: &AtomicToken) -> Option<Token> {
         None
     }
 
-    /// Begins to watch `source`, and notes so in `registration`; an event is due at once if it is ready already.
+    /// Starts watching `source`, and notes that in `registration`. If the source is already ready, an event is due at once.
     fn register(&self, source: Descriptor, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
 
-    /// Replaces what is watched, and re-arms.
+    /// Replaces what the queue watches for, and arms the source again.
     fn reregister(&self, source: Descriptor, registration: &mut Self::Registration, watch: Watch) -> io::Result<()>;
 
-    /// Ends the watching: a `select` that starts later gives no event of `source`.
+    /// Stops watching `source`: a `select` that starts later reports no event of it.
     fn deregister(&self, source: Descriptor, registration: &mut Self::Registration) -> io::Result<()>;
 
-    /// Does what [`register`](Backend::register) does for a *bare* source (`SourceFd`, `SourceSocket`), which remembers nothing
-    /// and whose I/O goes past this crate: the backend finds it by `source` alone.
+    /// Does what [`register`](Backend::register) does, for a *bare* source (`SourceFd`, `SourceSocket`). Such a source remembers
+    /// nothing, and the crate does not see its I/O, so the backend has to find it by `source` alone.
     fn register_bare(&self, source: Descriptor, watch: Watch) -> io::Result<()> {
         self.register(source, &mut Default::default(), watch)
     }
 
-    /// I/O on `source` has used up what is `spent`: where readiness is emulated, an edge-triggered registration waits for
-    /// it again from now on. Where the kernel does that, there is nothing to do, and this is not called: see `io_source.rs`.
-    /// If it fails, a running `select` may not know. Calling it again makes up for that.
+    /// Arms again what I/O on `source` has used up, which is `spent`: where readiness is emulated, an edge-triggered
+    /// registration waits for it again from now on. Where the kernel does that, `io_source.rs` does not call this. If it fails, a
+    /// running `select` may not know about the change until somebody calls this again.
     #[inline]
     fn rearm(_source: Descriptor, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
     }
 
-    /// Prepares the queue for [`notify`](Backend::notify), whose events will carry this token. Called once, unless it
-    /// failed.
+    /// Prepares the queue for [`notify`](Backend::notify), whose events will carry this token. Called once, or again after it
+    /// has failed.
     fn set_waker(&self, token: Token) -> io::Result<()>;
 
-    /// From now on, the events of [`notify`](Backend::notify) carry another token. A notification that is on its way stays
-    /// so: if a wake is `pending`, the next `select` ends with an event of the new token or, if it has begun, of the old
-    /// one. Called by one thread at a time. Where `select` itself gives the event its token, there is nothing to do.
+    /// Makes the events of [`notify`](Backend::notify) carry another token from now on. A notification that is on its way must
+    /// not get lost: if a wake is `pending`, the next `select` ends with an event that carries the new token, and one that has
+    /// already started may end with the old token. One thread at a time calls this. A backend whose notifications are not among
+    /// the events has nothing to do.
     fn rename_waker(&self, _token: Token, _pending: bool) -> io::Result<()> {
         Ok(())
     }
 
-    /// Makes the running `select`, or the next one, return with a readable event of the waker's token. Called from any
-    /// thread, after [`set_waker`](Backend::set_waker). Never blocks.
+    /// Makes the running `select`, or else the next one, return with a readable event that carries the waker's token. Any thread
+    /// may call this, after [`set_waker`](Backend::set_waker). It never blocks.
     fn notify(&self) -> io::Result<()>;
 }
 
-/// What the OS says with an event, and what that means.
+/// The flags that the OS gives with an event, and their meaning.
 pub(crate) trait Flags: Copy + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static {
-    /// The flags of a wake that went without the OS: readable.
+    /// The flags of a wake that did not need the OS. They mean readable.
     const WOKEN: Self;
 
-    /// The one translation from the OS's words into the crate's.
+    /// Translates the OS's flags into the crate's own hints. Each backend does this here, and nowhere else.
     fn readiness(self) -> Readiness;
 }
 
-/// An event in the form in which a backend keeps it: what is inside of an [`Event`](crate::event::Event).
+/// An event in the form in which a backend keeps it. An [`Event`](crate::event::Event) contains one.
 pub(crate) trait RawEvent: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'static {
     /// The flags that the OS gives with an event.
     type Flags: Flags;
@@ -105,9 +106,9 @@ pub(crate) trait RawEvent: Copy + Send + Sync + Unpin + UnwindSafe + RefUnwindSa
     fn flags(&self) -> Self::Flags;
 }
 
-/// The form of an event where the OS has none that could be passed on as it is.
+/// The form of an event for backends that cannot pass on the OS's own struct.
 #[derive(Copy, Clone)]
-#[allow(dead_code, reason = "epoll's events are what the kernel writes")]
+#[allow(dead_code, reason = "epoll passes on what the kernel writes")]
 pub(crate) struct TokenAndFlags<F> {
     token: Token,
     flags: F,
@@ -140,19 +141,19 @@ pub(crate) struct Watch {
     pub(crate) trigger: Trigger,
 }
 
-/// What I/O has used up, so that it is news when it comes again.
+/// What I/O has used up, so that it is news when it happens again.
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum Spent {
-    /// The readiness in these directions: I/O would block.
+    /// The readiness in these directions, because I/O would block.
     Blocked(Interest),
-    /// The same, as far as can be told: I/O moved fewer bytes than it was given room for.
+    /// Probably the readiness in these directions, because I/O moved fewer bytes than the buffer holds.
     Short(Interest),
-    /// A pending error: it was taken out, or I/O failed with it.
+    /// A pending error, because the program took it, or I/O failed with it.
     Error,
 }
 
-// What names a source to the OS, and the errors of misuse. On Unix those are epoll's, so that they are the same whoever
-// notices: the kernel, a backend, or the check in debug builds.
+// The type that names a source to the OS, and the errors of misuse. On Unix the errors are epoll's, so that they are the same
+// whether the kernel, a backend, or the check in debug builds notices the misuse.
 cfg_if! {
     if #[cfg(windows)] {
         pub(crate) use std::os::windows::io::{AsSocket as AsDescriptor, RawSocket as Descriptor};
@@ -162,12 +163,12 @@ cfg_if! {
             std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
         }
 
-        /// The error of registering a source twice, or of changing a registration with another queue.
+        /// The error for registering a source twice, or changing its registration with another queue.
         pub(crate) fn already_registered() -> io::Error {
-            io::Error::new(io::ErrorKind::AlreadyExists, "the event source is registered already")
+            io::Error::new(io::ErrorKind::AlreadyExists, "the event source is already registered")
         }
 
-        /// The error of changing or ending a registration that is not there.
+        /// The error for changing or ending a registration that does not exist.
         pub(crate) fn not_registered() -> io::Error {
             io::Error::new(io::ErrorKind::NotFound, "the event source is not registered with this queue")
         }
@@ -191,7 +192,7 @@ cfg_if! {
     }
 }
 
-// The choice: the one ladder by platform. What is `pub` in it is part of the crate's API, where it is.
+// This is the one list that chooses a backend by platform. Its `pub` items are part of the crate's API on their platforms.
 cfg_if! {
     if #[cfg(windows)] {
         pub(crate) mod windows;
@@ -209,8 +210,8 @@ cfg_if! {
         )),
         any(target_os = "android", target_os = "illumos", target_os = "linux", target_os = "redox"),
     ))] {
-        // illumos has event ports as well, of which Solaris's are the origin. Its epoll is the better one here: the kernel
-        // makes edges, for any descriptor.
+        // illumos has event ports as well, like Solaris, where they come from. Its epoll is better here, because the kernel
+        // makes the edges, for any descriptor.
         mod epoll;
         mod queue_fd;
         use self::epoll as backend;
@@ -222,7 +223,7 @@ cfg_if! {
             target_os = "netbsd",
             target_os = "openbsd",
             target_vendor = "apple",
-            all(mio_backend = "kqueue", target_os = "linux"), // on a double, for tests
+            all(mio_backend = "kqueue", target_os = "linux"), // tests run it on a double of kqueue
         ),
     ))] {
         mod kqueue;
@@ -235,7 +236,7 @@ cfg_if! {
         not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
         any(
             target_os = "solaris",
-            all(mio_backend = "event_ports", target_os = "linux"), // on a double, for tests
+            all(mio_backend = "event_ports", target_os = "linux"), // tests run it on a double of event ports
         ),
     ))] {
         mod event_ports;
@@ -249,20 +250,20 @@ cfg_if! {
 
 pub(crate) use self::backend::Selector;
 
-// Linux has this with any queue. (The double of kqueue has its own.)
+// Linux has this with every queue. (With the double of kqueue, kqueue's version is in use.)
 #[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]
 mod child_exit;
 #[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]
 pub use self::child_exit::ChildExit;
 
-// What several of them use.
+// Several backends use these.
 
-#[allow(dead_code, reason = "epoll writes events where they are read, and Windows alone completes operations")]
+#[allow(dead_code, reason = "epoll needs no buffer for events, and only Windows lends the kernel memory")]
 pub(crate) mod common;
-#[allow(dead_code, reason = "each queue uses its own")]
+#[allow(dead_code, reason = "each backend uses only its own part")]
 pub(crate) mod logic;
 #[cfg(not(windows))]
-#[allow(dead_code, unused_imports, reason = "which of it a build uses depends on its platform and queue")]
+#[allow(dead_code, unused_imports, reason = "each platform and backend uses a different part")]
 pub(crate) mod unix;
 
 /// The flags of this platform's queue.

@@ -1,11 +1,12 @@
-//! `poll(2)`, for systems that have nothing better.
+//! The backend on `poll(2)`, for systems that have nothing better.
 //!
-//! The table of registrations is the truth; each wait works on a copy of it. So a registering thread waits for nobody:
-//! it changes the table, and if the poller sleeps on an older copy, tells it to take a new one. What the poller then
-//! reports is checked against the table as it is, so nothing comes for what was deregistered meanwhile.
+//! A table holds the registrations, and each wait works on a copy of it. So a thread that registers a source never has to wait for
+//! the poller: it changes the table, and if the poller sleeps with an older copy, it tells the poller to take a new one. Before the
+//! poller reports anything, it looks the registration up in the current table, so it reports nothing about a source that was
+//! deregistered in the meantime.
 //!
-//! While there are registrations that need to be looked at (see `unix::emulated`), a call that does not wait, and asks all about
-//! them, comes before each wait, which is short then.
+//! While there are registrations that the queue has to look at (see `unix::emulated`), it makes a call before each wait that does
+//! not wait and asks everything about them, and then waits only for a short time.
 
 #![allow(unsafe_code)]
 
@@ -40,7 +41,7 @@ impl Backend for Selector {
 
     fn new() -> io::Result<Selector> {
         let notifier = match Notifier::new() {
-            // WASI has none. An OS that knows the call not (`ENOSYS`, which is `Unsupported` as well) says so by its code.
+            // WASI has no notifier. If an OS does not know the call, the error is `Unsupported` as well, but has a code, `ENOSYS`.
             Err(error) if error.kind() == io::ErrorKind::Unsupported && error.raw_os_error().is_none() => None,
             notifier => Some(notifier?),
         };
@@ -79,8 +80,8 @@ impl Backend for Selector {
             table.report(snapshot, ready, events, snapshot.capacity);
 
             left = time.left();
-            // With neither events nor the time up, the table had changed, or what was ready is watched no more, or it was
-            // a look, or it is time for the next.
+            // If there are no events and time is left, the table has changed, or nothing watches any more what was ready, or this
+            // was a look, or the next look is due.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) {
                 return Ok(notified);
             }
@@ -121,8 +122,8 @@ impl Backend for Selector {
         let Some(shared) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = shared.table();
         let Some(place) = table.place(fd, Some(registration.id)) else { return Ok(()) };
-        // After I/O that was done, nobody tries again. So the change is made in any case, and a poller that sleeps and could
-        // not be told of it is told next time.
+        // If the I/O was successful, nothing repeats this call. So the change happens in any case, and if a sleeping poller
+        // cannot be told about it, the next call tells it.
         if let Some(after) = table.entries[place].after_io(spent) {
             table.set(place, after);
             table.outdated = table.sleeping;
@@ -131,7 +132,7 @@ impl Backend for Selector {
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
-        // If there is none, the error that says why.
+        // If there is no notifier, making one returns the error that says why.
         if self.shared.notifier.is_some() { Ok(()) } else { Notifier::new().map(drop) }
     }
 
@@ -144,9 +145,9 @@ impl Backend for Selector {
 #[derive(Debug)]
 pub(crate) struct Shared {
     table: Mutex<Table>,
-    /// Interrupts a sleeping poller: for a wake, or because the table has changed. WASI has nothing to make one of.
+    /// Interrupts a sleeping poller, for a wake, or because the table has changed. On WASI there is none.
     notifier: Option<Notifier>,
-    /// The interruption is a wake.
+    /// Whether the interruption is a wake.
     woken: AtomicBool,
 }
 
@@ -155,8 +156,8 @@ impl Shared {
         lock(&self.table)
     }
 
-    /// Changes the table, after it has told a poller that sleeps on an older copy of it to take a new one. The poller
-    /// waits for the table to be unlocked; and if it cannot be told, nothing was changed.
+    /// Changes the table. If the poller sleeps with an older copy, this first tells it to take a new one. The poller then waits
+    /// until the table is unlocked. If the poller cannot be told, the table stays unchanged.
     fn change<R>(&self, change: impl FnOnce(&mut Table) -> io::Result<R>) -> io::Result<R> {
         let mut table = self.table();
         self.rouse(&mut table)?;
@@ -164,7 +165,7 @@ impl Shared {
     }
 
     fn insert(&self, fd: RawFd, entry: Entry) -> io::Result<u64> {
-        // `poll(2)` itself would complain about a closed descriptor only in the next wait.
+        // `poll(2)` itself reports a closed descriptor only in the next wait.
         check_open(fd)?;
         self.change(|table| table.insert(fd, entry))
     }
@@ -186,50 +187,50 @@ impl Shared {
 impl Registrations for Shared {
     fn end(&self, fd: RawFd, id: u64) {
         let mut table = self.table();
-        // The descriptor is about to be closed: the registration goes whether or not the poller can be told, or else the
-        // next source of that number would inherit it.
+        // The descriptor is about to be closed. The registration has to go even if the poller cannot be told, because otherwise
+        // the next source with that number would inherit it.
         let _ = self.rouse(&mut table);
-        // It may be gone already, closed behind our back.
+        // The registration is gone already if the program has closed the descriptor itself.
         let _ = table.remove(fd, Some(id));
     }
 }
 
-/// All registrations. The first vectors run in parallel.
+/// All registrations. The first three vectors have one item for each, in the same order.
 #[derive(Debug, Default)]
 struct Table {
-    /// What is asked for, in the form that is copied for the kernel. A mute registration's descriptor has all bits
-    /// inverted: the kernel takes no notice of negative ones.
+    /// What to ask the kernel for, in the form that it takes a copy of. The descriptor of a mute registration has all its bits
+    /// inverted, because the kernel ignores negative descriptors.
     watched: Vec<pollfd>,
     entries: Vec<Entry>,
-    /// Never used twice, so that what was asked for one registration is not told to the next on the same descriptor.
+    /// No id is used twice, so that an answer about one registration does not reach the next one for the same descriptor.
     ids: Vec<u64>,
-    /// Where a descriptor stands in the vectors.
+    /// The index of each descriptor in the vectors.
     places: FdMap<usize>,
-    /// What a descriptor stood for, of those that may be closed and used again without a word.
+    /// What each bare descriptor stood for, because the program may close it and reuse its number without telling this crate.
     identities: FdMap<Identity>,
     last_id: u64,
     looks: Looks,
-    /// The place where the next report begins, so that when more is ready than fits, each source gets its turn.
+    /// The place where the next report starts, so that each source gets its turn when more are ready than fit.
     next_turn: usize,
-    /// The poller waits, or is about to, with a copy of this table.
+    /// The poller waits, or is about to wait, with a copy of this table.
     sleeping: bool,
-    /// The table has changed since, and the poller could not be told.
+    /// The table has changed since then, and the poller could not be told.
     outdated: bool,
 }
 
-/// A copy of what a table asks for, for the kernel to write its answers into; and the notifier behind it.
+/// A copy of what a table asks for, which the kernel writes its answers into. The notifier comes last.
 pub(crate) struct Snapshot {
-    /// How many events there may be.
+    /// How many events the caller has room for.
     capacity: usize,
     watched: Vec<pollfd>,
     /// The id of each registration.
     ids: Vec<u64>,
-    /// All was asked about those that need to be looked at.
+    /// This is a look: it asks everything about the registrations that need it.
     look: bool,
 }
 
 impl Snapshot {
-    /// Whether the notifier interrupted the wait.
+    /// Returns whether the notifier interrupted the wait.
     fn interrupted(&self) -> bool {
         self.watched.get(self.ids.len()).is_some_and(|notifier| notifier.revents != 0)
     }
@@ -241,7 +242,7 @@ impl Table {
             if self.identities.get(fd).is_none_or(|identity| identity.is_of(fd)) {
                 return Err(already_registered());
             }
-            // Closed without being deregistered, and its number used again.
+            // The program has closed the descriptor without deregistering it, and reused its number.
             self.remove_at(place);
         }
         self.last_id += 1;
@@ -264,7 +265,7 @@ impl Table {
         Ok(())
     }
 
-    /// Removes the registration of `fd`, if its id is the one given or none is.
+    /// Removes the registration of `fd`. If `id` is given, the registration must have that id.
     fn remove(&mut self, fd: RawFd, id: Option<u64>) -> io::Result<()> {
         self.place(fd, id).map(|place| self.remove_at(place)).ok_or_else(not_registered)
     }
@@ -281,7 +282,7 @@ impl Table {
         }
     }
 
-    /// Where the registration of `fd` stands, if its id is the one given or none is.
+    /// Returns the index of the registration of `fd`. If `id` is given, the registration must have that id.
     fn place(&self, fd: RawFd, id: Option<u64>) -> Option<usize> {
         self.places.get(fd).copied().filter(|&place| id.is_none_or(|id| self.ids[place] == id))
     }
@@ -290,7 +291,7 @@ impl Table {
         self.looks.count(&self.entries[place], -1);
         self.looks.count(&entry, 1);
         self.entries[place] = entry;
-        // WASI refuses to watch for nothing but hang-ups and errors.
+        // WASI refuses to watch a descriptor only for hang-ups and errors.
         let asked = entry.asked().filter(|&directions| directions != 0 || !cfg!(target_os = "wasi"));
         let watched = &mut self.watched[place];
         let fd = descriptor(watched);
@@ -319,7 +320,7 @@ impl Table {
         self.sleeping = true;
     }
 
-    /// Turns the kernel's answers to `snapshot`, `ready` of them other than zero, into no more than `room` events.
+    /// Turns the kernel's answers to `snapshot` into at most `room` events. `ready` is the number of answers that are not zero.
     fn report(&mut self, snapshot: &Snapshot, mut ready: usize, events: &mut Vec<Event>, room: usize) {
         if ready == 0 && !snapshot.look {
             return;
@@ -329,7 +330,7 @@ impl Table {
         let first = self.next_turn.min(end);
         for turn in [first..end, 0..first] {
             for (place, &pollfd { fd, revents, .. }) in turn.clone().zip(&snapshot.watched[turn]) {
-                // Of those that are looked at, the ones that are not ready are waited for from now on.
+                // In a look, an answer of zero counts as well: it says that the next wait can ask for the condition again.
                 if revents == 0 && (!snapshot.look || fd < 0) {
                     continue;
                 }
@@ -337,7 +338,7 @@ impl Table {
                     self.next_turn = place;
                     return;
                 }
-                // Where the registration stands now, if it still exists.
+                // The registration may have moved since, or be gone.
                 let id = snapshot.ids[place];
                 let now_at = if self.ids.get(place) == Some(&id) { Some(place) } else { self.place(fd, Some(id)) };
                 if let Some(place) = now_at {
@@ -353,7 +354,7 @@ impl Table {
 
     fn report_one(&mut self, place: usize, said: i16, look: Option<Instant>, events: &mut Vec<Event>) {
         if said & POLLNVAL != 0 {
-            // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
+            // The program has closed the descriptor without deregistering it. The registration ends with it, as on other queues.
             return self.remove_at(place);
         }
         let mut entry = self.entries[place];
@@ -371,15 +372,15 @@ impl Table {
     }
 }
 
-/// The descriptor of an entry, which may be mute.
+/// Returns the descriptor of an entry, even if that is mute.
 fn descriptor(entry: &pollfd) -> RawFd {
     entry.fd.max(!entry.fd)
 }
 
-/// There is no notifier either: WASI.
+/// The error of a wait that would never end, which only WASI can have, because it has no notifier.
 #[cold]
 fn nothing_to_wait_for() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "nothing can end this wait: no source waits for anything")
+    io::Error::new(io::ErrorKind::Unsupported, "this poll would never end: it has no time-out, and no source can end it")
 }
 
 cfg_if! {
@@ -395,15 +396,17 @@ cfg_if! {
         target_os = "netbsd",
         target_os = "openbsd",
     ))] {
-        /// Waits, rounding the time-out up to what the OS takes. Returns how many descriptors it had something to say of.
+        /// Waits, and rounds the time-out up to the unit that the OS takes. Returns how many descriptors it has something to report
+        /// about.
         fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
             let Some(time) = timeout.filter(|time| !time.is_zero()) else {
-                // Here it takes less time than with a time that is to be read, and written back.
+                // This call is faster, because the kernel need not read a time and write it back.
                 return poll(watched, if timeout.is_some() { 0 } else { -1 });
             };
             let count = watched.len() as libc::nfds_t;
             let time = unix::timespec(time);
-            // SAFETY: the kernel writes to as many entries as there are; the time is read, and no signal mask is given.
+            // SAFETY: `count` is the number of entries that the kernel may write to. It only reads the time, and there is no
+            // signal mask.
             let ready = unsafe { libc::ppoll(watched.as_mut_ptr(), count, &time, std::ptr::null()) };
             unix::check(ready).map(|ready| ready as usize)
         }
@@ -438,7 +441,7 @@ mod tests {
         Entry::new(watch(token), false)
     }
 
-    /// A table with a readable registration for each of the descriptors, whose tokens are their numbers.
+    /// Makes a table with a readable registration for each of the descriptors, whose tokens are their numbers.
     fn table(fds: impl IntoIterator<Item = RawFd>) -> Table {
         let mut table = Table::default();
         for fd in fds {
@@ -447,7 +450,7 @@ mod tests {
         table
     }
 
-    /// What the kernel would answer if the descriptors of `ready` were readable.
+    /// Returns what the kernel would answer if the descriptors of `ready` were readable.
     fn answers(table: &mut Table, ready: impl Fn(RawFd) -> bool) -> (Snapshot, usize) {
         let mut snapshot = Selector::buffer(0);
         table.copy_to(&mut snapshot, false, None);
@@ -480,7 +483,7 @@ mod tests {
         assert_eq!(told, (10..20).collect::<Vec<usize>>());
     }
 
-    /// Also in a look, which has something to say of each.
+    /// This holds in a look as well, which gets an answer about each of them.
     #[test]
     fn there_are_never_more_events_than_there_is_room_for() {
         for (look, room) in [false, true].into_iter().flat_map(|look| (1..12).map(move |room| (look, room))) {
@@ -575,8 +578,8 @@ mod tests {
         assert!(table.looks.are_needed());
     }
 
-    /// A source that has told of data, and a poller that sleeps and cannot be interrupted: the notifier's descriptor stands
-    /// for a device that takes nothing during `untold`. Returns the tokens of the poller's events after `then`.
+    /// Makes a source that has reported data, and a sleeping poller that cannot be interrupted during `untold`, because the
+    /// notifier's descriptor stands for a full device. Returns the tokens of the poller's events after `then`.
     #[cfg(all(target_os = "linux", feature = "os-ext"))]
     fn with_a_poller_that_cannot_be_told(
         untold: impl FnOnce(&Registry, &mut Source),
@@ -604,9 +607,9 @@ mod tests {
             let notifier = shared.notifier.as_ref().unwrap();
             let end = notifier.sending_end();
             let full = OwnedFd::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
-            // SAFETY: takes no pointer; the number stays the notifier's.
+            // SAFETY: the call takes no pointer, and the notifier still owns the number.
             let replace = |with: RawFd| assert_eq!(unsafe { libc::dup2(with, end) }, end);
-            // SAFETY: takes no pointer; the new descriptor is closed with the process.
+            // SAFETY: the call takes no pointer; the new descriptor stays open until the process ends.
             let saved = unix::check(unsafe { libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 0) }).unwrap();
             replace(full.as_raw_fd());
             untold(&registry, &mut ours);
@@ -642,7 +645,7 @@ mod tests {
         assert_eq!(tokens, [Token(0)]);
     }
 
-    /// Nobody reads again, as the short read was the last.
+    /// The short read was the last one, so no later read can tell the poller.
     #[test]
     #[cfg(all(target_os = "linux", feature = "os-ext"))]
     fn a_short_read_that_the_sleeping_poller_could_not_be_told_of_counts_when_it_wakes() {
@@ -652,7 +655,7 @@ mod tests {
             |_, ours| assert_eq!(read(ours).unwrap(), 4),
             |registry, _, theirs| {
                 theirs.write_all(b"more").unwrap();
-                // For another reason.
+                // This wakes the poller for another reason.
                 other.write_all(b"data").unwrap();
                 registry.register(&mut first, Token(1), Interest::READABLE).unwrap();
             },

@@ -1,5 +1,5 @@
-//! `Poll` and `Registry` as file descriptors, so that a queue can be watched by another: for the backends whose queue is
-//! one.
+//! `Poll` and `Registry` as file descriptors, so that another queue can watch one: for the backends whose queue has a
+//! descriptor.
 
 #![cfg(feature = "os-poll")]
 
@@ -8,11 +8,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use crate::{Poll, Registry};
 
 impl Registry {
-    /// Lends the queue's file descriptor to `f`, to set something on it: `EPIOCSPARAMS` for busy polling, or filters of
-    /// your own in a kqueue.
+    /// Lends the queue's file descriptor to `f`, so that you can set something on it, such as `EPIOCSPARAMS` for busy polling,
+    /// or filters of your own in a kqueue.
     ///
-    /// As opposed to [`as_fd`](AsFd::as_fd), this leaves [`Waker::wake`](crate::Waker::wake) as cheap as it is. So do not
-    /// wait on the descriptor, and do not have another queue watch it, in `f` or later: you may miss a wake.
+    /// Unlike [`as_fd`](AsFd::as_fd), this does not make [`Waker::wake`](crate::Waker::wake) more expensive. So do not wait on
+    /// the descriptor, and do not have another queue watch it, in `f` or later: you may miss a wake.
     ///
     /// # Examples
     ///
@@ -33,15 +33,16 @@ impl Registry {
 }
 
 impl AsRawFd for Registry {
-    /// The queue's descriptor. It becomes readable when an event waits, a [`Waker`](crate::Waker)'s included; for that,
-    /// every wake makes a system call from now on. If you only set something on it, use [`with_fd`](Registry::with_fd).
+    /// Returns the queue's descriptor. It becomes readable when an event is waiting, including that of a
+    /// [`Waker`](crate::Waker). To make sure of that, every wake makes a system call from now on. If you only want to set
+    /// something on the descriptor, use [`with_fd`](Registry::with_fd).
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
     }
 }
 
 impl AsFd for Registry {
-    /// The queue's descriptor. It becomes readable when an event waits, a [`Waker`](crate::Waker)'s included.
+    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now on.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.queue().export();
         self.queue().backend.as_fd()
@@ -49,14 +50,14 @@ impl AsFd for Registry {
 }
 
 impl AsRawFd for Poll {
-    /// The queue's descriptor. It becomes readable when an event waits, a [`Waker`](crate::Waker)'s included.
+    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now on.
     fn as_raw_fd(&self) -> RawFd {
         self.registry().as_raw_fd()
     }
 }
 
 impl AsFd for Poll {
-    /// The queue's descriptor. It becomes readable when an event waits, a [`Waker`](crate::Waker)'s included.
+    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now on.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.registry().as_fd()
     }

@@ -1,4 +1,4 @@
-//! Items that only Unix-like systems have: any file descriptor as a source, and pipes.
+//! The items that only Unix-like systems have: any file descriptor as a source, and pipes.
 //!
 //! Available with the crate feature `os-ext` on Unix.
 

@@ -1,4 +1,4 @@
-//! Pipes: one-way byte streams within a process, or to and from a child process.
+//! Pipes, which are one-way byte streams within a process, or to and from a child process.
 //!
 //! Available with the crate feature `os-ext` on Unix.
 
@@ -11,7 +11,7 @@ use crate::convert::io_type;
 use crate::io_source::IoSource;
 use crate::sys::unix::{pipe, set_nonblocking};
 
-/// Makes a pipe: you read from the [`Receiver`] what you write to the [`Sender`]. Both ends are non-blocking and
+/// Makes a pipe: what you write to the [`Sender`], you read from the [`Receiver`]. Both ends are non-blocking and
 /// close-on-exec.
 ///
 /// Available with the crate feature `os-ext` on Unix.
@@ -55,12 +55,12 @@ pub fn new() -> io::Result<(Sender, Receiver)> {
 ///
 /// Available with the crate feature `os-ext` on Unix.
 ///
-/// When nobody holds the other end any more, an event says [`is_write_closed`](crate::event::Event::is_write_closed),
-/// and a write returns [`BrokenPipe`](io::ErrorKind::BrokenPipe). (That holds while `SIGPIPE` is ignored, as it is when
-/// a Rust program starts.)
+/// When no process holds the other end any more, an event says [`is_write_closed`](crate::event::Event::is_write_closed),
+/// and a write returns [`BrokenPipe`](io::ErrorKind::BrokenPipe). (That holds while the process ignores `SIGPIPE`, as Rust
+/// programs do by default.)
 ///
-/// You convert ends that were made elsewhere with `From`, the standard library's `PipeWriter` by way of [`OwnedFd`].
-/// Set them to non-blocking mode with [`set_nonblocking`](Sender::set_nonblocking).
+/// To convert an end that comes from elsewhere, use `From`; for the standard library's `PipeWriter`, convert it to an
+/// [`OwnedFd`] first. Then set it to non-blocking mode with [`set_nonblocking`](Sender::set_nonblocking).
 ///
 /// # Examples
 ///
@@ -78,7 +78,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Switches between non-blocking and blocking mode. You need this for ends that were made elsewhere, such as those
+    /// Switches between non-blocking and blocking mode. You need this for ends that come from elsewhere, such as those
     /// of a child process.
     ///
     /// Calls `fcntl(2)`.
@@ -108,7 +108,7 @@ impl Sender {
 io_type!(Sender, File, try_io, write_by(Write::write, Write::write_vectored));
 
 impl From<ChildStdin> for Sender {
-    /// A child's standard input is in blocking mode: see [`Sender::set_nonblocking`].
+    /// Takes over a child's standard input, which is in blocking mode: see [`Sender::set_nonblocking`].
     fn from(stdin: ChildStdin) -> Sender {
         OwnedFd::from(stdin).into()
     }
@@ -118,11 +118,11 @@ impl From<ChildStdin> for Sender {
 ///
 /// Available with the crate feature `os-ext` on Unix.
 ///
-/// When nobody holds the other end any more, an event says [`is_read_closed`](crate::event::Event::is_read_closed), and
+/// When no process holds the other end any more, an event says [`is_read_closed`](crate::event::Event::is_read_closed), and
 /// a read returns the end of the stream once you have read what is still in the pipe.
 ///
-/// You convert ends that were made elsewhere with `From`, the standard library's `PipeReader` by way of [`OwnedFd`].
-/// Set them to non-blocking mode with [`set_nonblocking`](Receiver::set_nonblocking).
+/// To convert an end that comes from elsewhere, use `From`; for the standard library's `PipeReader`, convert it to an
+/// [`OwnedFd`] first. Then set it to non-blocking mode with [`set_nonblocking`](Receiver::set_nonblocking).
 ///
 /// # Examples
 ///
@@ -141,7 +141,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Switches between non-blocking and blocking mode. You need this for ends that were made elsewhere, such as those
+    /// Switches between non-blocking and blocking mode. You need this for ends that come from elsewhere, such as those
     /// of a child process.
     ///
     /// Calls `fcntl(2)`.
@@ -170,14 +170,14 @@ impl Receiver {
 io_type!(Receiver, File, try_io, read);
 
 impl From<ChildStdout> for Receiver {
-    /// A child's standard output is in blocking mode: see [`Receiver::set_nonblocking`].
+    /// Takes over a child's standard output, which is in blocking mode: see [`Receiver::set_nonblocking`].
     fn from(stdout: ChildStdout) -> Receiver {
         OwnedFd::from(stdout).into()
     }
 }
 
 impl From<ChildStderr> for Receiver {
-    /// A child's standard error is in blocking mode: see [`Receiver::set_nonblocking`].
+    /// Takes over a child's standard error, which is in blocking mode: see [`Receiver::set_nonblocking`].
     fn from(stderr: ChildStderr) -> Receiver {
         OwnedFd::from(stderr).into()
     }

@@ -1,4 +1,4 @@
-//! What only Windows has: any socket as a source, named pipes, and what else can be waited for.
+//! The items that only Windows has: any socket as a source, named pipes, and everything else that Windows can wait for.
 //!
 //! Available with the crate feature `os-ext` on Windows.
 

@@ -1,25 +1,26 @@
-//! Any socket as a source.
+//! [`SourceSocket`]: any socket as a source.
 
 use std::os::windows::io::RawSocket;
 
-/// Any socket of Windows, as a [`Source`](crate::event::Source): what `unix::SourceFd` is on Unix.
+/// Turns any socket of Windows into a [`Source`](crate::event::Source), as `unix::SourceFd` does for descriptors on Unix.
 ///
-/// It borrows the socket's number and owns nothing: it neither sets non-blocking mode nor closes. Deregister the socket
-/// before it is closed: the registration of a closed one is mute, but another socket that gets its number may bring it to
-/// life, and make spurious events.
+/// It borrows the socket's number and owns nothing: it neither sets non-blocking mode nor closes the socket. Deregister the
+/// socket before you close it. The registration of a closed socket is silent, but another socket that gets its number may
+/// revive it, and cause spurious events.
 ///
 /// # Re-arming after `WouldBlock`
 ///
-/// Edges are made of I/O that would block: the types of [`net`](crate::net) tell the queue of it, but I/O on a bare socket
-/// goes past this crate. So after an event and I/O until `WouldBlock`, call
-/// [`Registry::reregister`](crate::Registry::reregister): only then does the next event of that direction come. Or register
-/// with [`Trigger::Level`](crate::Trigger::Level).
+/// This crate emulates edges, and arms a direction again after I/O that would block. The types of [`net`](crate::net) tell the
+/// queue about that, but the crate does not see your I/O on a bare socket. So after an event, do I/O until `WouldBlock`, and then
+/// call [`Registry::reregister`](crate::Registry::reregister): only then does the next event of that direction arrive. Or
+/// register with [`Trigger::Level`](crate::Trigger::Level).
 ///
 /// # Errors
 ///
-/// Registering what is no socket gives `WSAENOTSOCK`. A socket that is registered already is registered anew, without an
-/// error: Windows uses the number of a closed socket again, so it may be another one. `reregister` and `deregister` of a
-/// socket that is not registered give [`NotFound`](std::io::ErrorKind::NotFound).
+/// If you register a handle that is not a socket, you get `WSAENOTSOCK`. If the socket is already registered, the new
+/// registration replaces the old one, without an error, because Windows reuses the numbers of closed sockets and this may be
+/// another socket. If you call `reregister` or `deregister` for a socket that is not registered, you get
+/// [`NotFound`](std::io::ErrorKind::NotFound).
 ///
 /// # Examples
 ///
@@ -41,7 +42,7 @@ use std::os::windows::io::RawSocket;
 /// poll.poll(&mut events, None)?;
 /// let mut buffer = [0; 16];
 /// while socket.recv(&mut buffer).is_ok() {}
-/// // It would block: wait for the next one.
+/// // The next read would block: wait for the next datagram.
 /// poll.registry().reregister(&mut SourceSocket(&socket.as_raw_socket()), Token(0), Interest::READABLE)?;
 ///
 /// poll.registry().deregister(&mut SourceSocket(&socket.as_raw_socket()))?;

@@ -1,4 +1,4 @@
-//! Anything that Windows can wait for, as a source. The machinery is in `sys/windows/wait.rs`.
+//! [`Waitable`]: anything that Windows can wait for, as a source. The code that waits is in `sys/windows/wait.rs`.
 
 use std::fmt;
 use std::io;
@@ -10,45 +10,45 @@ use crate::sys::Watch;
 use crate::sys::windows::wait::Registration;
 use crate::{Interest, Registry};
 
-/// An object that Windows can wait for, as a [`Source`](crate::event::Source): a process, a thread, an event, a semaphore, a timer, a
-/// notification of a changed directory, a console's input.
+/// Turns an object that Windows can wait for into a [`Source`](crate::event::Source): a process, a thread, an event, a semaphore,
+/// a timer, a notification of a changed directory, or a console's input.
 ///
-/// `H` is what holds or borrows the handle: an [`OwnedHandle`](std::os::windows::io::OwnedHandle), a
+/// `H` holds or borrows the handle: an [`OwnedHandle`](std::os::windows::io::OwnedHandle), a
 /// [`BorrowedHandle`](std::os::windows::io::BorrowedHandle), a [`Child`](std::process::Child), a
-/// [`JoinHandle`](std::thread::JoinHandle). It stays usable: a `Waitable` derefs to it.
+/// [`JoinHandle`](std::thread::JoinHandle). You can still use it, because a `Waitable` dereferences to it.
 ///
-/// While the object is signalled, the source is readable; that is its only readiness.
+/// While the object is signalled, the source is readable. It has no other kind of readiness.
 ///
-/// # When an event comes
+/// # When an event arrives
 ///
 /// | trigger | events |
 /// |---|---|
-/// | [`Edge`](crate::Trigger::Edge), the default, and [`OneShot`](crate::Trigger::OneShot) | one, when the object is signalled, or at once if it is signalled already; the next after [`reregister`](Registry::reregister) |
+/// | [`Edge`](crate::Trigger::Edge), the default, and [`OneShot`](crate::Trigger::OneShot) | one, when the object is signalled, or at once if it is already signalled; the next after [`reregister`](Registry::reregister) |
 /// | [`Level`](crate::Trigger::Level) | one from each poll while the object is signalled |
 ///
-/// There is no I/O of this crate's that could say that a signal is used up, so both of the former are the same here.
+/// `Edge` and `OneShot` are the same here, because you do no I/O through this crate that could say that a signal is used up.
 ///
-/// Waiting for an object takes its signal where Windows has it so: an auto-reset event is reset, a semaphore is counted down.
-/// So each event stands for one signal of theirs that was taken for you, and nobody else gets it. Other objects, such as
-/// processes, threads and manual-reset events, stay signalled.
+/// For some objects, Windows takes the signal from the object when a wait ends: it resets an auto-reset event, and counts down a
+/// semaphore. So each event of theirs stands for one signal that the source has taken for you, and that no other thread gets.
+/// Other objects, such as processes, threads and manual-reset events, stay signalled.
 ///
 /// # Cost
 ///
-/// A thread of the process's pool waits for up to 63 objects; it posts to the queue. A program that has no `Waitable` has
-/// no such thread. `register`, `deregister` and `drop` wait for the pool if it is reporting the object at that time: so do not
-/// call them in a callback of the pool's that runs in a thread that waits (`WT_EXECUTEINWAITTHREAD`).
+/// A thread of the process's pool waits for up to 63 objects, and posts to the queue. A program that has no `Waitable` has
+/// no such thread. If the pool is reporting the object, `register`, `deregister` and `drop` wait until it has finished. So do not
+/// call them in a callback of the pool that runs in a waiting thread (`WT_EXECUTEINWAITTHREAD`).
 ///
-/// The registration has a duplicate of the handle, so it does no harm to close or to change the object while it is
-/// registered: it watches what was registered.
+/// The registration has a duplicate of the handle. So you may close or replace the object while it is registered: the
+/// registration still watches the original object.
 ///
 /// Calls `RegisterWaitForSingleObject`.
 ///
 /// # Errors
 ///
-/// `register` gives
+/// `register` returns
 ///
-/// - [`InvalidInput`](io::ErrorKind::InvalidInput) if the interests lack [`READABLE`](Interest::READABLE), or the object is
-///   a mutex: that would belong to the thread that waits for it;
+/// - [`InvalidInput`](io::ErrorKind::InvalidInput) if the interests lack [`READABLE`](Interest::READABLE), or if the object is
+///   a mutex, which would then belong to the thread that waits for it;
 /// - the OS's own error, such as `ERROR_ACCESS_DENIED` for a handle without the right to wait (`SYNCHRONIZE`).
 ///
 /// # Examples
@@ -80,7 +80,7 @@ pub struct Waitable<H> {
 }
 
 impl<H> Waitable<H> {
-    /// Makes a source of `object`. Makes no system call.
+    /// Makes a source of `object`, without a system call.
     ///
     /// # Examples
     ///
@@ -91,7 +91,7 @@ impl<H> Waitable<H> {
     ///
     /// let child = Command::new("cmd").args(["/c", "exit 0"]).spawn()?;
     /// let mut source = Waitable::new(child);
-    /// // What it holds stays usable.
+    /// // You can still use the object that it holds.
     /// source.wait()?;
     /// # Ok(())
     /// # }
@@ -100,7 +100,7 @@ impl<H> Waitable<H> {
         Waitable { registration: Registration::default(), object }
     }
 
-    /// Gives the object back, and ends its registration if it has one.
+    /// Returns the object, and ends its registration if it has one.
     ///
     /// # Examples
     ///
@@ -162,5 +162,8 @@ fn expect_readable(interest: Interest) -> io::Result<()> {
     if interest.is_readable() {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "an object to wait for can only become readable"))
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "an object to wait for can only become readable: ask for `Interest::READABLE`",
+    ))
 }

@@ -1,4 +1,4 @@
-//! Where `send(2)` and `sendmsg(2)` take `MSG_NOSIGNAL`.
+//! For systems where `send(2)` and `sendmsg(2)` take `MSG_NOSIGNAL`.
 
 use std::io::{self, IoSlice};
 
@@ -7,7 +7,7 @@ use socket2::SockRef;
 
 use super::is_nothing;
 
-// Of more buffers the kernels make an error. Where the headers give no number, there is the one that POSIX guarantees.
+// If a call has more buffers than this, the kernels return an error. Where the headers give no number, POSIX guarantees 16.
 cfg_if! {
     if #[cfg(any(
         target_os = "cygwin",

@@ -1,4 +1,4 @@
-//! Where writing to such a socket raises no signal.
+//! For systems where a plain write raises no signal.
 
 use std::io::{self, IoSlice, Write};
 

@@ -1,18 +1,18 @@
-//! Where a socket is made first, and made non-blocking then. `socket2` makes it close-on-exec (not inheritable on
-//! Windows) and, on Apple's systems, free of `SIGPIPE`.
+//! For systems where a socket becomes non-blocking in a second step. `socket2` makes it close-on-exec (not inheritable on
+//! Windows) and, on Apple platforms, sets the option that prevents `SIGPIPE`.
 
 use std::io;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-/// A new non-blocking socket.
+/// Makes a non-blocking socket.
 pub(crate) fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
     let socket = Socket::new(domain, kind, None)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-/// Two connected Unix sockets, both non-blocking.
+/// Makes two connected Unix sockets, both non-blocking.
 #[cfg(unix)]
 pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
     let (one, other) = Socket::pair(Domain::UNIX, kind, None)?;
@@ -29,7 +29,7 @@ pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
     Ok((socket, address))
 }
 
-/// Accepts a connection as a non-blocking socket. It has the modes of its listener, which is non-blocking:
+/// Accepts a connection as a non-blocking socket. The socket inherits the mode of its listener, which is non-blocking:
 /// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept>.
 #[cfg(windows)]
 pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {

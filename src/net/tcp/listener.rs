@@ -1,4 +1,4 @@
-//! The listening side of TCP.
+//! [`TcpListener`]: the listening side of TCP.
 
 use std::io;
 use std::net::{self, SocketAddr};
@@ -34,7 +34,7 @@ use {
 /// let _client = TcpStream::connect(listener.local_addr()?)?;
 ///
 /// poll.poll(&mut events, None)?;
-/// // Edge-triggered: accept until there are no more.
+/// // The registration is edge-triggered, so accept until there are no more.
 /// loop {
 ///     match listener.accept() {
 ///         Ok((_connection, address)) => println!("a connection from {address}"),
@@ -57,9 +57,9 @@ impl TcpListener {
     ///
     /// Available on Unix and Windows.
     ///
-    /// This function does what the standard library does: on Unix it sets `SO_REUSEADDR`, so that you can restart a
-    /// server at once; on Windows it does not, because that option would let other programs take the port. The backlog
-    /// is the standard library's, too.
+    /// Like the standard library, this function sets `SO_REUSEADDR` on Unix, so that you can restart a server at once. It does
+    /// not set it on Windows, because there the option would let other programs take the port. The backlog is also that of
+    /// the standard library.
     ///
     /// Calls `socket(2)`, `setsockopt(2)`, `bind(2)`, `listen(2)`.
     ///
@@ -81,7 +81,7 @@ impl TcpListener {
     /// ```
     #[cfg(any(unix, windows))]
     pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-        /// The standard library's.
+        /// The backlog of the standard library.
         const BACKLOG: i32 = if cfg!(target_os = "haiku") { 32 } else { 128 };
 
         let socket = socket::open(Domain::for_address(address), Type::STREAM)?;
@@ -113,7 +113,7 @@ impl TcpListener {
         TcpListener { inner: IoSource::taken_over(listener) }
     }
 
-    /// One that was made just now.
+    /// Wraps a socket that this crate has just made.
     #[cfg(any(unix, windows))]
     fn new(listener: net::TcpListener) -> TcpListener {
         TcpListener { inner: IoSource::new(listener) }
@@ -129,8 +129,8 @@ impl TcpListener {
     /// - [`ConnectionAborted`](io::ErrorKind::ConnectionAborted): the connection was gone before you accepted it.
     ///   Accept the next one.
     /// - `EMFILE`, `ENFILE`: too many files are open. The connection keeps waiting, but an edge-triggered registration
-    ///   gives no further event for it: accept again after you have closed a file.
-    /// - Others of `accept(2)`.
+    ///   reports no further event for it: accept again after you have closed a file.
+    /// - The other errors of `accept(2)`.
     ///
     /// # Examples
     ///
@@ -159,7 +159,7 @@ impl TcpListener {
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         self.inner.try_io_for(Interest::READABLE, |listener| {
             let (socket, address) = socket::accept(SockRef::from(listener))?;
-            // Without an address the connection was dead on arrival, as macOS says it.
+            // If macOS returns no address, the connection was already gone when it arrived.
             let address = address.as_socket().ok_or(io::ErrorKind::ConnectionAborted)?;
             Ok((TcpStream::new(socket.into()), address))
         })
@@ -169,7 +169,7 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no connection is waiting; others of `accept`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no connection is waiting, and the other errors of `accept`.
     #[cfg(not(any(unix, windows)))]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         self.inner.try_io_for(Interest::READABLE, |listener| {
@@ -242,7 +242,7 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    /// Returns the errors of `getsockopt(2)`. The pending error is the value that this function returns.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! TCP: a listener and the streams that it accepts.
+//! The TCP types: a listener, and the streams that it accepts.
 
 mod listener;
 mod stream;

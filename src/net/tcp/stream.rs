@@ -1,4 +1,4 @@
-//! A TCP connection.
+//! [`TcpStream`]: a TCP connection.
 
 use std::io;
 use std::net::{self, Shutdown, SocketAddr};
@@ -19,7 +19,7 @@ use {
 ///
 /// # Examples
 ///
-/// Connecting takes three steps: begin, wait for the first writable event, ask for the outcome.
+/// Connecting takes three steps: start the attempt, wait for the first writable event, and ask for the outcome.
 ///
 /// ```
 /// # #[cfg(feature = "os-poll")]
@@ -39,7 +39,7 @@ use {
 ///     poll.poll(&mut events, None)?;
 ///     for _ in events.iter().filter(|event| event.is_writable()) {
 ///         if let Some(error) = stream.take_error()? {
-///             return Err(error); // refused, unreachable, ...
+///             return Err(error); // the connection was refused, the host is unreachable, ...
 ///         }
 ///         match stream.peer_addr() {
 ///             Ok(address) => {
@@ -61,14 +61,14 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Begins to connect a new socket to `address`, and returns at once.
+    /// Starts connecting a new socket to `address`, and returns at once.
     ///
     /// Available on Unix and Windows.
     ///
-    /// The first event that is writable (or an error) tells you that the attempt has ended. After a failure,
-    /// [`take_error`](TcpStream::take_error) returns the cause; once the stream is connected,
+    /// The first event that says writable or error tells you that the attempt has ended. After a failure,
+    /// [`take_error`](TcpStream::take_error) returns the cause. Once the stream is connected,
     /// [`peer_addr`](TcpStream::peer_addr) works. If `peer_addr` returns `NotConnected`, the event was spurious and the
-    /// stream is still connecting. [`TcpStream`] has an example of all three.
+    /// stream is still connecting. The documentation of [`TcpStream`] has an example of all three cases.
     ///
     /// Calls `socket(2)` and `connect(2)`.
     ///
@@ -102,8 +102,8 @@ impl TcpStream {
     /// Converts a stream of the standard library. Set it to non-blocking mode first: this function neither checks nor
     /// changes the mode.
     ///
-    /// It lets you do what [`connect`](TcpStream::connect) has no parameter for: make a socket, bind it to a local
-    /// address or set options, make it non-blocking, call its `connect`, and convert it.
+    /// Use this for what [`connect`](TcpStream::connect) has no parameter for: make a socket, bind it to a local address or
+    /// set options, make it non-blocking, call its `connect`, and convert it.
     ///
     /// # Examples
     ///
@@ -123,7 +123,7 @@ impl TcpStream {
         TcpStream { inner: IoSource::taken_over(stream) }
     }
 
-    /// One that was made just now.
+    /// Wraps a socket that this crate has just made.
     pub(super) fn new(stream: net::TcpStream) -> TcpStream {
         TcpStream { inner: IoSource::new(stream) }
     }
@@ -173,7 +173,7 @@ impl TcpStream {
 
     /// Shuts down reading, writing or both. Calls `shutdown(2)`.
     ///
-    /// `Shutdown::Write` tells the peer that nothing more will come: the peer reads the end of the stream, and can
+    /// `Shutdown::Write` tells the peer that you will send nothing more: the peer reads the end of the stream, and can
     /// still answer.
     ///
     /// # Errors
@@ -200,8 +200,8 @@ impl TcpStream {
         self.inner.shutdown(how)
     }
 
-    /// Sets the `TCP_NODELAY` option: `true` sends small segments at once, without waiting to fill them (Nagle's
-    /// algorithm).
+    /// Sets the `TCP_NODELAY` option: `true` turns off Nagle's algorithm, so that the system sends small segments at once
+    /// instead of waiting to fill them.
     ///
     /// On Windows, set it once the stream is connected, not before.
     ///
@@ -225,8 +225,8 @@ impl TcpStream {
         self.inner.set_nodelay(nodelay)
     }
 
-    /// Returns the `TCP_NODELAY` option: `true` sends small segments at once, without waiting to fill them (Nagle's
-    /// algorithm).
+    /// Returns the `TCP_NODELAY` option: `true` means that Nagle's algorithm is off, so that the system sends small segments at
+    /// once instead of waiting to fill them.
     ///
     /// # Errors
     ///
@@ -294,12 +294,12 @@ impl TcpStream {
         self.inner.ttl()
     }
 
-    /// Takes the pending error of the socket, `SO_ERROR`, if there is one. After a failed attempt to connect, this is
-    /// its cause.
+    /// Takes the pending error of the socket, `SO_ERROR`, if there is one. After a failed attempt to connect, this is the
+    /// cause of the failure.
     ///
     /// # Errors
     ///
-    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    /// Returns the errors of `getsockopt(2)`. The pending error is the value that this function returns.
     ///
     /// # Examples
     ///
@@ -322,7 +322,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no data; others of `recv(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no data, and the other errors of `recv(2)`.
     ///
     /// # Examples
     ///
@@ -338,7 +338,7 @@ impl TcpStream {
     /// let mut buffer = [0; 16];
     /// # while stream.peek(&mut buffer).is_err() {}
     /// assert_eq!(stream.peek(&mut buffer[..3])?, 3);
-    /// assert_eq!(stream.read(&mut buffer)?, 5); // all of it is still there
+    /// assert_eq!(stream.read(&mut buffer)?, 5); // the data is still there
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! Unix datagram sockets.
+//! [`UnixDatagram`]: a Unix datagram socket.
 
 use std::io;
 use std::net::Shutdown;
@@ -36,8 +36,8 @@ pub struct UnixDatagram {
 }
 
 impl UnixDatagram {
-    /// Binds a new socket to `path`, which must not exist. On Linux and Android, a path that begins with a NUL is an
-    /// abstract name: the bytes after it. Calls `socket(2)` and `bind(2)`.
+    /// Binds a new socket to `path`, which must not exist. On Linux and Android, if the path begins with a NUL, the bytes after
+    /// that are an abstract name. Calls `socket(2)` and `bind(2)`.
     ///
     /// # Errors
     ///
@@ -153,13 +153,13 @@ impl UnixDatagram {
         UnixDatagram { inner: IoSource::taken_over(socket) }
     }
 
-    /// One that was made just now.
+    /// Wraps a socket that this crate has just made.
     fn new(socket: net::UnixDatagram) -> UnixDatagram {
         UnixDatagram { inner: IoSource::new(socket) }
     }
 
-    /// Connects the socket to `path`: [`send`](UnixDatagram::send) sends there, and the socket receives from there
-    /// alone. Calls `connect(2)`.
+    /// Connects the socket to `path`: [`send`](UnixDatagram::send) sends there, and the socket receives only
+    /// from there. Calls `connect(2)`.
     ///
     /// # Errors
     ///
@@ -225,13 +225,13 @@ impl UnixDatagram {
         self.inner.peer_addr()
     }
 
-    /// Sends a datagram to the socket at `path`. Returns how many bytes were sent, which is all of them.
+    /// Sends a datagram to the socket at `path`. Returns how many bytes it sent, which is all of them.
     ///
     /// Calls `sendto(2)`.
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if the receiver has no room; others of `sendto(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if the receiver has no room, and the other errors of `sendto(2)`.
     ///
     /// # Examples
     ///
@@ -251,11 +251,11 @@ impl UnixDatagram {
 
     /// Receives a datagram. Returns its length and the address that it came from.
     ///
-    /// Calls `recvfrom(2)`. What does not fit the buffer is lost.
+    /// Calls `recvfrom(2)`. Bytes that do not fit into the buffer are lost.
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recvfrom(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting, and the other errors of `recvfrom(2)`.
     ///
     /// # Examples
     ///
@@ -277,14 +277,14 @@ impl UnixDatagram {
         self.inner.try_io_for(Interest::READABLE, |socket| socket.recv_from(buffer))
     }
 
-    /// Sends a datagram to the socket that this one is connected to. Returns how many bytes were sent, which is all of
+    /// Sends a datagram to the socket that this one is connected to. Returns how many bytes it sent, which is all of
     /// them.
     ///
     /// Calls `send(2)`.
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if the receiver has no room; others of `send(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if the receiver has no room, and the other errors of `send(2)`.
     ///
     /// # Examples
     ///
@@ -302,11 +302,11 @@ impl UnixDatagram {
 
     /// Receives a datagram. Returns its length.
     ///
-    /// Calls `recv(2)`. What does not fit the buffer is lost.
+    /// Calls `recv(2)`. Bytes that do not fit into the buffer are lost.
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting; others of `recv(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if no datagram is waiting, and the other errors of `recv(2)`.
     ///
     /// # Examples
     ///
@@ -329,7 +329,7 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    /// Returns the errors of `getsockopt(2)`. The pending error is the value that this function returns.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! The listening side of Unix stream sockets.
+//! [`UnixListener`]: the listening side of Unix stream sockets.
 
 use std::io;
 use std::os::unix::net::{self, SocketAddr};
@@ -16,7 +16,7 @@ use crate::net::socket;
 ///
 /// Available with the crate feature `net` on Unix.
 ///
-/// Dropping the listener leaves its path in the file system.
+/// When you drop the listener, its path stays in the file system.
 ///
 /// # Examples
 ///
@@ -43,7 +43,7 @@ pub struct UnixListener {
 impl UnixListener {
     /// Binds a new socket to `path`, which must not exist, and listens. The backlog is that of the standard library.
     ///
-    /// On Linux and Android, a path that begins with a NUL is an abstract name: the bytes after it.
+    /// On Linux and Android, if the path begins with a NUL, the bytes after that are an abstract name.
     ///
     /// Calls `socket(2)`, `bind(2)`, `listen(2)`.
     ///
@@ -98,7 +98,7 @@ impl UnixListener {
     /// # fn main() {}
     /// ```
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
-        /// The standard library's: the most that the OS allows, on those where -1 says so.
+        /// The backlog of the standard library, which is -1 on systems where that means the most that the OS allows.
         const BACKLOG: i32 =
             if cfg!(any(target_os = "linux", target_os = "freebsd", target_os = "openbsd")) { -1 } else { 128 };
 
@@ -130,12 +130,12 @@ impl UnixListener {
         UnixListener { inner: IoSource::taken_over(listener) }
     }
 
-    /// One that was made just now.
+    /// Wraps a socket that this crate has just made.
     fn new(listener: net::UnixListener) -> UnixListener {
         UnixListener { inner: IoSource::new(listener) }
     }
 
-    /// Accepts a connection. Returns the new stream, which is non-blocking, and the peer's address, which is mostly
+    /// Accepts a connection. Returns the new stream, which is non-blocking, and the peer's address, which is usually
     /// unnamed.
     ///
     /// Calls `accept4(2)`; where that does not exist, `accept(2)` and the calls that make the new socket non-blocking.
@@ -164,8 +164,8 @@ impl UnixListener {
         self.inner.try_io_for(Interest::READABLE, |listener| {
             let (socket, address) = socket::accept(SockRef::from(listener))?;
             let stream = UnixStream::new(socket.into());
-            // What the peer calls itself must not cost the connection: the standard library also takes addresses that
-            // it would not make, such as a path that fills the address to the last byte.
+            // An unusual name of the peer must not make this fail. `peer_addr` accepts addresses that the standard library
+            // does not let you make, such as a path that fills the address to the last byte.
             let address = from_os(&address).or_else(|_| stream.peer_addr())?;
             Ok((stream, address))
         })
@@ -196,7 +196,7 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    /// Returns the errors of `getsockopt(2)`. The pending error is the value that this function returns.
     ///
     /// # Examples
     ///

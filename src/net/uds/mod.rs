@@ -1,4 +1,4 @@
-//! Unix sockets, and their addresses.
+//! The Unix socket types, and their addresses.
 
 mod datagram;
 mod listener;
@@ -15,17 +15,17 @@ pub use self::datagram::UnixDatagram;
 pub use self::listener::UnixListener;
 pub use self::stream::UnixStream;
 
-/// The address of a Unix socket: a path, an abstract name (Linux, Android), or none.
+/// The address of a Unix socket: a path, an abstract name (on Linux and Android), or no name.
 pub use std::os::unix::net::SocketAddr;
 
-/// An address to the OS's form and back.
+/// Converts an address to the OS's form and back.
 #[cfg(fuzzing)]
 pub fn uds_round_trip(address: &SocketAddr) -> io::Result<SocketAddr> {
     from_os(&to_os(address)?)
 }
 
-/// The address that a path stands for. Where there are abstract names, one that begins with a NUL is such a name, of any
-/// bytes, as it was in mio 0.8. Otherwise the standard library refuses a path with a NUL, and any too long for the OS.
+/// Returns the address that a path stands for. Where abstract names exist, a path that begins with a NUL is such a name, of any
+/// bytes, as in mio 0.8. The standard library refuses other paths with a NUL, and paths that are too long for the OS.
 fn path_address(path: &Path) -> io::Result<SocketAddr> {
     match path.as_os_str().as_bytes() {
         [0, name @ ..] if HAS_ABSTRACT_NAMES => from_abstract_name(name),
@@ -33,16 +33,16 @@ fn path_address(path: &Path) -> io::Result<SocketAddr> {
     }
 }
 
-/// The standard library's address as the OS takes it.
+/// Converts the standard library's address to the OS's form.
 fn to_os(address: &SocketAddr) -> io::Result<SockAddr> {
     if let Some(name) = abstract_name(address) {
-        // socket2 takes a leading NUL for what the OS takes it: the mark of an abstract name.
+        // To socket2, as to the OS, a leading NUL marks an abstract name.
         return SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()));
     }
     SockAddr::unix(address.as_pathname().unwrap_or(Path::new("")))
 }
 
-/// The OS's address as the standard library has it.
+/// Converts the OS's address to the standard library's form.
 fn from_os(address: &SockAddr) -> io::Result<SocketAddr> {
     if let Some(name) = address.as_abstract_namespace() {
         return from_abstract_name(name);

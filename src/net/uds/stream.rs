@@ -1,4 +1,4 @@
-//! A connection between two Unix sockets.
+//! [`UnixStream`]: a connection between two Unix sockets.
 
 use std::io;
 use std::net::Shutdown;
@@ -36,10 +36,10 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects a new socket to the listener at `path`, and returns at once. On Linux and Android, a path that begins with a
-    /// NUL is an abstract name: the bytes after it.
+    /// Connects a new socket to the listener at `path`, and returns at once. On Linux and Android, if the path begins with a
+    /// NUL, the bytes after that are an abstract name.
     ///
-    /// Where the OS connects in the background, the outcome arrives with the first writable event, as for
+    /// If the OS connects in the background, the first writable event says that the attempt has ended, as for
     /// [`TcpStream::connect`](crate::net::TcpStream::connect).
     ///
     /// Calls `socket(2)` and `connect(2)`.
@@ -48,8 +48,8 @@ impl UnixStream {
     ///
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path contains a NUL but does not begin with one, or is too long for
     ///   the OS.
-    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the backlog of the listener is full (Linux). The OS does not go on
-    ///   trying: try again later.
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the backlog of the listener is full (on Linux). The OS does not keep
+    ///   trying, so try again later.
     /// - The other errors of these calls, such as `NotFound`, `ConnectionRefused`.
     ///
     /// # Examples
@@ -114,7 +114,7 @@ impl UnixStream {
         UnixStream { inner: IoSource::taken_over(stream) }
     }
 
-    /// One that was made just now.
+    /// Wraps a socket that this crate has just made.
     pub(super) fn new(stream: net::UnixStream) -> UnixStream {
         UnixStream { inner: IoSource::new(stream) }
     }
@@ -190,7 +190,7 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// Returns the errors of `getsockopt(2)`. The pending error is not one of them: it is the value.
+    /// Returns the errors of `getsockopt(2)`. The pending error is the value that this function returns.
     ///
     /// # Examples
     ///
@@ -209,7 +209,7 @@ impl UnixStream {
 
     /// Shuts down reading, writing or both. Calls `shutdown(2)`.
     ///
-    /// `Shutdown::Write` tells the peer that nothing more will come: the peer reads the end of the stream, and can
+    /// `Shutdown::Write` tells the peer that you will send nothing more: the peer reads the end of the stream, and can
     /// still answer.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! kqueue: the number of the child, and the queue that watches for it.
+//! The source for kqueue: the number of the child, and the queue that watches for its exit.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use crate::sys::{Watch, already_registered, not_registered};
 
 pub(super) struct Exit {
     child: libc::pid_t,
-    /// The kernel deletes nothing of this by itself, as it does where there is a descriptor to be closed.
+    /// There is no descriptor whose closing would end the registration, so this has to know the queue and end it.
     queue: Weak<Queue>,
 }
 
@@ -59,7 +59,7 @@ impl Exit {
 impl Drop for Exit {
     fn drop(&mut self) {
         if let Some(queue) = self.queue.upgrade() {
-            // It is registered, so this does not fail.
+            // This does not fail, because the exit is registered.
             let _ = queue.backend.deregister_exit(self.child);
         }
     }

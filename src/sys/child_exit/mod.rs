@@ -1,4 +1,4 @@
-//! The exit of a child process as a source, on the platforms whose queue can watch for it.
+//! [`ChildExit`]: the exit of a child process as a source, on the platforms whose queue can watch for it.
 
 use std::fmt;
 use std::io;
@@ -21,13 +21,13 @@ cfg_if! {
     }
 }
 
-/// The exit of a child process, as a [`Source`](crate::event::Source).
+/// Turns the exit of a child process into a [`Source`](crate::event::Source).
 ///
-/// A registered `ChildExit` gives one event when its child has exited, also if it had exited before. The event is readable,
-/// whatever the interests were: there is nothing else to wait for. Then call [`Child::try_wait`], which gives the exit
-/// status and removes the child from the system's table of processes; nothing here does that.
+/// When its child has exited, a registered `ChildExit` produces one event, even if the child had exited before you registered
+/// it. The event is readable, whatever the interests are. Then call [`Child::try_wait`], which returns the exit status and
+/// removes the child from the system's table of processes; `ChildExit` does not do that for you.
 ///
-/// Use it in an event loop that starts programs, in place of a thread that waits for each of them or of a handler for
+/// Use it in an event loop that starts programs, instead of one waiting thread for each of them, or of a handler for
 /// `SIGCHLD`, which a process has only one of.
 ///
 /// Available with the crate feature `os-ext` on Linux (with any queue), where the queue is `kqueue(2)`, and on Windows.
@@ -35,19 +35,17 @@ cfg_if! {
 /// # Platform notes
 ///
 /// - **Linux** (5.3 or later): `pidfd_open(2)`. Each `ChildExit` holds a file descriptor.
-/// - **kqueue**: `EVFILT_PROC` with `NOTE_EXIT`, and an `EVFILT_USER` event, which NetBSD has since 10 and OpenBSD since 7.8.
-///   There is no descriptor, and one `ChildExit` for each child and [`Poll`](crate::Poll). The kernel tells the exit a little
-///   before the child can be waited for; the event comes when it can.
-/// - **Windows**: the handle of the process, of which each `ChildExit` has a duplicate, by a
-///   `windows::Waitable`.
+/// - **kqueue**: `EVFILT_PROC` with `NOTE_EXIT`, and an `EVFILT_USER` event, which NetBSD has had since version 10 and OpenBSD
+///   since 7.8. It takes no descriptor, and you can register one `ChildExit` for each child with a [`Poll`](crate::Poll). The
+///   kernel reports the exit a little before you can wait for the child; the event arrives when you can.
+/// - **Windows**: a duplicate of the handle of the process, in a `windows::Waitable`.
 ///
 /// # Errors
 ///
-/// Besides those that [`Registry::register`] lists, `register` gives
+/// `register` returns the errors that [`Registry::register`] lists, and with kqueue also
 ///
 /// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel has no `EVFILT_USER`;
-/// - [`AlreadyExists`](io::ErrorKind::AlreadyExists), with kqueue: another `ChildExit` of this child is registered with this
-///   `Poll`.
+/// - [`AlreadyExists`](io::ErrorKind::AlreadyExists): another `ChildExit` of this child is registered with this `Poll`.
 ///
 /// # Examples
 ///
@@ -79,14 +77,14 @@ pub struct ChildExit {
 }
 
 impl ChildExit {
-    /// Makes a source of the exit of `child`, which must not have been waited for: its number may belong to another
-    /// process by then.
+    /// Makes a source of the exit of `child`. Do this before you wait for the child, because afterwards its number may belong
+    /// to another process.
     ///
     /// # Errors
     ///
     /// - [`Unsupported`](io::ErrorKind::Unsupported): Linux is older than 5.3.
-    /// - The OS's own error: too many open files, out of memory. On Unix `ESRCH` or `ECHILD` if `child` was waited for, and
-    ///   this could be told.
+    /// - Otherwise, the OS's own error, for example if too many files are open or memory runs out. On Unix this is `ESRCH` or
+    ///   `ECHILD` if you have already waited for `child` and the system can tell.
     ///
     /// # Examples
     ///
@@ -122,7 +120,8 @@ impl Watched for ChildExit {
 
 impl_source!(ChildExit);
 
-/// A process exits once, which makes it readable. What may happen to it later, as when it is waited for, is no edge of its own.
+/// Makes `watch` ask for readable, and once instead of at each edge: a process exits only once, and what happens to it later, such as
+/// when the program waits for it, must not cause another event.
 fn once(watch: Watch) -> Watch {
     let trigger = if watch.trigger == Trigger::Edge { Trigger::OneShot } else { watch.trigger };
     Watch { interest: Interest::READABLE, trigger, ..watch }

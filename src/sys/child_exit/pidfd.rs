@@ -1,4 +1,4 @@
-//! Linux: a descriptor of a process, `pidfd_open(2)`, is readable when the process has exited.
+//! The source for Linux: the descriptor of a process, from `pidfd_open(2)`, which is readable when the process has exited.
 
 #![allow(unsafe_code)]
 
@@ -14,20 +14,20 @@ pub(super) type Exit = IoSource<OwnedFd>;
 
 pub(super) fn open(child: &Child) -> io::Result<Exit> {
     let child = child.id() as libc::pid_t;
-    // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+    // SAFETY: the call takes no pointer; the descriptor is new, and nothing else owns it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(check(libc::syscall(libc::SYS_pidfd_open, child, 0) as _)?) };
     still_ours(&pidfd)?;
     Ok(IoSource::new(pidfd))
 }
 
-/// `ECHILD` if the number is another process's by now: ours was waited for.
+/// Returns `ECHILD` if the number belongs to another process by now, because the program has waited for ours.
 fn still_ours(pidfd: &OwnedFd) -> io::Result<()> {
     let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
     let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: the kernel writes to `info`, which nobody reads.
+    // SAFETY: the kernel writes to `info`, which lives long enough and is never read.
     let result = check(unsafe { libc::waitid(libc::P_PIDFD, pidfd.as_raw_fd() as _, info.as_mut_ptr(), look) });
     match result {
-        // Linux 5.3 has no `P_PIDFD`.
+        // Linux 5.3 does not know `P_PIDFD`.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
         result => result.map(drop),
     }

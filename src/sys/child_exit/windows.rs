@@ -1,4 +1,4 @@
-//! Windows: the handle of a process is signalled when the process has exited.
+//! The source for Windows: the handle of a process, which is signalled when the process has exited.
 
 use std::io;
 use std::os::windows::io::{AsHandle, OwnedHandle};
@@ -6,7 +6,7 @@ use std::process::Child;
 
 use crate::windows::Waitable;
 
-/// A handle of its own: the child may be dropped before.
+/// It owns a duplicate of the handle, because you may drop the child earlier.
 pub(super) type Exit = Waitable<OwnedHandle>;
 
 pub(super) fn open(child: &Child) -> io::Result<Exit> {

@@ -5,22 +5,23 @@
 use std::cell::UnsafeCell;
 use std::panic::RefUnwindSafe;
 
-/// What the kernel writes events into. The pointers in those are numbers to this crate, which follows none.
+/// Memory that the kernel writes events into. This crate treats the pointers in them as numbers, and follows none.
 pub(crate) struct Buffer<T>(pub(crate) Vec<T>);
 
-// SAFETY: `T` is one of the OS's structs, of numbers and of pointers that nobody follows.
+// SAFETY: `T` is one of the OS's structs, which contain numbers, and pointers that no code follows.
 unsafe impl<T: Copy> Send for Buffer<T> {}
-// SAFETY: as above.
+// SAFETY: the same holds for sharing it.
 unsafe impl<T: Copy> Sync for Buffer<T> {}
 
-/// What belongs to the kernel at times. Only unsafe code gets at what is inside.
+/// Memory that belongs to the kernel at times. Only unsafe code can access its contents.
 pub(crate) struct Lent<T>(UnsafeCell<T>);
 
-// SAFETY: whoever follows the pointer of `get` vouches that nobody else does so meanwhile. `T` is one of the OS's structs.
+// SAFETY: code that follows the pointer of `get` has to make sure that no other code does so at the same time. `T` is one of the
+// OS's structs.
 unsafe impl<T: Copy> Send for Lent<T> {}
-// SAFETY: as above.
+// SAFETY: the same holds for sharing it.
 unsafe impl<T: Copy> Sync for Lent<T> {}
-/// Nothing panics half-way through a change of it.
+/// No code panics half-way through a change of it.
 impl<T> RefUnwindSafe for Lent<T> {}
 
 impl<T> Lent<T> {

@@ -1,4 +1,4 @@
-//! What backends of every system use.
+//! The parts that the backends of all systems use.
 
 pub(crate) mod kernel;
 pub(crate) mod lock;

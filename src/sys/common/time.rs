@@ -1,17 +1,17 @@
-//! Time-outs: rounded up to what an OS takes, and what is left of one when a wait has to go on.
+//! Time-outs: rounds them up to the unit that an OS takes, and says how much of one is left when a wait has to go on.
 
 use std::time::{Duration, Instant};
 
-/// A time-out in milliseconds, rounded up; as long as an `int` can say, if longer.
+/// Returns a time-out in milliseconds, rounded up, or the most that fits in an `int` if it is longer than that.
 #[inline]
 pub(crate) fn milliseconds(time: Duration) -> i32 {
-    // Not by way of `as_nanos`: dividing 128 bits takes longer than an idle poll's share of everything else.
+    // This avoids `as_nanos`, because dividing 128 bits takes longer than everything else that this crate adds to an idle poll.
     let rounded_up = u64::from(time.subsec_nanos().div_ceil(1_000_000));
     let rounded_up = time.as_secs().saturating_mul(1_000).saturating_add(rounded_up);
     i32::try_from(rounded_up).unwrap_or(i32::MAX)
 }
 
-/// What is left of a time-out, for a wait that may have to go on.
+/// Keeps track of how much of a time-out is left, for a wait that may have to go on.
 pub(crate) struct TimeLeft {
     timeout: Option<Duration>,
     start: Option<Instant>,

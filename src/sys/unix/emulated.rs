@@ -1,12 +1,14 @@
-//! Triggers for the queues that only report what *is*, in the words of `poll(2)`: poll(2) itself and event ports.
+//! Emulates triggers for the queues that only report the current state, with the flags of `poll(2)`: `poll(2)` itself and event
+//! ports.
 //!
-//! Edges are made of it: a registration keeps what it has *not told yet*, errors and hang-ups like directions. An event
-//! takes out what it tells, nothing else; I/O that has used something up puts that back.
+//! This turns states into edges. Each registration keeps the conditions that are *untold*: those for which an event is still due.
+//! It treats errors and hang-ups like directions. An event removes the conditions that it reports, and nothing else. When I/O has
+//! used up a condition, that is untold again.
 //!
-//! What was told may also go away unseen: the I/O of a `SourceFd` goes past this crate, and so does what empties an error
-//! queue or takes urgent data out. And while an error or a hang-up stays, the OS, which tells of them unasked, cannot be
-//! asked for anything else. Such registrations are *looked at*: asked about without waiting, before each wait and, as long as
-//! something may still come, during it.
+//! A condition that was reported may also end unseen: the crate does not see the I/O of a `SourceFd`, nor the calls that empty an
+//! error queue or take urgent data. Besides, the OS reports errors and hang-ups even if nobody asks for them, so while one of them
+//! lasts, a wait for anything else would end at once. The queue therefore *looks at* such registrations: it asks about them without
+//! waiting, before each wait and, as long as something may still change, during it.
 
 #![allow(unsafe_code)]
 
@@ -22,10 +24,10 @@ use crate::event::{Readiness, write_names};
 use crate::sys::{Flags, Spent, Watch};
 use crate::{Interest, Token, Trigger};
 
-// What an OS does not know is a flag that it never says.
+// If an OS does not know a flag, it never reports it.
 cfg_if! {
     if #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))] {
-        /// The peer has shut its writing side: told with the read direction.
+        /// The peer has shut down its writing side. It is reported with the read direction.
         use libc::POLLRDHUP;
     } else {
         const POLLRDHUP: i16 = 0;
@@ -44,20 +46,20 @@ cfg_if! {
     }
 }
 
-/// How long a wait may last while registrations are looked at.
+/// The time between two looks, that is, how long a wait may last while there are registrations to look at.
 pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
-/// The same, if all of them have come to an end that hardly anything follows.
+/// The time between two looks if all of those registrations have reached an end after which little can happen.
 const RARE_LOOK: Duration = Duration::from_millis(100);
 
-/// How long something that may have gone and come again between two looks has to stay before it is told again.
+/// How long a condition has to last before it is reported again, if it may have ended and come back between two looks.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// What a registration asks the OS for: directions, or nothing at all while it is mute. With no directions, hang-ups
-/// and errors are told all the same.
+/// What a registration asks the OS for: directions, or `None` while it is mute. Even if it asks for no directions, the OS reports
+/// hang-ups and errors.
 pub(crate) type Asked = Option<i16>;
 
-/// An interest in the OS's words. `POLLERR` and `POLLHUP` come unasked.
+/// Translates an interest into the OS's flags. `POLLERR` and `POLLHUP` need not be asked for.
 fn directions(interest: Interest) -> i16 {
     let mut directions = 0;
     if interest.is_readable() {
@@ -76,35 +78,35 @@ fn directions(interest: Interest) -> i16 {
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Entry {
     watch: Watch,
-    /// Of what is watched, that which makes an event when it comes.
+    /// The watched conditions that produce an event when they hold.
     untold: i16,
-    /// Of what was told, that which may have been used up by I/O, and have come again since: what I/O has left so. More is,
-    /// see [`doubtful`](Entry::doubtful).
+    /// The reported conditions that I/O may have used up, and that may hold again since. [`doubtful`](Entry::doubtful) adds others
+    /// to them.
     spent: i16,
-    /// When what is doubtful is told again, if it is still there.
+    /// The time at which the doubtful conditions are reported again, if they still hold.
     again: Option<Instant>,
-    /// I/O goes past this crate.
+    /// The crate does not see the source's I/O.
     bare: bool,
     stream: Stream,
 }
 
-/// How far a stream has come, as its hang-ups tell.
+/// The stage of a stream's life, as far as its hang-ups show it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Stream {
-    /// Nothing is known of it, or it is being connected.
+    /// Nothing is known about it yet, or it is connecting.
     New,
     /// It has been ready without a hang-up.
     Alive,
-    /// It has a hang-up that may be over some day: a FIFO gets another writer, a terminal is opened again, a socket is
-    /// connected. So may that of a connection that never was one: Linux connects the socket again.
+    /// It has a hang-up that may end: a FIFO may get another writer, a terminal may be opened again, and a socket may connect.
+    /// Linux even lets a socket connect whose first attempt failed.
     HungUp { read_closed: bool },
-    /// It was alive, and then there came at once the hang-up, the end of what there is to read, and an error: a connection
-    /// that was reset. Nothing follows that, unless the program makes another one of the socket.
+    /// It was alive, and then a hang-up, the end of the data and an error arrived together, because the connection was reset.
+    /// Nothing more happens, unless the program connects the socket again.
     Reset,
 }
 
 impl Stream {
-    /// The stream when the OS `said` so, with `POLLRDHUP` asked for.
+    /// Returns the next stage, after the OS has reported the flags `said`, with `POLLRDHUP` asked for.
     fn after(self, said: i16) -> Stream {
         let read_closed = said & POLLRDHUP != 0;
         match self {
@@ -116,19 +118,19 @@ impl Stream {
         }
     }
 
-    /// Whether this is another stream than the one that had a hang-up `before`.
+    /// Returns whether this is a different stream from the one that had a hang-up `before`.
     fn is_another_than(self, before: Stream) -> bool {
         self != before && matches!(before, Stream::HungUp { .. } | Stream::Reset)
     }
 }
 
 impl Entry {
-    /// `bare`: the source does its I/O past this crate.
+    /// Makes the entry of a new registration. If it is `bare`, the crate does not see the source's I/O.
     pub(crate) fn new(watch: Watch, bare: bool) -> Entry {
         Entry { watch, untold: everything(&watch), spent: 0, again: None, bare, stream: Stream::New }
     }
 
-    /// The entry after a change of what is watched.
+    /// Returns the entry after a change of what it watches.
     pub(crate) fn replaced(&self, watch: Watch) -> Entry {
         let was_alive = matches!(self.stream, Stream::Alive | Stream::Reset);
         let stream = if was_alive { Stream::Alive } else { Stream::New };
@@ -139,7 +141,7 @@ impl Entry {
         self.watch.token
     }
 
-    /// What the descriptor stands for, if it may be closed and used again without a word.
+    /// Returns what the descriptor stands for, if the program may close it and reuse its number without telling this crate.
     pub(crate) fn identity(&self, fd: RawFd) -> Option<Identity> {
         self.bare.then(|| Identity::of(fd))
     }
@@ -156,53 +158,53 @@ impl Entry {
         everything(&self.watch) & !self.untold
     }
 
-    /// What to ask for in a wait. While an error or a hang-up may still be there that was told, nothing: it would end
-    /// each wait at once.
+    /// Returns what to ask for in a wait. That is nothing while an error or a hang-up that was reported may still last, because
+    /// it would end each wait at once.
     pub(crate) fn asked(&self) -> Asked {
         (self.told() & (POLLERR | POLLHUP) == 0).then_some(self.untold & !(POLLERR | POLLHUP))
     }
 
-    /// All that there is to ask for: in a look, and to know what an error or a hang-up means.
+    /// Returns everything that can be asked for. A look asks for that, and so does a query about an error or a hang-up.
     pub(crate) fn all_directions(&self) -> i16 {
         directions(self.watch.interest) | POLLRDHUP
     }
 
-    /// Of what was told, that which may have gone and come again unseen.
+    /// Returns the reported conditions that may have ended and come back unseen.
     fn doubtful(&self) -> i16 {
         let always = match self.stream {
             _ if self.bare => !0,
-            // A FIFO or a terminal: a writer may come, write and go.
+            // This is a FIFO or a terminal, and a writer may come, write and go.
             Stream::HungUp { read_closed: false } => POLLIN | POLLPRI,
-            // It is taken by I/O that the crate does not see.
+            // The crate does not see the I/O that takes urgent data.
             _ => POLLPRI,
         };
         self.told() & (self.spent | always)
     }
 
-    /// Whether it has to be looked at before each wait.
+    /// Returns whether the queue has to look at it before each wait.
     pub(crate) fn needs_look(&self) -> bool {
         self.is_edge() && (self.told() & (POLLERR | POLLHUP) != 0 || self.doubtful() != 0)
     }
 
-    /// For how long it may not be looked at.
+    /// Returns how long the queue may wait before it looks at it again.
     fn patience(&self) -> Duration {
         match self.stream {
             _ if !self.needs_look() => Duration::MAX,
             _ if self.doubtful() != 0 => LOOK,
             Stream::Reset => Duration::MAX,
-            // Both directions are shut. There may be an error to come; or it was refused, and may be connected again.
+            // Both directions are shut down. There may still be an error, or the socket was refused and may connect again.
             Stream::HungUp { read_closed: true } => RARE_LOOK,
             _ => LOOK,
         }
     }
 
-    /// An error or a hang-up came in a wait, in which not all directions were asked for: only all that the OS says tells
-    /// what it means.
+    /// Returns whether a wait has reported an error or a hang-up without asking for all directions. In that case the queue has to
+    /// ask for all of them, to know what the error or hang-up means.
     pub(crate) fn needs_details(&self, said: i16) -> bool {
         said & (POLLERR | POLLHUP) != 0 && self.is_edge() && self.asked() != Some(self.all_directions())
     }
 
-    /// In a wait the OS `said` so. Returns what to tell; zero if there is no news.
+    /// Takes the flags that the OS has `said` in a wait. Returns what to report, or zero if there is no news.
     pub(crate) fn event(&mut self, said: i16) -> i16 {
         self.stream = self.stream.after(said);
         let said = said & everything(&self.watch);
@@ -221,7 +223,8 @@ impl Entry {
         flags(said, news)
     }
 
-    /// In a look the OS `said` so, of everything. Returns what to tell; zero if there is no news.
+    /// Takes the flags that the OS has `said` in a look, which asks for everything. Returns what to report, or zero if there is no
+    /// news.
     pub(crate) fn look(&mut self, said: i16, now: Instant) -> i16 {
         let before = self.stream;
         self.stream = before.after(said);
@@ -230,7 +233,7 @@ impl Entry {
         let is_again = self.again.is_some_and(|again| again <= now);
         let again = if is_again { self.doubtful() } else { 0 };
         let news = said & (self.untold | again);
-        // Of another stream nothing was told.
+        // If this is a different stream, nothing about it has been reported yet.
         let news = if self.stream.is_another_than(before) { said } else { news };
         self.untold |= everything & !said;
         self.tell(news);
@@ -238,14 +241,14 @@ impl Entry {
         flags(said, news)
     }
 
-    /// Takes `news` out of what is untold.
+    /// Removes `news` from the untold conditions.
     fn tell(&mut self, news: i16) {
         self.untold &= !news;
         self.spent &= !news & !self.untold;
     }
 
-    /// Makes the clock run while something is doubtful. News leave it alone: what comes often must not keep something else
-    /// from being told.
+    /// Makes the clock run while some condition is doubtful. News does not restart it, so that a frequent condition cannot keep
+    /// another one from being reported.
     fn set_clock(&mut self, is_over: bool, now: impl FnOnce() -> Instant) {
         if self.doubtful() == 0 {
             self.again = None;
@@ -254,21 +257,21 @@ impl Entry {
         }
     }
 
-    /// The entry after I/O has used up what is `spent`, if that makes a difference.
+    /// Returns the entry after I/O has used up what is `spent`, or `None` if that makes no difference.
     pub(crate) fn after_io(&self, spent: Spent) -> Option<Entry> {
         if !self.is_edge() {
             return None;
         }
         let told = self.told();
-        // Once its end was told, a stream is readable for good.
+        // Once its end has been reported, a stream stays readable.
         let stays = if told & POLLRDHUP != 0 { POLLIN | POLLRDHUP } else { 0 };
         let mut stream = self.stream;
         let (untold, doubtful) = match spent {
             Spent::Error => (POLLERR, 0),
             Spent::Short(interest) if stream == Stream::Reset => (directions(interest) & !stays, 0),
-            // I/O does not wait while there is an error. But it may be an error of another kind.
+            // I/O does not block while there is an error. So if this moved some bytes, an error may have ended and come back.
             Spent::Short(interest) => (directions(interest) & !stays, POLLERR),
-            // Nor does it while there is a hang-up, or an end. So what was told was not that of a stream, or is over.
+            // Nor does it block after a hang-up, or at the end of a stream. So what was reported has ended, or concerned no stream.
             Spent::Blocked(interest) => {
                 if stream == Stream::Reset {
                     stream = Stream::HungUp { read_closed: true };
@@ -288,7 +291,7 @@ impl Entry {
     }
 }
 
-/// How many registrations have to be looked at, by how soon.
+/// How many registrations the queue has to look at, and how many of them soon.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     all: usize,
@@ -297,7 +300,7 @@ pub(crate) struct Looks {
 }
 
 impl Looks {
-    /// Counts a registration in, or out.
+    /// Adds a registration to the counts, or removes it.
     pub(crate) fn count(&mut self, entry: &Entry, by: isize) {
         let patience = entry.patience();
         let counts = [
@@ -310,12 +313,12 @@ impl Looks {
         }
     }
 
-    /// Whether there has to be a look before a wait.
+    /// Returns whether a look has to precede each wait.
     pub(crate) fn are_needed(&self) -> bool {
         self.all > 0
     }
 
-    /// For how long there may be none.
+    /// Returns how long the queue may wait between two looks.
     pub(crate) fn patience(&self) -> Duration {
         match self {
             Looks { often: 1.., .. } => LOOK,
@@ -325,30 +328,30 @@ impl Looks {
     }
 }
 
-/// How long a wait lasts that may take as long as `left`, with something to be done after `patience`.
+/// Returns how long a wait may last if `left` is left of its time-out, and something has to be done after `patience`.
 pub(crate) fn shortened(left: Option<Duration>, patience: Duration) -> Option<Duration> {
     let left = left.unwrap_or(Duration::MAX).min(patience);
     (left != Duration::MAX).then_some(left)
 }
 
-/// What a registration is told of at most.
+/// Returns everything that may be reported about a registration.
 fn everything(watch: &Watch) -> i16 {
     directions(watch.interest) | POLLERR | POLLHUP
 }
 
-/// What an event says: the news, and with an error all there is.
+/// Returns the flags of an event: the news or, with an error, everything that the OS has said.
 fn flags(said: i16, news: i16) -> i16 {
     if news & POLLERR != 0 { said } else { news }
 }
 
-/// What the OS says of a descriptor now.
+/// Returns what the OS says about a descriptor now.
 pub(crate) fn details(fd: RawFd, directions: i16) -> i16 {
     let mut descriptor = [libc::pollfd { fd, events: directions, revents: 0 }];
     if poll(&mut descriptor, 0).is_ok() { descriptor[0].revents } else { 0 }
 }
 
-/// Which socket a descriptor stands for. What is none is nothing that could be known again: a FIFO and a terminal may be
-/// opened twice, and not all that has a descriptor is a file of its own.
+/// Identifies the socket that a descriptor stands for. Other files cannot be recognized: a program may open a FIFO or a terminal
+/// twice, and some descriptors share one file.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Identity(Option<(u64, u64)>);
 
@@ -360,9 +363,9 @@ impl Identity {
         use std::os::fd::FromRawFd;
         use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-        // SAFETY: it is asked about, and not closed. If no such descriptor is open, the answer is an error.
+        // SAFETY: the descriptor is only asked about, and `ManuallyDrop` keeps it open. If it is not open, the call fails.
         let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
-        // Not every system numbers its sockets.
+        // Some systems give their sockets no numbers.
         let known = file.metadata().ok().filter(|file| file.file_type().is_socket() && file.ino() != 0);
         Identity(known.map(|file| (file.dev(), file.ino())))
     }
@@ -372,20 +375,20 @@ impl Identity {
         Identity(None)
     }
 
-    /// Whether `fd` stands for this socket. Where that cannot be told it does not: a registration that is replaced by
-    /// mistake was made twice by mistake.
+    /// Returns whether `fd` stands for this socket, as far as can be told. If that is unknown, the answer is no, and the caller
+    /// replaces the registration. That is a mistake only if the program has registered the same file twice.
     pub(crate) fn is_of(&self, fd: RawFd) -> bool {
         self.0.is_some() && self.0 == Identity::of(fd).0
     }
 }
 
-/// A table of registrations, to which those of the sources lead back.
+/// A table of registrations, which the sources' registrations refer back to.
 pub(crate) trait Registrations {
-    /// Ends the registration of `fd`, if it is the one with that id.
+    /// Ends the registration of `fd`, if it is the one with this id.
     fn end(&self, fd: RawFd, id: u64);
 }
 
-/// A source's part of a registration: what re-arms it, and what ends it when the source is dropped.
+/// The source's part of a registration. It arms the registration again after I/O, and ends it when the source is dropped.
 pub(crate) struct Registration<R: Registrations> {
     pub(crate) queue: Weak<R>,
     pub(crate) fd: RawFd,
@@ -393,12 +396,12 @@ pub(crate) struct Registration<R: Registrations> {
 }
 
 impl<R: Registrations> Registration<R> {
-    /// Whether the source is registered with a queue other than this.
+    /// Returns whether the source is registered with a different queue.
     pub(crate) fn is_with_another(&self, queue: &Arc<R>) -> bool {
         self.queue.strong_count() > 0 && self.queue.as_ptr() != Arc::as_ptr(queue)
     }
 
-    /// Makes dropping it do nothing.
+    /// Drops it without ending the registration.
     pub(crate) fn forget(mut self) {
         self.queue = Weak::new();
     }
@@ -424,7 +427,7 @@ impl<R: Registrations> fmt::Debug for Registration<R> {
     }
 }
 
-/// `POLLIN` and its like.
+/// `POLLIN` and the other flags of `poll(2)`.
 #[derive(Copy, Clone)]
 pub(crate) struct PollFlags(pub(crate) i16);
 
@@ -446,7 +449,7 @@ impl Flags for PollFlags {
     #[inline]
     fn readiness(self) -> Readiness {
         let error = self.any(POLLERR | POLLNVAL);
-        // Hang-up: both directions are closed, and reading gives the end of the stream.
+        // After a hang-up both directions are closed, and reading returns the end of the stream.
         let hung_up = self.any(POLLHUP);
         Readiness::EMPTY
             .with(Readiness::READABLE, self.any(POLLIN | POLLRDHUP | POLLHUP | POLLPRI))
@@ -484,7 +487,7 @@ mod tests {
         Entry::new(Watch { token: Token(0), interest, trigger }, false)
     }
 
-    /// An edge-triggered entry that has told this.
+    /// Returns an edge-triggered entry that has reported this.
     fn told(interest: Interest, told: i16) -> Entry {
         told_by(entry(interest, Trigger::Edge), told)
     }

@@ -1,16 +1,16 @@
-//! A map from file descriptors.
+//! [`FdMap`]: a map whose keys are file descriptors.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 
-/// A map from file descriptors that does not allocate while it holds no more than ever before.
+/// A map whose keys are file descriptors. It allocates only when it holds more entries than ever before.
 ///
-/// A hash map that is at most half full cleans up in place after what was removed, instead of growing; so this one is kept
-/// at most half full.
+/// A hash map that is at most half full reclaims the room of removed entries in place instead of growing. So this one stays at
+/// most half full.
 #[derive(Debug)]
 pub(crate) struct FdMap<T> {
     map: HashMap<RawFd, T>,
-    /// How many entries there is twice the room for.
+    /// The number of entries that the map has twice the room for.
     most: usize,
 }
 

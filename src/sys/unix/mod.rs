@@ -1,5 +1,5 @@
-//! What the backends of Unix-like systems use: checked system calls, pipes, time-outs; and in files of their own a map, a notifier
-//! and the emulation of triggers.
+//! The parts that the backends of Unix-like systems share: checked system calls, pipes and time-outs, and in separate files a
+//! map, a notifier and the emulation of triggers.
 
 #![allow(unsafe_code)]
 
@@ -14,22 +14,22 @@ use std::time::Duration;
 pub(crate) use crate::sys::common::lock::lock;
 pub(crate) use crate::sys::common::time::{TimeLeft, milliseconds};
 
-/// The result of a system call that returns -1 and sets `errno` on failure.
+/// Converts the result of a system call that returns -1 and sets `errno` on failure.
 #[inline]
 pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Waits for as many milliseconds. Returns how many descriptors there is something to say of.
+/// Calls `poll(2)` with a time-out in milliseconds. Returns how many descriptors it has something to report about.
 pub(crate) fn poll(watched: &mut [libc::pollfd], timeout: libc::c_int) -> io::Result<usize> {
     let count = watched.len() as libc::nfds_t;
-    // SAFETY: the kernel writes to as many entries as there are.
+    // SAFETY: `count` is the number of entries that the kernel may write to.
     check(unsafe { libc::poll(watched.as_mut_ptr(), count, timeout) }).map(|ready| ready as usize)
 }
 
-/// A time-out for calls that take a `timespec`; as long as every platform's can say, if longer.
+/// Converts a time-out for calls that take a `timespec`. A longer one becomes the longest that fits on every platform.
 pub(crate) fn timespec(time: Duration) -> libc::timespec {
-    // SAFETY: a `timespec` is numbers, and padding on some platforms: all zeros is a value.
+    // SAFETY: a `timespec` consists of numbers, and of padding on some platforms, so all zeros is a valid value.
     let mut timespec: libc::timespec = unsafe { std::mem::zeroed() };
     timespec.tv_sec = time.as_secs().min(i32::MAX as u64) as _;
     timespec.tv_nsec = time.subsec_nanos() as _;
@@ -38,16 +38,16 @@ pub(crate) fn timespec(time: Duration) -> libc::timespec {
 
 cfg_if! {
     if #[cfg(any(target_os = "espidf", target_os = "hermit", target_os = "wasi"))] {
-        /// There are no pipes.
+        /// Fails, because the system has no pipes.
         pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
             Err(io::ErrorKind::Unsupported.into())
         }
     } else if #[cfg(any(target_os = "aix", target_os = "haiku", target_os = "nto", target_vendor = "apple"))] {
-        /// A pipe, (reading end, writing end), both non-blocking and close-on-exec. A program that another thread starts in
-        /// between inherits them: there is no `pipe2(2)`.
+        /// Makes a pipe, (reading end, writing end). Both ends are non-blocking and close-on-exec. The system has no `pipe2(2)`,
+        /// so a program that another thread starts between the calls inherits them.
         pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
             let mut ends = [-1; 2];
-            // SAFETY: the kernel writes two descriptors, which are new, and nobody else's.
+            // SAFETY: the kernel writes two descriptors, which are new, and nothing else owns them.
             let (reader, writer) = unsafe {
                 check(libc::pipe(ends.as_mut_ptr()))?;
                 (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
@@ -59,10 +59,10 @@ cfg_if! {
             Ok((reader, writer))
         }
     } else {
-        /// A pipe, (reading end, writing end), both non-blocking and close-on-exec from the start.
+        /// Makes a pipe, (reading end, writing end). Both ends are non-blocking and close-on-exec from the start.
         pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
             let mut ends = [-1; 2];
-            // SAFETY: the kernel writes two descriptors, which are new, and nobody else's.
+            // SAFETY: the kernel writes two descriptors, which are new, and nothing else owns them.
             unsafe {
                 check(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK))?;
                 Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
@@ -89,8 +89,8 @@ pub(crate) fn set_nonblocking(fd: &impl AsRawFd, nonblocking: bool) -> io::Resul
     if wanted != flags { fcntl(fd, libc::F_SETFL, wanted).map(drop) } else { Ok(()) }
 }
 
-/// One of the commands above. (Hermit wants a number with each of them.)
+/// Calls `fcntl(2)` with one of the commands above. (Hermit wants a number with each of them.)
 fn fcntl(fd: RawFd, command: libc::c_int, number: libc::c_int) -> io::Result<libc::c_int> {
-    // SAFETY: they take a number, no pointer.
+    // SAFETY: these commands take a number, and no pointer.
     check(unsafe { libc::fcntl(fd, command, number) })
 }

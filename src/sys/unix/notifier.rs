@@ -1,4 +1,4 @@
-//! A descriptor that one thread makes readable for another: an `eventfd(2)` where there is one, else a pipe.
+//! A descriptor that one thread makes readable for another: an `eventfd(2)` where that exists, otherwise a pipe.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 #[derive(Debug)]
 pub(crate) struct Notifier {
     receiver: File,
-    /// The writing end of a pipe; an eventfd is its own.
+    /// The writing end of a pipe, or nothing for an eventfd, which both ends share.
     sender: Option<File>,
 }
 
@@ -20,13 +20,13 @@ impl Notifier {
         Ok(Notifier { receiver: receiver.into(), sender: sender.map(File::from) })
     }
 
-    /// Makes the descriptor readable, if it is not yet, and sets off an edge in either case. Never blocks.
+    /// Makes the descriptor readable, and triggers an edge even if it is readable already. It never blocks.
     pub(crate) fn notify(&self) -> io::Result<()> {
         let mut sender = self.sender.as_ref().unwrap_or(&self.receiver);
         loop {
             match sender.write(&1_u64.to_ne_bytes()) {
                 Ok(_) => return Ok(()),
-                // Full of notifications that nobody has seen: they are one.
+                // It is full of notifications that no poll has seen, and one of them is enough.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.drain()?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -34,22 +34,22 @@ impl Notifier {
         }
     }
 
-    /// Called when an edge-triggered queue has reported the descriptor. Pipes are emptied: between Linux 5.5 and 5.14
-    /// one that is not empty sets off no edge when it is written to. On illumos neither does an eventfd.
+    /// Called when an edge-triggered queue has reported the descriptor. It empties a pipe, because from Linux 5.5 to 5.14 a
+    /// write to a pipe that is not empty triggers no edge. It also drains an eventfd on illumos, where the same is true of one.
     #[allow(dead_code, reason = "`poll(2)` is not edge-triggered")]
     pub(crate) fn seen(&self) -> io::Result<()> {
         if self.sender.is_some() || cfg!(target_os = "illumos") { self.drain() } else { Ok(()) }
     }
 
     /// Makes the descriptor unreadable.
-    #[cold] // and its buffer is no part of every poll's stack frame
+    #[cold] // so that its buffer is not part of every poll's stack frame
     pub(crate) fn drain(&self) -> io::Result<()> {
         let mut buffer = [0; 1024];
-        // An eventfd is a number of 64 bits, and ESP-IDF wants no larger buffer for it.
+        // An eventfd holds a number of 64 bits, and ESP-IDF rejects a larger buffer for it.
         let buffer = if self.sender.is_some() { &mut buffer[..] } else { &mut buffer[..size_of::<u64>()] };
         loop {
             match (&self.receiver).read(buffer) {
-                // A full buffer: there may be more in the pipe.
+                // If the buffer is full, there may be more in the pipe.
                 Ok(count) if count == buffer.len() && self.sender.is_some() => {}
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -62,7 +62,7 @@ impl Notifier {
 
 #[cfg(test)]
 impl Notifier {
-    /// What is written to.
+    /// Returns the descriptor that `notify` writes to.
     pub(crate) fn sending_end(&self) -> RawFd {
         self.sender.as_ref().unwrap_or(&self.receiver).as_raw_fd()
     }
@@ -93,13 +93,13 @@ cfg_if! {
         fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
             use std::os::fd::FromRawFd;
 
-            // There are no programs to hide it from, and it never blocks.
+            // ESP-IDF starts no programs that could inherit it, and it never blocks there.
             #[cfg(target_os = "espidf")]
             const FLAGS: libc::c_int = 0;
             #[cfg(not(target_os = "espidf"))]
             const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
 
-            // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+            // SAFETY: the call takes no pointer; the descriptor is new, and nothing else owns it.
             let eventfd = unsafe { OwnedFd::from_raw_fd(super::check(libc::eventfd(0, FLAGS as _))?) };
             Ok((eventfd, None))
         }
