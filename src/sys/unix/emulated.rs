@@ -8,8 +8,6 @@
 //! asked for anything else. Such registrations are *looked at*: asked about without waiting, before each wait and, as long as
 //! something may still come, during it.
 
-#![allow(unsafe_code)]
-
 use std::fmt;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
@@ -17,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
+use super::file::Identity;
 use super::poll;
 use crate::event::{Readiness, write_names};
 use crate::sys::{Flags, Spent, Watch};
@@ -345,38 +344,6 @@ fn flags(said: i16, news: i16) -> i16 {
 pub(crate) fn details(fd: RawFd, directions: i16) -> i16 {
     let mut descriptor = [libc::pollfd { fd, events: directions, revents: 0 }];
     if poll(&mut descriptor, 0).is_ok() { descriptor[0].revents } else { 0 }
-}
-
-/// Which socket a descriptor stands for. What is none is nothing that could be known again: a FIFO and a terminal may be
-/// opened twice, and not all that has a descriptor is a file of its own.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Identity(Option<(u64, u64)>);
-
-impl Identity {
-    #[cfg(unix)]
-    pub(crate) fn of(fd: RawFd) -> Identity {
-        use std::fs::File;
-        use std::mem::ManuallyDrop;
-        use std::os::fd::FromRawFd;
-        use std::os::unix::fs::{FileTypeExt, MetadataExt};
-
-        // SAFETY: it is asked about, and not closed. If no such descriptor is open, the answer is an error.
-        let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
-        // Not every system numbers its sockets.
-        let known = file.metadata().ok().filter(|file| file.file_type().is_socket() && file.ino() != 0);
-        Identity(known.map(|file| (file.dev(), file.ino())))
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn of(_fd: RawFd) -> Identity {
-        Identity(None)
-    }
-
-    /// Whether `fd` stands for this socket. Where that cannot be told it does not: a registration that is replaced by
-    /// mistake was made twice by mistake.
-    pub(crate) fn is_of(&self, fd: RawFd) -> bool {
-        self.0.is_some() && self.0 == Identity::of(fd).0
-    }
 }
 
 /// A table of registrations, to which those of the sources lead back.

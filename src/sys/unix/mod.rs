@@ -1,10 +1,11 @@
-//! What the backends of Unix-like systems use: checked system calls, pipes, time-outs; and in files of their own a map, a notifier
-//! and the emulation of triggers.
+//! What the backends of Unix-like systems use: checked system calls, pipes, time-outs; and in files of their own a map, what a
+//! descriptor stands for, a notifier, and the emulation of triggers.
 
 #![allow(unsafe_code)]
 
 pub(crate) mod emulated;
 pub(crate) mod fd_map;
+pub(crate) mod file;
 pub(crate) mod notifier;
 
 use std::io;
