@@ -165,9 +165,10 @@ impl Backend for Selector {
         let mut non_default = lock(&self.non_default);
         let changes = deletions(non_default.present(fd));
         let receipts = self.change(fd, Token(0), changes)?;
-        self.delete_user_event(fd, &non_default);
+        let end = non_default.end(fd);
+        self.delete_user_event(fd, end);
         non_default.forget(fd);
-        let error = deletion_failure(changes, receipts, || has_ended(fd));
+        let error = deletion_failure(changes, receipts, || end == End::Nobody || has_ended(fd));
         error.map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
@@ -229,7 +230,7 @@ impl Selector {
             // Those that fail were not there. An invalid descriptor is told of by the change that follows.
             self.change(fd, watch.token, deletions(non_default.present(fd)))?;
         }
-        self.delete_user_event(fd, &non_default);
+        self.delete_user_event(fd, non_default.end(fd));
         Ok(non_default)
     }
 
@@ -243,8 +244,8 @@ impl Selector {
         file: Option<File>,
     ) -> io::Result<(PerFilter<u16>, PerFilter<i32>, End)> {
         let is_pipe = || file.or_else(|| File::of(fd)).is_some_and(|file| file.is_pipe());
-        let mut receipts = one_way(changes, self.change(fd, watch.token, changes)?, is_pipe);
-        let mut end = End::Write;
+        let (mut receipts, is_refused) = one_way(changes, self.change(fd, watch.token, changes)?, is_pipe);
+        let mut end = if is_refused { End::Nobody } else { End::Write };
         if reader_is_gone(receipts, || check_open(fd).is_ok()) {
             let instead = stand_in(watch);
             let [read, write, _] = self.change(fd, watch.token, instead)?;
@@ -254,10 +255,11 @@ impl Selector {
                 self.change_user_event(fd, watch.token, EV_ADD | EV_ENABLE | mode(watch.trigger))?;
                 (changes[0], end) = (None, End::User);
             }
-        } else if ENDS_GO_UNHEARD && watch.interest.is_writable() && is_pipe() {
+        } else if ENDS_GO_UNHEARD && !is_refused && watch.interest.is_writable() && is_pipe() {
             // Where `EVFILT_READ` is refused, nobody tells it of a full pipe.
-            let is_read = watch.interest.is_readable() || self.change(fd, watch.token, REMINDER)?[0] == Some(0);
-            end = if is_read { End::Reminded } else { End::Write };
+            if watch.interest.is_readable() || self.change(fd, watch.token, REMINDER)?[0] == Some(0) {
+                end = End::Reminded;
+            }
         }
         Ok((changes, receipts, end))
     }
@@ -304,8 +306,8 @@ impl Selector {
         self.kevent(&[os::kevent { fflags: os::NOTE_TRIGGER, ..change }], &mut [], None).map(drop)
     }
 
-    fn delete_user_event(&self, fd: RawFd, non_default: &NonDefault) {
-        if non_default.has_user_event(fd) {
+    fn delete_user_event(&self, fd: RawFd, end: End) {
+        if end == End::User {
             // It is there, unless the descriptor was found to be another file's.
             let _ = self.change_user_event(fd, Token(0), EV_DELETE);
         }
@@ -350,7 +352,7 @@ impl Selector {
         let mut reminded = false;
         for filters in fired.chunk_by(|a, b| (a.ident, token(a)) == (b.ident, token(b))) {
             let (fd, token) = (filters[0].ident as RawFd, token(&filters[0]));
-            let has_user_event = non_default.has_user_event(fd);
+            let has_user_event = non_default.end(fd) == End::User;
             let file_now = || File::of(fd).filter(|_| !has_user_event || has_ended(fd));
             let fired = non_default.fire(fd, token, filters.iter().map(flags), file_now);
             // These can fail only if the descriptor was closed meanwhile, and its filters with it.

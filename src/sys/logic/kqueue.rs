@@ -161,22 +161,25 @@ pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() ->
     }
 }
 
-/// As the `receipts` of `changes`, but for a direction in which a pipe does not go: that it was refused is no error if the
-/// other was not. Nothing will come from there.
+/// As the `receipts` of `changes`, but that a pipe was refused for a direction in which it does not go is no error: nothing
+/// will come from there. The second is whether it was refused for all that it was to be added for.
 ///
 /// NetBSD's word since version 11 is `EINVAL`, and that of most systems for a FIFO; others take it, and say nothing.
 pub(crate) fn one_way(
     changes: PerFilter<u16>,
     mut receipts: PerFilter<i32>,
     is_pipe: impl FnOnce() -> bool,
-) -> PerFilter<i32> {
-    let both_ways = changes[..2].iter().all(|change| change.is_some_and(|flags| flags & EV_ADD != 0));
-    let refused = receipts[..2].iter().position(|&receipt| receipt == Some(libc::EINVAL));
-    match refused {
-        Some(way) if both_ways && receipts[1 - way] != Some(libc::EINVAL) && is_pipe() => receipts[way] = Some(0),
-        _ => {}
+) -> (PerFilter<i32>, bool) {
+    let is_added = |filter: usize| changes[filter].is_some_and(|flags| flags & EV_ADD != 0);
+    let is_refused = |filter: usize| is_added(filter) && receipts[filter] == Some(libc::EINVAL);
+    let refused = [is_refused(0), is_refused(1)];
+    if refused == [false; 2] || !is_pipe() {
+        return (receipts, false);
     }
-    receipts
+    for filter in [0, 1].into_iter().filter(|&filter| refused[filter]) {
+        receipts[filter] = Some(0);
+    }
+    (receipts, (0..3).all(|filter| !is_added(filter) || refused.get(filter) == Some(&true)))
 }
 
 /// Who tells that nobody reads a pipe any more.
@@ -184,12 +187,15 @@ pub(crate) fn one_way(
 pub(crate) enum End {
     /// `EVFILT_WRITE`, or nobody.
     Write,
-    /// `EVFILT_WRITE`, after `EVFILT_READ` has told the end: then the kernel is made to look at it again.
+    /// `EVFILT_WRITE`, after `EVFILT_READ` has told the end: then the kernel is made to look at it again. Or `EVFILT_READ`
+    /// itself, if that is asked for.
     Reminded,
     /// `EVFILT_READ` in its place.
     Read,
     /// A triggered `EVFILT_USER` event in its place. It outlives the descriptor.
     User,
+    /// The kernel has no filter of the pipe: it does not go in any direction that was asked for.
+    Nobody,
 }
 
 /// The registrations that are not edge-triggered for reading and writing, and those of pipes whose end `EVFILT_WRITE` may
@@ -236,9 +242,9 @@ impl NonDefault {
         entry.map_or(EV_CLEAR, |entry| entry.mode) != mode(watch.trigger) || entry.is_some_and(Entry::has_reminder)
     }
 
-    /// Whether an `EVFILT_USER` event tells of `fd`.
-    pub(crate) fn has_user_event(&self, fd: RawFd) -> bool {
-        self.0.get(fd).is_some_and(|entry| entry.end == End::User)
+    /// Who tells the end of `fd`.
+    pub(crate) fn end(&self, fd: RawFd) -> End {
+        self.0.get(fd).map_or(End::Write, |entry| entry.end)
     }
 
     /// The filters that `fd` may have.
@@ -307,7 +313,8 @@ impl Entry {
     fn reminder(&mut self, fired: impl Iterator<Item = KqueueFlags> + Clone) -> Option<u16> {
         let tells_end = |filter| fired.clone().any(|flags| flags.filter == filter && flags.flags & EV_EOF != 0);
         self.end_is_told |= tells_end(Filter::Write);
-        (self.end == End::Reminded && !self.end_is_told && tells_end(Filter::Read)).then_some(EV_ADD | self.mode)
+        let is_news = self.end == End::Reminded && self.has_reminder() && !self.end_is_told;
+        (is_news && tells_end(Filter::Read)).then_some(EV_ADD | self.mode)
     }
 
     fn fire(&mut self, token: Token, fired: impl Iterator<Item = KqueueFlags>) -> Fired {
@@ -350,8 +357,10 @@ impl Entry {
         let write_end = KqueueFlags { filter: Filter::Write, flags: flags.flags | EV_EOF, ..flags };
         match (flags.filter, self.end) {
             (Filter::User, End::User) => Some(KqueueFlags { fflags: 0, ..write_end }),
-            (Filter::Read, End::Read) if self.filters[0].is_some() => Some(flags.and(write_end)),
-            (Filter::Read, End::Read) => Some(write_end),
+            (Filter::Read, End::Read) if self.has_reminder() => Some(write_end),
+            (Filter::Read, End::Read | End::Reminded) if !self.has_reminder() && flags.flags & EV_EOF != 0 => {
+                Some(flags.and(write_end))
+            }
             (Filter::Read, _) if self.has_reminder() => None,
             _ => flags.is_meant().then_some(flags),
         }
@@ -804,7 +813,7 @@ mod tests {
             let fired = non_default.fire(3, level.token, together.into_iter(), pipe);
             assert!(fired.told.is_some_and(|told| told.readiness().contains(WRITE_END.readiness())), "{interest:?}");
             assert_eq!((fired.changes, fired.user), ([None; 3], Some(EV_ADD | EV_ENABLE)), "{interest:?}");
-            assert!(non_default.has_user_event(3), "{interest:?}");
+            assert_eq!(non_default.end(3), End::User, "{interest:?}");
             let user = KqueueFlags::new(Filter::User, 0, 0);
             for _ in 0..2 {
                 assert_eq!(fire_of_pipe(&mut non_default, level.token, user), Some(WRITE_END.readiness()));
@@ -831,7 +840,7 @@ mod tests {
                 let fired = non_default.fire(3, writer.token, [user(trigger)].into_iter(), || now);
                 assert!(fired.told.is_none() && fired.changes == [None; 3], "{trigger:?}, {now:?}");
                 assert_eq!(fired.user, Some(EV_DELETE), "{trigger:?}, {now:?}");
-                assert!(!non_default.has_user_event(3), "{trigger:?}, {now:?}");
+                assert_eq!(non_default.end(3), End::Write, "{trigger:?}, {now:?}");
             }
             let told = fire_of_pipe(&mut non_default, writer.token, user(trigger));
             assert_eq!(told, None, "{trigger:?}: nobody's");
@@ -887,22 +896,30 @@ mod tests {
         non_default.set(3, &both, End::Reminded, pipe());
         assert!(!non_default.mode_changes(3, &both));
         let read = KqueueFlags { flags: EV_EOF | EV_CLEAR, ..READ_END };
-        let expected = (Some(read.readiness()), Some(EV_ADD | EV_CLEAR));
+        let expected = (Some(read.readiness().with(WRITE_END.readiness(), true)), None);
         assert_eq!(remind(&mut non_default, both.token, &[read]), expected);
     }
 
     #[test]
-    fn a_direction_in_which_a_pipe_does_not_go_is_forgiven_beside_the_other() {
+    fn a_direction_in_which_a_pipe_does_not_go_is_forgiven() {
         let both = additions(&watch(BOTH, Trigger::Edge));
-        let refused = Some(libc::EINVAL);
-        assert_eq!(one_way(both, [refused, Some(0), None], || true), [Some(0), Some(0), None]);
-        assert_eq!(one_way(both, [Some(0), refused, None], || true), [Some(0), Some(0), None]);
-        assert_eq!(one_way(both, [refused, Some(libc::EBADF), None], || true), [Some(0), Some(libc::EBADF), None]);
-        assert_eq!(one_way(both, [refused, Some(0), None], || false), [refused, Some(0), None]);
-        assert_eq!(one_way(both, [refused, refused, None], || true), [refused, refused, None]);
+        let (done, refused, no_reader) = (Some(0), Some(libc::EINVAL), Some(libc::EBADF));
+        let rows = [
+            ([done, done, None], [done, done, None], false),
+            ([refused, done, None], [done, done, None], false),
+            ([done, refused, None], [done, done, None], false),
+            ([refused, no_reader, None], [done, no_reader, None], false),
+            ([refused, refused, None], [done, done, None], true),
+        ];
+        for (receipts, expected, by_all) in rows {
+            assert_eq!(one_way(both, receipts, || true), (expected, by_all), "{receipts:?}");
+            assert_eq!(one_way(both, receipts, || false), (receipts, false), "{receipts:?}");
+        }
         let reader = replacements(&watch(Interest::READABLE, Trigger::Edge), READ_AND_WRITE);
-        assert_eq!(one_way(reader, [refused, Some(0), None], || true), [refused, Some(0), None]);
-        assert_eq!(one_way(both, [Some(0), Some(0), refused], || true), [Some(0), Some(0), refused]);
+        assert_eq!(one_way(reader, [refused, done, None], || true), ([done, done, None], true));
+        let priority = additions(&watch(BOTH | PRIORITY, Trigger::Edge));
+        assert_eq!(one_way(priority, [refused, refused, done], || true), ([done; 3], false));
+        assert_eq!(one_way(priority, [done, done, refused], || true), ([done, done, refused], false));
     }
 
     #[test]
