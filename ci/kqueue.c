@@ -50,15 +50,19 @@ static const struct personality {
     bool attached_all_the_same;
     // The end that a pipe's EVFILT_WRITE tells is its last event: FreeBSD's `knlist_clear`.
     bool last_write;
+    // EVFILT_WRITE of a full pipe is not looked at when its reader goes: the pipe is marked as ended only after that.
+    bool full_is_deaf;
     // The end that a terminal tells is its last event: XNU's `revoke`, OpenBSD's `klist_invalidate`.
     bool last_of_tty;
-    // A pipe goes both ways, or: the filter of the wrong end is silent, for ever or until the pipe ends.
-    enum { BOTH_WAYS, SILENT, SILENT_UNTIL_THE_END } wrong_end;
+    // A pipe goes both ways, or: the filter of the wrong end is refused with EINVAL, or silent until the pipe ends.
+    enum { BOTH_WAYS, REFUSED, SILENT_UNTIL_THE_END } wrong_end;
     // EVFILT_EXCEPT does not exist, fires for urgent data, or for whatever EVFILT_READ fires for as well.
     enum { NOTHING, URGENT, ANYTHING } except;
     bool has_user;
     // Some time-outs are the error ETIMEDOUT: golang/go#59679.
     bool etimedout;
+    // A longer time-out in seconds is the error EINVAL, if not 0: `itimerfix` in XNU until macOS 10.13.
+    int longest;
     // EV_NODATA, if an end has nothing before it.
     bool nodata;
     // Events keep EV_ADD and the like, and receipts the flags of their change.
@@ -69,13 +73,13 @@ static const struct personality {
     {"apple", .wrong_end = SILENT_UNTIL_THE_END, .except = ANYTHING, .has_user = true, .last_of_tty = true, .etimedout = true,
      .keeps_flags = true},
     {"apple-10.10", .no_peer = EPIPE, .attached_all_the_same = true, .except = ANYTHING, .has_user = true, .last_of_tty = true,
-     .keeps_flags = true},
+     .longest = 100000000, .keeps_flags = true},
     {"freebsd", .no_peer = EPIPE, .last_write = true, .has_user = true, .zombies = true},
-    {"netbsd", .no_peer = EBADF, .has_user = true},
-    {"netbsd-9", .no_peer = EBADF},
-    {"netbsd-current", .wrong_end = SILENT, .has_user = true},
-    {"openbsd", .except = URGENT, .has_user = true, .last_of_tty = true},
-    {"openbsd-6", .no_peer = EPIPE, .except = URGENT, .last_of_tty = true},
+    {"netbsd", .no_peer = EBADF, .full_is_deaf = true, .has_user = true},
+    {"netbsd-9", .no_peer = EBADF, .full_is_deaf = true},
+    {"netbsd-current", .no_peer = EBADF, .full_is_deaf = true, .wrong_end = REFUSED, .has_user = true},
+    {"openbsd", .full_is_deaf = true, .except = URGENT, .has_user = true, .last_of_tty = true},
+    {"openbsd-6", .no_peer = EPIPE, .full_is_deaf = true, .except = URGENT, .last_of_tty = true},
     {"dragonfly", .no_peer = EPIPE, .except = URGENT, .has_user = true, .nodata = true, .zombies = true},
 };
 static const struct personality *is;
@@ -223,12 +227,21 @@ static void forget(int fd) {
     unlock();
 }
 
-// What the filter of a pipe says: `mine` is whether it is that of this end's own direction.
-static bool pipe_is_ready(struct knote *kn, int revents, uint16_t *flags) {
+// Whether the filter is that of this end's own direction.
+static bool is_of_own_end(const struct knote *kn) {
     int mode = fcntl(kn->ident, F_GETFL) & O_ACCMODE;
-    bool mine = mode == O_RDWR || (mode == O_RDONLY) == (kn->filter == EVFILT_READ);
+    return mode == O_RDWR || (mode == O_RDONLY) == (kn->filter == EVFILT_READ);
+}
+
+// Whether the filter is that of a full pipe whose reader is gone.
+static bool is_deaf(const struct knote *kn) {
+    struct pollfd fd = {kn->ident, POLLOUT, 0};
+    return is->full_is_deaf && kn->kind == PIPE && kn->filter == EVFILT_WRITE && poll(&fd, 1, 0) == 1 && fd.revents == POLLERR;
+}
+
+static bool pipe_is_ready(struct knote *kn, int revents, uint16_t *flags) {
+    bool mine = is_of_own_end(kn);
     *flags &= ~EV_EOF; // a FIFO may be opened anew
-    if (!mine && is->wrong_end == SILENT) return false;
     if (revents & (POLLHUP | POLLERR)) {
         *flags |= EV_EOF;
         if (kn->filter == EVFILT_WRITE && is->last_write) *flags |= EV_ONESHOT;
@@ -389,6 +402,7 @@ static int attach(struct knote *kn) {
              : isatty(kn->ident)       ? TTY
                                        : OTHER;
     if (kn->filter == EVFILT_EXCEPT && kn->kind != SOCKET) return EINVAL;
+    if (kn->kind == PIPE && is->wrong_end == REFUSED && !is_of_own_end(kn)) return EINVAL;
     int error = 0;
     if (kn->kind == PIPE && kn->filter == EVFILT_WRITE && is->no_peer) {
         struct pollfd fd = {kn->ident, 0, 0};
@@ -458,11 +472,12 @@ static int apply(struct kqueue *kq, const struct kevent *change) {
     } else if (change->flags & EV_DELETE) {
         drop(kn);
         return 0;
+    } else if (kn->filter == EVFILT_USER && change->fflags & NOTE_TRIGGER) {
+        kn->triggered = true; // one that is new is not: the kernels look at its `fflags` once they have emptied them
     }
     kn->udata = change->udata;
     kn->sfflags = change->fflags;
     kn->sdata = change->data;
-    if (kn->filter == EVFILT_USER && change->fflags & NOTE_TRIGGER) kn->triggered = true;
     if (change->flags & EV_ENABLE) kn->disabled = false;
     if (change->flags & EV_DISABLE) {
         kn->disabled = true;
@@ -479,7 +494,9 @@ static int scan(struct kqueue *kq, struct kevent *events, int room) {
         int count;
         do {
             count = epoll_wait(kq->filters[i], happened, 64, 0);
-            for (int j = 0; j < count; j++) enqueue(happened[j].data.ptr);
+            for (int j = 0; j < count; j++) {
+                if (!is_deaf(happened[j].data.ptr)) enqueue(happened[j].data.ptr);
+            }
         } while (count == 64);
     }
     // Those that stay queued go to the end, and are not looked at twice.
@@ -539,6 +556,7 @@ int kqueue(void) {
 
 int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *events, int nevents, const struct timespec *timeout) {
     if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= SECOND)) return fail(EINVAL);
+    if (timeout && is->longest && timeout->tv_sec > is->longest) return fail(EINVAL);
     int64_t deadline = timeout ? now() + timeout->tv_sec * SECOND + timeout->tv_nsec : 0;
     int answers = 0;
     lock();

@@ -7,6 +7,9 @@
 #[allow(dead_code, reason = "most of it is for the other part")]
 mod util;
 
+#[path = "../queue/mod.rs"]
+mod queue;
+
 #[cfg(any(
     windows,
     target_os = "linux",

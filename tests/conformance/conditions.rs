@@ -12,8 +12,9 @@ use mio::{Interest, Poll, Token};
 use socket2::SockRef;
 
 #[cfg(target_os = "linux")]
+use crate::queue::Queue;
 use crate::util::knows_priority;
-use crate::util::{KQUEUE, assert_no_event, assert_would_block, drain, next_event, tcp_pair, udp_pair, wait_for};
+use crate::util::{assert_no_event, assert_would_block, drain, next_event, tcp_pair, udp_pair, wait_for};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -81,7 +82,7 @@ fn a_reset_reaches_a_registration_for_urgent_data_alone() {
 /// Whether an event tells of the error of a datagram socket. On kqueue it says that something is ready: the error.
 #[cfg(unix)]
 fn tells_of_an_error(event: &Event) -> bool {
-    event.is_error() || *KQUEUE && event.is_readable()
+    event.is_error() || Queue::HERE.is_kqueue() && event.is_readable()
 }
 
 /// A connected datagram socket whose peer is gone and comes back, with `take` to take the error that tells of the former.

@@ -3,7 +3,7 @@
 use mio::{Events, Interest, Poll, Token, Waker};
 
 #[cfg(unix)]
-use crate::util::KQUEUE;
+use crate::queue::Queue;
 use crate::util::{HANG, udp_pair};
 
 fn one_event() -> (Poll, Events) {
@@ -30,7 +30,8 @@ fn the_alternate_form_shows_the_raw_flags_by_name() {
     let (_poll, events) = one_event();
     let shown = format!("{events:#?}");
     assert!(shown.contains("writable: true"), "{shown}");
-    let (written, not_read) = if *KQUEUE { ("EVFILT_WRITE", "EVFILT_READ") } else { ("POLLOUT", "POLLIN") };
+    let (written, not_read) =
+        if Queue::HERE.is_kqueue() { ("EVFILT_WRITE", "EVFILT_READ") } else { ("POLLOUT", "POLLIN") };
     assert!(shown.contains(written), "{shown}");
     assert!(!shown.contains(not_read), "{shown}");
 }

@@ -2,6 +2,8 @@
 
 #![cfg(all(feature = "os-ext", feature = "net"))]
 
+#[path = "../queue/mod.rs"]
+mod queue;
 mod util;
 
 mod conditions;

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use mio::{Interest, Poll, Token};
 
-use crate::util::{ALWAYS_TOLD, assert_no_event, next_event, udp_pair};
+use crate::util::{assert_no_event, is_always_told, next_event, udp_pair};
 
 const TOKEN: Token = Token(0);
 
@@ -19,7 +19,7 @@ fn assert_unharmed(poll: &mut Poll) {
 
 #[test]
 fn registering_twice_is_already_exists_and_keeps_the_first() {
-    if !*ALWAYS_TOLD {
+    if !is_always_told() {
         return;
     }
     let mut poll = Poll::new().unwrap();
@@ -38,7 +38,7 @@ fn changing_what_is_not_registered_is_not_found() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, _theirs) = udp_pair();
     let never = |poll: &Poll, ours: &mut _| {
-        if *ALWAYS_TOLD {
+        if is_always_told() {
             let error = poll.registry().reregister(ours, TOKEN, Interest::READABLE).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound);
         }
@@ -62,13 +62,13 @@ fn misuse_has_one_code_and_one_text_whoever_notices_it() {
     let said_by_os = |code| (Some(code), std::io::Error::from_raw_os_error(code).to_string());
     let registry = poll.registry();
     for _ in 0..2 {
-        if *ALWAYS_TOLD {
+        if is_always_told() {
             let error = registry.reregister(&mut ours, TOKEN, Interest::READABLE).unwrap_err();
             assert_eq!(told(error), said_by_os(libc::ENOENT));
         }
         assert_eq!(told(registry.deregister(&mut ours).unwrap_err()), said_by_os(libc::ENOENT));
         registry.register(&mut ours, TOKEN, Interest::READABLE).unwrap();
-        if *ALWAYS_TOLD {
+        if is_always_told() {
             let error = registry.register(&mut ours, TOKEN, Interest::READABLE).unwrap_err();
             assert_eq!(told(error), said_by_os(libc::EEXIST));
         }
@@ -85,7 +85,7 @@ fn another_poll_does_not_take_the_source_over() {
     let result = other.registry().reregister(&mut ours, TOKEN, Interest::READABLE);
     if size_of_val(&ours) > size_of::<std::net::UdpSocket>() {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    } else if *ALWAYS_TOLD {
+    } else if is_always_told() {
         // A source that remembers nothing: epoll knows its own registrations alone.
         assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
     } else {
@@ -123,7 +123,7 @@ fn what_was_registered_with_a_poll_that_is_gone_is_not_registered() {
     let (mut ours, _theirs) = udp_pair();
     poll.registry().register(&mut ours, TOKEN, Interest::WRITABLE).unwrap();
     drop(poll);
-    if *ALWAYS_TOLD {
+    if is_always_told() {
         let error = second.registry().reregister(&mut ours, TOKEN, Interest::WRITABLE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }

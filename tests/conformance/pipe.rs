@@ -8,10 +8,12 @@ use mio::event::Event;
 use mio::unix::pipe::{self, Receiver, Sender};
 use mio::{Interest, Poll, Token, Trigger};
 
-use crate::util::{assert_no_event, assert_would_block, fill, make_fifo, next_event, wait_for};
+use crate::queue::Queue;
+use crate::util::{assert_no_event, assert_would_block, events_so_far, fill, make_fifo, next_event, wait_for};
 
 const SENDER: Token = Token(0);
 const RECEIVER: Token = Token(1);
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 #[test]
 fn data_goes_from_sender_to_receiver() {
@@ -74,6 +76,10 @@ fn a_sender_whose_receiver_is_gone_is_write_closed_once() {
     poll.registry().register(&mut sender, SENDER, Interest::WRITABLE).unwrap();
     assert_no_event(&mut poll);
     drop(receiver);
+    if !Queue::HERE.hears_the_end_of_a_full_pipe() {
+        assert_no_event(&mut poll);
+        poll.registry().reregister(&mut sender, SENDER, Interest::WRITABLE).unwrap();
+    }
     assert!(next_event(&mut poll).is_write_closed());
     assert_eq!(sender.write(b"data").unwrap_err().kind(), ErrorKind::BrokenPipe);
     assert_no_event(&mut poll);
@@ -93,36 +99,111 @@ fn an_end_whose_other_is_gone_can_be_registered() {
     wait_for(&mut poll, RECEIVER, Event::is_read_closed);
 }
 
+/// When the receiver goes.
+#[derive(Copy, Clone, Debug, PartialEq)]
+enum Goes {
+    BeforeTheRegistration,
+    WhileThereIsRoom,
+    WhileItIsFull,
+}
+
 /// How often the end is told: once, at each poll, once until it is registered again.
 #[test]
 fn a_sender_without_a_receiver_is_write_closed_as_often_as_its_trigger_says() {
+    for goes in [Goes::BeforeTheRegistration, Goes::WhileThereIsRoom, Goes::WhileItIsFull] {
+        for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+            for interests in [Interest::WRITABLE, BOTH] {
+                assert_closed_as_often_as_that(goes, trigger, interests);
+            }
+        }
+    }
+}
+
+fn assert_closed_as_often_as_that(goes: Goes, trigger: Trigger, interests: Interest) {
+    let what = format!("{goes:?}, {trigger:?}, {interests:?}");
+    let mut poll = Poll::new().unwrap();
+    let (mut sender, receiver) = pipe::new().unwrap();
+    let reregister = |poll: &Poll, sender: &mut Sender| {
+        poll.registry().reregister_with(sender, SENDER, interests, trigger).unwrap();
+    };
+    if goes == Goes::WhileItIsFull {
+        fill(&mut sender);
+    }
+    let receiver = (goes != Goes::BeforeTheRegistration).then_some(receiver);
+    poll.registry().register_with(&mut sender, SENDER, interests, trigger).unwrap();
+    if goes == Goes::WhileThereIsRoom {
+        assert!(next_event(&mut poll).is_writable(), "{what}");
+    }
+    drop(receiver);
+    let is_used_up = goes == Goes::WhileThereIsRoom && trigger == Trigger::OneShot;
+    if is_used_up || goes == Goes::WhileItIsFull && !Queue::HERE.hears_the_end_of_a_full_pipe() {
+        assert_no_event(&mut poll);
+        reregister(&poll, &mut sender);
+    }
+    for _ in 0..3 {
+        wait_for(&mut poll, SENDER, Event::is_write_closed);
+        if trigger == Trigger::Level {
+            wait_for(&mut poll, SENDER, Event::is_write_closed);
+            wait_for(&mut poll, SENDER, Event::is_write_closed);
+        } else {
+            // kqueue may give one event for each filter.
+            let rest = events_so_far(&mut poll);
+            let is_told_twice =
+                rest.iter().any(Event::is_write_closed) || trigger == Trigger::OneShot && !rest.is_empty();
+            assert!(!is_told_twice, "{what}: {rest:?}");
+            assert!(rest.is_empty() || interests == BOTH && Queue::HERE.is_kqueue(), "{what}: {rest:?}");
+        }
+        reregister(&poll, &mut sender);
+    }
+    poll.registry().deregister(&mut sender).unwrap();
+    assert_no_event(&mut poll);
+}
+
+/// A queue that tells the end by something else than the descriptor must not tell it of what has its number now.
+#[test]
+#[allow(unsafe_code)]
+fn a_sender_that_was_closed_after_its_end_was_told_is_silent() {
     for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
         for goes_before in [true, false] {
             let mut poll = Poll::new().unwrap();
             let (mut sender, receiver) = pipe::new().unwrap();
             let receiver = (!goes_before).then_some(receiver);
             poll.registry().register_with(&mut sender, SENDER, Interest::WRITABLE, trigger).unwrap();
-            if let Some(receiver) = receiver {
-                assert!(next_event(&mut poll).is_writable());
-                drop(receiver);
-                if trigger == Trigger::OneShot {
-                    poll.registry().reregister_with(&mut sender, SENDER, Interest::WRITABLE, trigger).unwrap();
-                }
-            }
-            for _ in 0..3 {
-                let event = next_event(&mut poll);
-                assert!(event.is_write_closed() && event.token() == SENDER, "{trigger:?}, {event:?}");
-                if trigger == Trigger::Level {
-                    assert!(next_event(&mut poll).is_write_closed());
-                    assert!(next_event(&mut poll).is_write_closed());
-                } else {
-                    assert_no_event(&mut poll);
-                }
-                poll.registry().reregister_with(&mut sender, SENDER, Interest::WRITABLE, trigger).unwrap();
-            }
-            poll.registry().deregister(&mut sender).unwrap();
+            drop(receiver);
+            wait_for(&mut poll, SENDER, Event::is_write_closed);
+            // Another one that has ended, under the same number.
+            let (other, receiver) = pipe::new().unwrap();
+            drop(receiver);
+            let fd = sender.into_raw_fd();
+            // SAFETY: the descriptor was given up just now, whatever it stands for.
+            let other = unsafe {
+                assert_eq!(libc::dup2(other.as_raw_fd(), fd), fd);
+                OwnedFd::from_raw_fd(fd)
+            };
+            assert_no_event(&mut poll);
+            let mut sender = Sender::from(other);
+            poll.registry().register_with(&mut sender, RECEIVER, Interest::WRITABLE, trigger).unwrap();
+            wait_for(&mut poll, RECEIVER, Event::is_write_closed);
+            drop(sender);
             assert_no_event(&mut poll);
         }
+    }
+}
+
+/// Nothing comes from the direction in which a pipe does not go, while the other end is there.
+#[test]
+fn an_end_can_be_registered_for_both_directions() {
+    for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+        let mut poll = Poll::new().unwrap();
+        let (mut sender, mut receiver) = pipe::new().unwrap();
+        poll.registry().register_with(&mut sender, SENDER, BOTH, trigger).unwrap();
+        assert!(!wait_for(&mut poll, SENDER, Event::is_writable).is_readable());
+        poll.registry().deregister(&mut sender).unwrap();
+        poll.registry().register_with(&mut receiver, RECEIVER, BOTH, Trigger::Edge).unwrap();
+        sender.write_all(b"data").unwrap();
+        wait_for(&mut poll, RECEIVER, Event::is_readable);
+        poll.registry().deregister(&mut receiver).unwrap();
+        assert_no_event(&mut poll);
     }
 }
 
@@ -133,7 +214,9 @@ fn after_its_receiver_went_a_sender_can_be_deregistered_and_dropped() {
     fill(&mut sender);
     poll.registry().register(&mut sender, SENDER, Interest::WRITABLE).unwrap();
     drop(receiver);
-    assert!(next_event(&mut poll).is_write_closed());
+    if Queue::HERE.hears_the_end_of_a_full_pipe() {
+        assert!(next_event(&mut poll).is_write_closed());
+    }
     poll.registry().deregister(&mut sender).unwrap();
     assert_no_event(&mut poll);
     for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {

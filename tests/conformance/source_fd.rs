@@ -11,9 +11,10 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Trigger, Waker};
 use socket2::SockRef;
 
+use crate::queue::Queue;
 use crate::util::{
-    KQUEUE, assert_no_event, assert_would_block, drain, events_so_far, fill, make_fifo, next_event, next_events,
-    udp_pair, wait_for, wait_until,
+    assert_no_event, assert_would_block, drain, events_so_far, fill, make_fifo, next_event, next_events, udp_pair,
+    wait_for, wait_until,
 };
 
 const TOKEN: Token = Token(0);
@@ -91,16 +92,11 @@ fn a_number_that_is_no_descriptor_is_ebadf() {
 
 /// `epoll(7)` watches no regular files. (`poll(2)` says that they are always ready.)
 #[test]
-#[cfg(all(
-    target_os = "linux",
-    not(any(
-        mio_backend = "event_ports",
-        mio_backend = "kqueue",
-        mio_backend = "poll",
-        mio_unsupported_force_poll_poll
-    ))
-))]
+#[cfg(target_os = "linux")]
 fn a_regular_file_is_eperm() {
+    if !Queue::HERE.is_epoll() {
+        return;
+    }
     let mut poll = Poll::new().unwrap();
     let file = tempfile::tempfile().unwrap();
     for _ in 0..2 {
@@ -293,20 +289,25 @@ fn a_writer_hears_of_room_while_data_keep_coming() {
     });
 }
 
-/// The kernel may end what it watches of a terminal by itself.
-#[test]
+/// A terminal: its master, and what programs open.
 #[allow(unsafe_code)]
-fn a_terminal_that_has_hung_up_can_be_deregistered() {
+fn terminal() -> (OwnedFd, OwnedFd) {
     use std::os::fd::FromRawFd;
 
+    let (mut master, mut slave) = (-1, -1);
+    let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: writes two descriptors.
+    assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, name, settings, size) }, 0);
+    // SAFETY: both are new, and nobody else's.
+    unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }
+}
+
+/// The kernel may end what it watches of a terminal by itself.
+#[test]
+fn a_terminal_that_has_hung_up_can_be_deregistered() {
     for interest in [Interest::READABLE, Interest::READABLE | Interest::WRITABLE] {
         let mut poll = Poll::new().unwrap();
-        let (mut master, mut slave) = (-1, -1);
-        let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: writes two descriptors.
-        assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, name, settings, size) }, 0);
-        // SAFETY: both are new, and nobody else's.
-        let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+        let (master, slave) = terminal();
         poll.registry().register(&mut SourceFd(&slave.as_raw_fd()), TOKEN, interest).unwrap();
         if interest.is_writable() {
             assert!(next_event(&mut poll).is_writable());
@@ -318,10 +319,39 @@ fn a_terminal_that_has_hung_up_can_be_deregistered() {
     }
 }
 
+/// So it tells again what it has told.
+#[test]
+fn a_terminal_that_has_hung_up_can_be_reregistered() {
+    for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+        for interest in [Interest::READABLE, Interest::WRITABLE, Interest::READABLE | Interest::WRITABLE] {
+            let mut poll = Poll::new().unwrap();
+            let (master, slave) = terminal();
+            poll.registry().register_with(&mut SourceFd(&slave.as_raw_fd()), TOKEN, interest, trigger).unwrap();
+            if interest.is_writable() {
+                wait_for(&mut poll, TOKEN, Event::is_writable);
+            }
+            drop(master);
+            for round in 1..4 {
+                let token = Token(round);
+                let mut source = SourceFd(&slave.as_raw_fd());
+                poll.registry().reregister_with(&mut source, token, interest, trigger).unwrap();
+                let is_closed = if interest.is_writable() { Event::is_write_closed } else { Event::is_read_closed };
+                wait_for(&mut poll, token, is_closed);
+                if trigger == Trigger::Level {
+                    wait_for(&mut poll, token, is_closed);
+                    wait_for(&mut poll, token, is_closed);
+                }
+            }
+            poll.registry().deregister(&mut SourceFd(&slave.as_raw_fd())).unwrap();
+            assert_no_event(&mut poll);
+        }
+    }
+}
+
 /// Registering it once more is an error; kqueue takes it for a change.
 fn assert_registered(poll: &Poll, fd: i32) {
     let result = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE);
-    let expected = if *KQUEUE { Ok(()) } else { Err(ErrorKind::AlreadyExists) };
+    let expected = if Queue::HERE.is_kqueue() { Ok(()) } else { Err(ErrorKind::AlreadyExists) };
     assert_eq!(result.map_err(|error| error.kind()), expected);
 }
 

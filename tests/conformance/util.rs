@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{LazyLock, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Registry, Token};
 
-/// Whether the queue is kqueue, of which some promises make an exception.
-pub(crate) static KQUEUE: LazyLock<bool> =
-    LazyLock::new(|| format!("{:?}", Poll::new().unwrap().registry()).contains("kqueue"));
+use crate::queue::Queue;
 
 /// Whether misuse of a registration is always an error. In release builds, kqueue takes a second registration for a change of
 /// the first, and a change of none for a registration.
-pub(crate) static ALWAYS_TOLD: LazyLock<bool> = LazyLock::new(|| !*KQUEUE || cfg!(debug_assertions));
+pub(crate) fn is_always_told() -> bool {
+    !Queue::HERE.is_kqueue() || cfg!(debug_assertions)
+}
 
 /// How long a test waits for what must come before it fails. Only a hang takes that long.
 pub(crate) const HANG: Duration = Duration::from_secs(20);
@@ -41,7 +41,7 @@ pub(crate) fn next_event(poll: &mut Poll) -> Event {
 
 /// As `next_event`; kqueue may give one event for each filter of a source, and then `hints` tell of each that there is one.
 pub(crate) fn next_event_of_each(poll: &mut Poll, hints: &[fn(&Event) -> bool]) {
-    if !*KQUEUE {
+    if !Queue::HERE.is_kqueue() {
         let event = next_event(poll);
         assert!(hints.iter().all(|hint| hint(&event)), "{event:?}");
         return;
@@ -174,7 +174,7 @@ pub(crate) const TO_WAKE: Token = Token(10);
 pub(crate) fn knows_priority() -> bool {
     let poll = Poll::new().unwrap();
     match poll.registry().register(&mut tcp_pair().0, Token(0), Interest::PRIORITY) {
-        Err(error) if *KQUEUE => {
+        Err(error) if Queue::HERE.is_kqueue() => {
             assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
             false
         }

@@ -16,6 +16,8 @@
 mod feed;
 mod pair;
 mod program;
+#[path = "../queue/mod.rs"]
+mod queue;
 mod world;
 
 use std::env;

@@ -15,10 +15,7 @@ use mio::{Events, Interest, Poll, Registry, Token, Trigger, Waker};
 use crate::feed::{Feed, Numbered, OtherThread, OwnPoll};
 use crate::pair::{Condition, Io, Kind, open};
 use crate::program::{End, PAIRS, Step, is_priority};
-
-/// The queue turns states into edges itself.
-const EMULATED: bool =
-    cfg!(any(windows, mio_backend = "event_ports", mio_backend = "poll", mio_unsupported_force_poll_poll));
+use crate::queue::Queue;
 
 /// Whether the driver of Windows' sockets fails now and then, on demand.
 static FAULTS: LazyLock<bool> = LazyLock::new(|| env::var_os("MIO_FAIL_POLLS").is_some());
@@ -27,9 +24,6 @@ static FAULTS: LazyLock<bool> = LazyLock::new(|| env::var_os("MIO_FAIL_POLLS").i
 const HANG: Duration = Duration::from_secs(5);
 
 const WAKER: Token = Token(0);
-
-/// Whether the queue may give one event for each direction.
-static KQUEUE: LazyLock<bool> = LazyLock::new(|| format!("{:?}", Poll::new().unwrap().registry()).contains("kqueue"));
 
 /// Runs a program in one thread, which polls as the program says.
 pub(crate) fn run(program: &[Step]) {
@@ -370,7 +364,7 @@ impl<F: Feed> World<F> {
         let Some(result) = result else { return };
         let registration = self.registration(end);
         // To kqueue, what comes from elsewhere may be registered, and adding is changing.
-        if registration.is_none() && !(*KQUEUE && result.is_ok()) {
+        if registration.is_none() && !(Queue::HERE.is_kqueue() && result.is_ok()) {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
             return;
         }
@@ -386,7 +380,7 @@ impl<F: Feed> World<F> {
         let has_ended = self.pairs[end.pair].iter().flat_map(|pair| &pair.flows).any(|flow| !flow.intact());
         match self.registration(end).take() {
             // To kqueue, what comes from elsewhere may have been registered, until the kernel ended that.
-            None if *KQUEUE && has_ended && result.is_ok() => {}
+            None if Queue::HERE.is_kqueue() && has_ended && result.is_ok() => {}
             None => assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound),
             Some(registered) => {
                 result.unwrap();
@@ -625,7 +619,7 @@ impl<F: Feed> World<F> {
         assert!(!event.is_write_closed() || !outgoing.intact(), "not closed for writing: {event:?}, {what}");
         assert!(!event.is_error() || !incoming.intact() || !outgoing.intact(), "no error: {event:?}, {what}");
         assert!(registered.trigger != Trigger::OneShot || !registered.fired, "one-shot fired again: {event:?}, {what}");
-        let told = if *KQUEUE { [event.is_readable(), event.is_writable()] } else { [true; 2] };
+        let told = if Queue::HERE.is_kqueue() { [event.is_readable(), event.is_writable()] } else { [true; 2] };
         if F::EXACT {
             let readable = event.is_readable() && !event.is_priority();
             assert!(!readable || incoming.readable() != Known::No, "not readable: {event:?}, {what}");
@@ -637,7 +631,7 @@ impl<F: Feed> World<F> {
             let idle = registered.trigger != Trigger::Level && pair.kind.is_immediate() && no_cause;
             assert!(!idle, "an edge without a cause: {event:?}, {what}");
             // Where readiness is emulated, a direction is silent until its own I/O has used it up.
-            if registered.trigger == Trigger::Edge && EMULATED && !closed {
+            if registered.trigger == Trigger::Edge && Queue::HERE.is_emulated() && !closed {
                 let known = incoming.intact() && !incoming.marked;
                 assert!(!readable || registered.read_armed || !known, "readable again: {event:?}, {what}");
                 assert!(!event.is_writable() || registered.write_armed, "writable again: {event:?}, {what}");
@@ -651,7 +645,7 @@ impl<F: Feed> World<F> {
         registered.write_armed &= !(event.is_writable() || event.is_write_closed());
         registered.end_armed &= !event.is_read_closed();
         // kqueue says of an error that something is ready.
-        registered.error_armed &= !(event.is_error() || *KQUEUE);
+        registered.error_armed &= !(event.is_error() || Queue::HERE.is_kqueue());
         registered.urgent_armed &= !event.is_priority();
         registered.trigger != Trigger::Level
     }

@@ -27,15 +27,17 @@ use std::time::Duration;
 use self::exits::Exits;
 use super::common::kernel::Buffer;
 use super::logic::kqueue::{
-    Change, EV_ADD, EV_CLEAR, Filter, KqueueFlags, NOTE_OOB, NonDefault, PerFilter, additions, change_list,
-    deletion_failure, deletions, failure, outcome, reader_is_gone, replacements, stand_in, undoing,
+    Change, ENDS_GO_UNHEARD, EV_ADD, EV_CLEAR, EV_DELETE, EV_ENABLE, End, Filter, KqueueFlags, NOTE_OOB, NonDefault,
+    PerFilter, REMINDER, additions, change_list, deletion_failure, deletions, failure, mode, one_way, outcome,
+    reader_is_gone, replacements, stand_in, undoing,
 };
 use super::unix::emulated::details;
+use super::unix::file::File;
 use super::unix::notifier::Notifier;
 use super::unix::{TimeLeft, check, check_open, lock, set_cloexec, timespec};
 use super::{Backend, TokenAndFlags, Watch};
-use crate::Token;
 use crate::event::Event;
+use crate::{Token, Trigger};
 
 cfg_if! {
     if #[cfg(target_vendor = "apple")] {
@@ -54,6 +56,10 @@ cfg_if! {
 
 /// The waker's `EVFILT_USER` event.
 const WAKER: os::uintptr_t = 0;
+
+/// This and a descriptor are the `EVFILT_USER` event of a pipe that has ended. A program that has some of its own on this
+/// queue will count up from 0; those of children count down from the largest number.
+const END: os::uintptr_t = 1 << (os::uintptr_t::BITS - 2);
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -97,13 +103,17 @@ impl Backend for Selector {
             let mut notified = false;
             let mut heard = false;
             // What stays in the buffer is decided together, in `fire`.
-            buffer.retain(|kevent| {
+            buffer.retain_mut(|kevent| {
                 let flags = flags(kevent);
                 if flags.is_for_fire() {
                     return true;
                 }
                 match filter(kevent) {
                     Filter::User if pipe.is_none() && kevent.ident == WAKER => notified = true,
+                    Filter::User if (END..2 * END).contains(&kevent.ident) => {
+                        kevent.ident -= END;
+                        return true;
+                    }
                     Filter::Read if pipe == Some(kevent.ident) => notified = true,
                     Filter::Proc | Filter::Timer if self.hears_of_exit(kevent) => heard = true,
                     _ => events.push(Event::new(token(kevent), flags)),
@@ -111,7 +121,7 @@ impl Backend for Selector {
                 false
             });
             if !buffer.is_empty() {
-                self.fire(buffer, events);
+                heard |= self.fire(buffer, events);
             }
             if notified {
                 // An error of this must not cost the caller the events that came along.
@@ -119,8 +129,8 @@ impl Backend for Selector {
             }
 
             left = time.left();
-            // With neither events nor the time up, those that there were are to be given to nobody. An exit that was heard of
-            // has an event of its own by now.
+            // With neither events nor the time up, those that there were are to be given to nobody. An exit that was heard of,
+            // and the end of a pipe, have an event of their own by now.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) && !heard {
                 return Ok(notified);
             }
@@ -129,22 +139,25 @@ impl Backend for Selector {
 
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
         let mut non_default = self.prepare(fd, &watch)?;
-        let (changes, receipts, no_reader) = self.watch(fd, &watch, additions(&watch))?;
+        let file = identify(fd, &watch);
+        let (changes, receipts, end) = self.watch(fd, &watch, additions(&watch), file)?;
         if let Some(error) = failure(changes, receipts) {
             // Half a registration is none. If taking it back fails as well, the first error is the one to tell.
             let _ = self.change(fd, watch.token, undoing(changes, receipts));
             non_default.forget(fd);
             return Err(io::Error::from_raw_os_error(error));
         }
-        non_default.set(fd, &watch, no_reader);
+        non_default.set(fd, &watch, end, file);
         Ok(())
     }
 
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
         let mut non_default = self.prepare(fd, &watch)?;
-        let (changes, receipts, no_reader) = self.watch(fd, &watch, replacements(&watch, non_default.present(fd)))?;
+        let file = identify(fd, &watch);
+        let changes = replacements(&watch, non_default.present(fd));
+        let (changes, receipts, end) = self.watch(fd, &watch, changes, file)?;
         // After a failure the other filter stays as it is wanted: what it was before is not known any more.
-        non_default.set(fd, &watch, no_reader);
+        non_default.set(fd, &watch, end, file);
         failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
@@ -152,8 +165,10 @@ impl Backend for Selector {
         let mut non_default = lock(&self.non_default);
         let changes = deletions(non_default.present(fd));
         let receipts = self.change(fd, Token(0), changes)?;
+        let end = non_default.end(fd);
+        self.delete_user_event(fd, end);
         non_default.forget(fd);
-        let error = deletion_failure(changes, receipts, || has_ended(fd));
+        let error = deletion_failure(changes, receipts, || end == End::Nobody || has_ended(fd));
         error.map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
@@ -215,25 +230,38 @@ impl Selector {
             // Those that fail were not there. An invalid descriptor is told of by the change that follows.
             self.change(fd, watch.token, deletions(non_default.present(fd)))?;
         }
+        self.delete_user_event(fd, non_default.end(fd));
         Ok(non_default)
     }
 
     /// Makes `changes`, which register `fd` as `watch` says. Returns those that were made in the end, what became of them,
-    /// and whether it is a pipe without a reader, of which `EVFILT_READ` tells then.
+    /// and who tells the end of a pipe.
     fn watch(
         &self,
         fd: RawFd,
         watch: &Watch,
         mut changes: PerFilter<u16>,
-    ) -> io::Result<(PerFilter<u16>, PerFilter<i32>, bool)> {
-        let mut receipts = self.change(fd, watch.token, changes)?;
-        let no_reader = reader_is_gone(receipts, || check_open(fd).is_ok());
-        if no_reader {
+        file: Option<File>,
+    ) -> io::Result<(PerFilter<u16>, PerFilter<i32>, End)> {
+        let is_pipe = || file.or_else(|| File::of(fd)).is_some_and(|file| file.is_pipe());
+        let (mut receipts, is_refused) = one_way(changes, self.change(fd, watch.token, changes)?, is_pipe);
+        let mut end = if is_refused { End::Nobody } else { End::Write };
+        if reader_is_gone(receipts, || check_open(fd).is_ok()) {
             let instead = stand_in(watch);
             let [read, write, _] = self.change(fd, watch.token, instead)?;
             (changes, receipts) = ([instead[0], instead[1], changes[2]], [read, write, receipts[2]]);
+            end = End::Read;
+            if read == Some(libc::EINVAL) {
+                self.change_user_event(fd, watch.token, EV_ADD | EV_ENABLE | mode(watch.trigger))?;
+                (changes[0], end) = (None, End::User);
+            }
+        } else if ENDS_GO_UNHEARD && !is_refused && watch.interest.is_writable() && is_pipe() {
+            // Where `EVFILT_READ` is refused, nobody tells it of a full pipe.
+            if watch.interest.is_readable() || self.change(fd, watch.token, REMINDER)?[0] == Some(0) {
+                end = End::Reminded;
+            }
         }
-        Ok((changes, receipts, no_reader))
+        Ok((changes, receipts, end))
     }
 
     /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
@@ -266,6 +294,25 @@ impl Selector {
         Ok(outcome(changes, receipts))
     }
 
+    /// Changes the `EVFILT_USER` event that tells of the end of a pipe. One that is added is triggered.
+    fn change_user_event(&self, fd: RawFd, token: Token, flags: u16) -> io::Result<()> {
+        let ident = END + fd as os::uintptr_t;
+        let change = os::kevent { ident, filter: os::EVFILT_USER, udata: udata(token), ..no_event() };
+        self.kevent(&[os::kevent { flags: flags.into(), ..change }], &mut [], None)?;
+        if flags & EV_ADD == 0 {
+            return Ok(());
+        }
+        // Some kernels trigger none that is new.
+        self.kevent(&[os::kevent { fflags: os::NOTE_TRIGGER, ..change }], &mut [], None).map(drop)
+    }
+
+    fn delete_user_event(&self, fd: RawFd, end: End) {
+        if end == End::User {
+            // It is there, unless the descriptor was found to be another file's.
+            let _ = self.change_user_event(fd, Token(0), EV_DELETE);
+        }
+    }
+
     /// Adds the waker's user event. Returns false where the waker has to be a pipe: if that is asked for, or the kernel does
     /// not know `EVFILT_USER` (NetBSD does since 10, OpenBSD since 7.8; the others do for longer).
     fn add_user_event(&self) -> io::Result<bool> {
@@ -295,19 +342,28 @@ impl Selector {
         Ok(())
     }
 
-    /// Gives one event for the filters of a registration that have `fired`, if they are news.
+    /// Gives one event for the filters of a registration that have `fired`, if they are news. Returns whether there may be
+    /// another event by now.
     #[cold]
-    fn fire(&self, fired: &mut [os::kevent], events: &mut Vec<Event>) {
+    fn fire(&self, fired: &mut [os::kevent], events: &mut Vec<Event>) -> bool {
         // The filters of a registration side by side, in their order.
         fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent)));
         let mut non_default = lock(&self.non_default);
+        let mut reminded = false;
         for filters in fired.chunk_by(|a, b| (a.ident, token(a)) == (b.ident, token(b))) {
             let (fd, token) = (filters[0].ident as RawFd, token(&filters[0]));
-            let (flags, changes) = non_default.fire(fd, token, filters.iter().map(flags));
-            // It can fail only if the descriptor was closed meanwhile, and its filters with it.
-            let _ = self.change(fd, token, changes);
-            events.extend(flags.map(|flags| Event::new(token, flags)));
+            let has_user_event = non_default.end(fd) == End::User;
+            let file_now = || File::of(fd).filter(|_| !has_user_event || has_ended(fd));
+            let fired = non_default.fire(fd, token, filters.iter().map(flags), file_now);
+            // These can fail only if the descriptor was closed meanwhile, and its filters with it.
+            let _ = self.change(fd, token, fired.changes);
+            if let Some(flags) = fired.user {
+                let _ = self.change_user_event(fd, token, flags);
+            }
+            reminded |= fired.changes[1].is_some();
+            events.extend(fired.told.map(|flags| Event::new(token, flags)));
         }
+        reminded
     }
 }
 
@@ -315,6 +371,12 @@ impl AsFd for Selector {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.kqueue.as_fd()
     }
+}
+
+/// What `fd` stands for, if that matters: if something may be added to it later, when it may have been closed.
+fn identify(fd: RawFd, watch: &Watch) -> Option<File> {
+    let may_be_added_to = watch.trigger == Trigger::Level || ENDS_GO_UNHEARD && watch.interest.is_writable();
+    may_be_added_to.then(|| File::of(fd)).flatten()
 }
 
 /// Whether a descriptor says that its other end is gone, or that it is dead itself.

@@ -7,8 +7,9 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use crate::Token;
-use crate::sys::unix::emulated::{self, Identity, LOOK, Looks, POLLNVAL, PollFlags, shortened};
+use crate::sys::unix::emulated::{self, LOOK, Looks, POLLNVAL, PollFlags, shortened};
 use crate::sys::unix::fd_map::FdMap;
+use crate::sys::unix::file::Identity;
 use crate::sys::{Spent, Watch, already_registered, not_registered};
 
 /// All registrations, by descriptor.

@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 
 use crate::event::{Readiness, write_names};
 use crate::sys::unix::fd_map::FdMap;
+use crate::sys::unix::file::File;
 use crate::sys::{Flags, Watch};
 use crate::{Token, Trigger};
 
@@ -20,6 +21,11 @@ pub(crate) const EV_RECEIPT: u16 = 0x40;
 pub(crate) const EV_DISPATCH: u16 = 0x80;
 pub(crate) const EV_ERROR: u16 = 0x4000;
 pub(crate) const EV_EOF: u16 = 0x8000;
+
+/// Whether the kernel may not look at the `EVFILT_WRITE` of a full pipe when its reader goes: NetBSD and OpenBSD wake the
+/// writer's filter first, and mark the pipe as ended after that (`pipeclose`, `pipe_destroy` in their `sys_pipe.c`). The
+/// others do it the other way round. (Linux has the double of all of them.)
+pub(crate) const ENDS_GO_UNHEARD: bool = cfg!(any(target_os = "linux", target_os = "netbsd", target_os = "openbsd"));
 
 /// What `EVFILT_EXCEPT` is asked for: urgent data.
 pub(crate) const NOTE_OOB: u32 = if cfg!(target_os = "openbsd") { 0x4 } else { 0x2 };
@@ -44,8 +50,9 @@ pub(crate) fn mode(trigger: Trigger) -> u16 {
 
 /// The flags for each filter that `watch` asks for. Those of a registration that exists are re-armed.
 ///
-/// `EVFILT_EXCEPT` is edge-triggered always, and [`NonDefault`] makes the other triggers of that: Apple's fires for whatever
-/// `EVFILT_READ` fires for, too, and would do so without end, or be used up by what is not urgent.
+/// `EVFILT_EXCEPT` is edge-triggered always, and [`NonDefault`] makes the other triggers of that: Apple's is `EVFILT_READ` by
+/// another name (`soexcept_filtops` and `filt_soread_common` in XNU's `bsd/kern/uipc_socket.c`). It fires for plain data and
+/// for the end, too, and would do so without end, or be used up by what is not urgent.
 pub(crate) fn additions(watch: &Watch) -> PerFilter<u16> {
     let flags = |mode| EV_ADD | EV_ENABLE | mode;
     let (interest, mode) = (watch.interest, mode(watch.trigger));
@@ -56,13 +63,17 @@ pub(crate) fn additions(watch: &Watch) -> PerFilter<u16> {
     ]
 }
 
-/// What registers a pipe without a reader as `watch` says: `EVFILT_READ` for `EVFILT_WRITE`.
+/// What registers a pipe without a reader as `watch` says: `EVFILT_READ` for `EVFILT_WRITE`, [`End::Read`].
 ///
-/// To the kernels that refuse the one ([`reader_is_gone`]) a pipe goes both ways, and the other says at once that it has
+/// To most kernels that refuse the one ([`reader_is_gone`]) a pipe goes both ways, and the other says at once that it has
 /// ended: as often as the trigger asks for, and no longer than the descriptor is open.
 pub(crate) fn stand_in(watch: &Watch) -> PerFilter<u16> {
     [Some(EV_ADD | EV_ENABLE | mode(watch.trigger)), Some(EV_DELETE), None]
 }
+
+/// What adds [`End::Reminded`]'s `EVFILT_READ`, if nobody reads: [`NonDefault::fire`] has a say of all that it tells, and
+/// what a reader sends back, where pipes go both ways, disables it.
+pub(crate) const REMINDER: PerFilter<u16> = [Some(EV_ADD | EV_ENABLE | EV_DISPATCH), None, None];
 
 /// As [`additions`]; those of the `present` filters that `watch` does not ask for are deleted.
 pub(crate) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u16> {
@@ -150,8 +161,45 @@ pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() ->
     }
 }
 
-/// The registrations that are not edge-triggered for reading and writing, and those of pipes without a reader, by
-/// descriptor.
+/// As the `receipts` of `changes`, but that a pipe was refused for a direction in which it does not go is no error: nothing
+/// will come from there. The second is whether it was refused for all that it was to be added for.
+///
+/// NetBSD's word since version 11 is `EINVAL`, and that of most systems for a FIFO; others take it, and say nothing.
+pub(crate) fn one_way(
+    changes: PerFilter<u16>,
+    mut receipts: PerFilter<i32>,
+    is_pipe: impl FnOnce() -> bool,
+) -> (PerFilter<i32>, bool) {
+    let is_added = |filter: usize| changes[filter].is_some_and(|flags| flags & EV_ADD != 0);
+    let is_refused = |filter: usize| is_added(filter) && receipts[filter] == Some(libc::EINVAL);
+    let refused = [is_refused(0), is_refused(1)];
+    if refused == [false; 2] || !is_pipe() {
+        return (receipts, false);
+    }
+    for filter in [0, 1].into_iter().filter(|&filter| refused[filter]) {
+        receipts[filter] = Some(0);
+    }
+    (receipts, (0..3).all(|filter| !is_added(filter) || refused.get(filter) == Some(&true)))
+}
+
+/// Who tells that nobody reads a pipe any more.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// `EVFILT_WRITE`, or nobody.
+    Write,
+    /// `EVFILT_WRITE`, after `EVFILT_READ` has told the end: then the kernel is made to look at it again. Or `EVFILT_READ`
+    /// itself, if that is asked for.
+    Reminded,
+    /// `EVFILT_READ` in its place.
+    Read,
+    /// A triggered `EVFILT_USER` event in its place. It outlives the descriptor.
+    User,
+    /// The kernel has no filter of the pipe: it does not go in any direction that was asked for.
+    Nobody,
+}
+
+/// The registrations that are not edge-triggered for reading and writing, and those of pipes whose end `EVFILT_WRITE` may
+/// not tell, by descriptor.
 ///
 /// Others need no memory. Of these it is needed for four reasons. Adding a filter anew changes neither `EV_CLEAR` nor
 /// `EV_DISPATCH`, so a change of trigger has to delete first; a one-shot of two directions is two filters in the kernel,
@@ -169,14 +217,34 @@ struct Entry {
     /// The token of a one-shot that has not fired.
     armed: Option<Token>,
     filters: PerFilter<()>,
-    /// `EVFILT_READ` tells the end of writing.
-    no_reader: bool,
+    end: End,
+    /// `EVFILT_WRITE` has told it.
+    end_is_told: bool,
+    /// What the descriptor stood for, of those that [`NonDefault::fire`] may add something to.
+    file: Option<File>,
+}
+
+/// What comes of filters that fired.
+#[derive(Debug, Default)]
+pub(crate) struct Fired {
+    /// What is to be told.
+    pub(crate) told: Option<KqueueFlags>,
+    /// The changes to be made.
+    pub(crate) changes: PerFilter<u16>,
+    /// The change of [`End::User`]'s event.
+    pub(crate) user: Option<u16>,
 }
 
 impl NonDefault {
     /// Whether the filters of `fd`, if there are any, were added in another mode than `watch` asks for.
     pub(crate) fn mode_changes(&self, fd: RawFd, watch: &Watch) -> bool {
-        self.0.get(fd).map_or(EV_CLEAR, |entry| entry.mode) != mode(watch.trigger)
+        let entry = self.0.get(fd);
+        entry.map_or(EV_CLEAR, |entry| entry.mode) != mode(watch.trigger) || entry.is_some_and(Entry::has_reminder)
+    }
+
+    /// Who tells the end of `fd`.
+    pub(crate) fn end(&self, fd: RawFd) -> End {
+        self.0.get(fd).map_or(End::Write, |entry| entry.end)
     }
 
     /// The filters that `fd` may have.
@@ -184,16 +252,18 @@ impl NonDefault {
         [Some(()), Some(()), self.0.get(fd).and_then(|entry| entry.filters[2])]
     }
 
-    /// `fd` is registered as `watch` says from now on, with the [`stand_in`] if there is `no_reader`.
-    pub(crate) fn set(&mut self, fd: RawFd, watch: &Watch, no_reader: bool) {
+    /// `fd` is registered as `watch` says from now on.
+    pub(crate) fn set(&mut self, fd: RawFd, watch: &Watch, end: End, file: Option<File>) {
         let one_shot = watch.trigger == Trigger::OneShot;
         let entry = Entry {
             mode: mode(watch.trigger),
             armed: one_shot.then_some(watch.token),
             filters: additions(watch).map(|flags| flags.map(drop)),
-            no_reader,
+            end,
+            end_is_told: false,
+            file,
         };
-        if entry.mode == EV_CLEAR && entry.filters[2].is_none() && !no_reader {
+        if entry.mode == EV_CLEAR && entry.filters[2].is_none() && end == End::Write {
             self.forget(fd);
         } else {
             self.0.insert(fd, entry);
@@ -204,55 +274,96 @@ impl NonDefault {
         self.0.remove(fd);
     }
 
-    /// Filters of `fd` fired with `token`, in their order. Returns what is to be told, and the changes to be made.
+    /// Filters of `fd` fired with `token`, in their order; `file_now` is what it stands for now, if that is still at its end.
     ///
     /// Nothing is told of a one-shot that was replaced, was ended, or has fired already: between the kernel's giving the
-    /// event and this call, another thread may have registered the descriptor anew, and that is still due its event.
+    /// event and this call, another thread may have registered the descriptor anew, and that is still due its event. Nor is
+    /// anything added to a descriptor that stands for something else by now: it was closed, and its number used again.
     pub(crate) fn fire(
         &mut self,
         fd: RawFd,
         token: Token,
-        fired: impl Iterator<Item = KqueueFlags>,
-    ) -> (Option<KqueueFlags>, PerFilter<u16>) {
-        let Some(flags) = fired.filter(|flags| flags.is_meant()).reduce(KqueueFlags::and) else {
-            return (None, [None; 3]);
-        };
+        fired: impl Iterator<Item = KqueueFlags> + Clone,
+        file_now: impl FnOnce() -> Option<File>,
+    ) -> Fired {
         let Some(entry) = self.0.get_mut(fd) else {
-            return ((flags.flags & EV_DISPATCH == 0).then_some(flags), [None; 3]);
+            let told = fired.filter(|flags| flags.is_meant()).reduce(KqueueFlags::and);
+            return Fired { told: told.filter(|flags| flags.flags & EV_DISPATCH == 0), ..Fired::default() };
         };
-        let changes = match entry.mode {
-            EV_DISPATCH if entry.armed.take_if(|armed| *armed == token).is_some() => entry.after_the_shot(),
-            0 if flags.flags & EV_DISPATCH == 0 => entry.next_level(flags),
-            EV_CLEAR if flags.flags & EV_DISPATCH == 0 => [None; 3],
-            _ => return (None, [None; 3]),
-        };
-        (Some(entry.meaning(flags)), changes)
+        let had_user_event = entry.end == End::User;
+        let reminder = entry.reminder(fired.clone());
+        let mut fired = entry.fire(token, fired);
+        fired.changes[1] = fired.changes[1].or(reminder);
+        let adds = fired.user.into_iter().chain(fired.changes.into_iter().flatten()).any(|flags| flags & EV_ADD != 0);
+        if (adds || had_user_event) && (entry.file.is_none() || entry.file != file_now()) {
+            self.forget(fd);
+            return Fired { user: had_user_event.then_some(EV_DELETE), ..Fired::default() };
+        }
+        fired
     }
 }
 
 impl Entry {
+    /// Whether `EVFILT_READ` may be there though nobody reads.
+    fn has_reminder(&self) -> bool {
+        self.filters[0].is_none() && self.end != End::Write
+    }
+
+    /// What makes the kernel look at `EVFILT_WRITE` again if `EVFILT_READ` alone tells the end.
+    fn reminder(&mut self, fired: impl Iterator<Item = KqueueFlags> + Clone) -> Option<u16> {
+        let tells_end = |filter| fired.clone().any(|flags| flags.filter == filter && flags.flags & EV_EOF != 0);
+        self.end_is_told |= tells_end(Filter::Write);
+        let is_news = self.end == End::Reminded && self.has_reminder() && !self.end_is_told;
+        (is_news && tells_end(Filter::Read)).then_some(EV_ADD | self.mode)
+    }
+
+    fn fire(&mut self, token: Token, fired: impl Iterator<Item = KqueueFlags>) -> Fired {
+        let Some(flags) = fired.filter_map(|flags| self.meaning(flags)).reduce(KqueueFlags::and) else {
+            return Fired::default();
+        };
+        let told = Some(flags);
+        match self.mode {
+            EV_DISPATCH if self.armed.take_if(|armed| *armed == token).is_some() => {
+                Fired { told, changes: self.after_the_shot(), user: None }
+            }
+            0 if flags.flags & EV_DISPATCH == 0 => self.next_level(flags),
+            EV_CLEAR if flags.flags & EV_DISPATCH == 0 => Fired { told, ..Fired::default() },
+            _ => Fired::default(),
+        }
+    }
+
     /// What keeps the filters from firing again; the kernel has disabled the one of `EV_DISPATCH` that fired.
     fn after_the_shot(&self) -> PerFilter<u16> {
         let several = self.filters.iter().flatten().count() > 1 || self.filters[2].is_some();
         self.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE))
     }
 
-    /// What makes level-triggered filters fire again that would not by themselves: `EVFILT_EXCEPT`, and an `EVFILT_WRITE`
-    /// that the kernel has deleted.
-    fn next_level(&mut self, flags: KqueueFlags) -> PerFilter<u16> {
-        let deleted = flags.filter == Filter::Write && flags.flags & EV_ONESHOT != 0;
-        self.no_reader |= deleted;
+    /// What makes level-triggered filters fire again that would not by themselves: `EVFILT_EXCEPT`, and those that the kernel
+    /// has deleted. To a pipe without a reader `EVFILT_WRITE` cannot be added.
+    fn next_level(&mut self, flags: KqueueFlags) -> Fired {
         let add = EV_ADD | EV_ENABLE;
-        [deleted.then_some(add), None, flags.has(Filter::Except).then_some(add | EV_CLEAR)]
+        let [read, write] = [Filter::Read, Filter::Write].map(|filter| flags.was_last_of(filter));
+        let user = write && self.file.is_some_and(|file| file.is_pipe());
+        if user {
+            self.end = End::User;
+        }
+        let except = flags.has(Filter::Except).then_some(add | EV_CLEAR);
+        let changes = [read.then_some(add), (write && !user).then_some(add), except];
+        Fired { told: Some(flags), changes, user: user.then_some(add) }
     }
 
-    /// What `flags` mean if one filter stands for another.
-    fn meaning(&self, flags: KqueueFlags) -> KqueueFlags {
-        if !self.no_reader || flags.filter != Filter::Read {
-            return flags;
+    /// What one filter means here, if anything.
+    fn meaning(&self, flags: KqueueFlags) -> Option<KqueueFlags> {
+        let write_end = KqueueFlags { filter: Filter::Write, flags: flags.flags | EV_EOF, ..flags };
+        match (flags.filter, self.end) {
+            (Filter::User, End::User) => Some(KqueueFlags { fflags: 0, ..write_end }),
+            (Filter::Read, End::Read) if self.has_reminder() => Some(write_end),
+            (Filter::Read, End::Read | End::Reminded) if !self.has_reminder() && flags.flags & EV_EOF != 0 => {
+                Some(flags.and(write_end))
+            }
+            (Filter::Read, _) if self.has_reminder() => None,
+            _ => flags.is_meant().then_some(flags),
         }
-        let write = KqueueFlags { filter: Filter::Write, ..flags };
-        if self.filters[0].is_some() { flags.and(write) } else { write }
     }
 }
 
@@ -304,6 +415,8 @@ const ALSO_WRITE: u8 = 0x1;
 const ALSO_WRITE_EOF: u8 = 0x2;
 const ALSO_WRITE_ERROR: u8 = 0x4;
 const ALSO_EXCEPT: u8 = 0x8;
+/// The kernel has deleted `EVFILT_WRITE`.
+const ALSO_WRITE_LAST: u8 = 0x10;
 
 impl KqueueFlags {
     pub(crate) fn new(filter: Filter, flags: u16, fflags: u32) -> KqueueFlags {
@@ -319,10 +432,13 @@ impl KqueueFlags {
         }
     }
 
-    /// Whether it tells of what was asked for: Apple's `EVFILT_EXCEPT` does of data and of the end, too. With the end, any
-    /// bit of `fflags` may be one of an error's number.
+    /// Whether it tells of what was asked for. Apple's `EVFILT_EXCEPT` tells of data, without `fflags`, and of the end, with
+    /// the socket's error in them, of which any bit may be set. An `EVFILT_USER` event of a pipe is [`Entry::meaning`]'s.
     fn is_meant(&self) -> bool {
-        self.filter != Filter::Except || self.fflags == NOTE_OOB
+        match self.filter {
+            Filter::Except => self.fflags == NOTE_OOB,
+            filter => filter != Filter::User,
+        }
     }
 
     /// One event of each of several [`FILTERS`], in their order, as one.
@@ -331,7 +447,10 @@ impl KqueueFlags {
             return KqueueFlags { also: self.also | ALSO_EXCEPT, ..self };
         }
         let bit = |flag, bit| if next.flags & flag != 0 { bit } else { 0 };
-        let also = ALSO_WRITE | bit(EV_EOF, ALSO_WRITE_EOF) | bit(EV_ERROR, ALSO_WRITE_ERROR);
+        let also = ALSO_WRITE
+            | bit(EV_EOF, ALSO_WRITE_EOF)
+            | bit(EV_ERROR, ALSO_WRITE_ERROR)
+            | bit(EV_ONESHOT, ALSO_WRITE_LAST);
         let fflags = if self.fflags == 0 { next.fflags } else { self.fflags };
         KqueueFlags { also: self.also | also, fflags, ..self }
     }
@@ -341,13 +460,19 @@ impl KqueueFlags {
         self.filter == filter || self.also(filter).is_some()
     }
 
+    /// Whether the kernel has deleted this filter.
+    fn was_last_of(self, filter: Filter) -> bool {
+        let flags = if self.filter == filter { Some(self.flags) } else { self.also(filter) };
+        flags.is_some_and(|flags| flags & EV_ONESHOT != 0)
+    }
+
     /// The flags of another filter that fired as well.
     fn also(self, filter: Filter) -> Option<u16> {
         let flag = |bit, flag| if self.also & bit != 0 { flag } else { 0 };
         match filter {
-            Filter::Write if self.also & ALSO_WRITE != 0 => {
-                Some(flag(ALSO_WRITE_EOF, EV_EOF) | flag(ALSO_WRITE_ERROR, EV_ERROR))
-            }
+            Filter::Write if self.also & ALSO_WRITE != 0 => Some(
+                flag(ALSO_WRITE_EOF, EV_EOF) | flag(ALSO_WRITE_ERROR, EV_ERROR) | flag(ALSO_WRITE_LAST, EV_ONESHOT),
+            ),
             Filter::Except if self.also & ALSO_EXCEPT != 0 => Some(0),
             _ => None,
         }
@@ -437,6 +562,19 @@ mod tests {
         Watch { token: Token(usize::MAX), interest, trigger }
     }
 
+    fn pipe() -> Option<File> {
+        Some(File::examples()[0])
+    }
+
+    fn no_pipe() -> Option<File> {
+        Some(File::examples()[1])
+    }
+
+    /// `fd`, which is no pipe, is registered as `watch` says.
+    fn set(non_default: &mut NonDefault, fd: RawFd, watch: &Watch) {
+        non_default.set(fd, watch, End::Write, no_pipe());
+    }
+
     #[test]
     fn only_what_is_asked_for_is_added() {
         let edge = EV_ADD | EV_ENABLE | EV_CLEAR;
@@ -488,15 +626,15 @@ mod tests {
     fn evfilt_except_is_left_alone_where_nobody_asked_for_it() {
         let mut non_default = NonDefault::default();
         assert_eq!(non_default.present(3), READ_AND_WRITE);
-        non_default.set(3, &watch(BOTH, Trigger::Level), false);
+        set(&mut non_default, 3, &watch(BOTH, Trigger::Level));
         assert_eq!(non_default.present(3), READ_AND_WRITE);
         let priority = watch(Interest::READABLE | PRIORITY, Trigger::Edge);
         assert!(!non_default.mode_changes(4, &priority));
-        non_default.set(4, &priority, false);
+        set(&mut non_default, 4, &priority);
         assert!(!non_default.mode_changes(4, &priority));
         assert_eq!(non_default.present(4), [Some(()); 3]);
         assert_eq!(deletions(non_default.present(4)), [Some(EV_DELETE); 3]);
-        non_default.set(4, &watch(BOTH, Trigger::Edge), false);
+        set(&mut non_default, 4, &watch(BOTH, Trigger::Edge));
         assert_eq!(non_default.present(4), READ_AND_WRITE);
     }
 
@@ -601,24 +739,25 @@ mod tests {
         let mut non_default = NonDefault::default();
         let edge = watch(BOTH, Trigger::Edge);
         assert!(!non_default.mode_changes(3, &edge));
-        non_default.set(3, &edge, false);
+        set(&mut non_default, 3, &edge);
         assert!(!non_default.mode_changes(3, &watch(Interest::READABLE, Trigger::Edge)));
         for trigger in [Trigger::Level, Trigger::OneShot] {
             let other = watch(BOTH, trigger);
             assert!(non_default.mode_changes(3, &other), "{trigger:?}");
-            non_default.set(3, &other, false);
+            set(&mut non_default, 3, &other);
             assert!(!non_default.mode_changes(3, &other), "{trigger:?}");
         }
         assert!(non_default.mode_changes(3, &edge));
-        non_default.set(3, &edge, false);
+        set(&mut non_default, 3, &edge);
         assert!(!non_default.mode_changes(3, &edge));
         assert!(non_default.0.get(3).is_none(), "edge-triggered registrations need no memory");
     }
 
     /// What is told of one filter that fired, and the changes that follow.
     fn fire(non_default: &mut NonDefault, token: Token, flags: KqueueFlags) -> (Option<Readiness>, PerFilter<u16>) {
-        let (flags, changes) = non_default.fire(3, token, [flags].into_iter());
-        (flags.map(KqueueFlags::readiness), changes)
+        let fired = non_default.fire(3, token, [flags].into_iter(), no_pipe);
+        assert_eq!(fired.user, None);
+        (fired.told.map(KqueueFlags::readiness), fired.changes)
     }
 
     const SHOT: KqueueFlags = KqueueFlags { fflags: 0, flags: EV_DISPATCH, filter: Filter::Write, also: 0 };
@@ -628,11 +767,11 @@ mod tests {
     fn a_one_shot_of_two_directions_fires_once_until_it_is_replaced() {
         let mut non_default = NonDefault::default();
         let one_shot = watch(BOTH, Trigger::OneShot);
-        non_default.set(3, &one_shot, false);
+        set(&mut non_default, 3, &one_shot);
         let others = [Some(EV_DISABLE), Some(EV_DISABLE), None];
         assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (Some(SHOT.readiness()), others));
         assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (None, [None; 3]), "its event was on its way");
-        non_default.set(3, &one_shot, false);
+        set(&mut non_default, 3, &one_shot);
         assert!(fire(&mut non_default, one_shot.token, SHOT).0.is_some());
     }
 
@@ -640,44 +779,164 @@ mod tests {
     fn a_one_shot_of_one_direction_needs_no_system_call_when_it_fires() {
         let mut non_default = NonDefault::default();
         let one_shot = watch(Interest::WRITABLE, Trigger::OneShot);
-        non_default.set(3, &one_shot, false);
+        set(&mut non_default, 3, &one_shot);
         assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (Some(SHOT.readiness()), [None; 3]));
         assert_eq!(fire(&mut non_default, one_shot.token, SHOT), (None, [None; 3]));
     }
 
-    /// What FreeBSD does when nobody reads a pipe any more. From then on the filter that is added again stands in.
+    const LAST_READ: KqueueFlags = KqueueFlags { fflags: 0, flags: EV_EOF | EV_ONESHOT, filter: Filter::Read, also: 0 };
+    const LAST_WRITE: KqueueFlags = KqueueFlags { filter: Filter::Write, ..LAST_READ };
+    const READ_END: KqueueFlags = KqueueFlags { flags: EV_EOF, ..LAST_READ };
+    const WRITE_END: KqueueFlags = KqueueFlags { flags: EV_EOF, ..LAST_WRITE };
+
+    /// What XNU and OpenBSD do of a terminal that is revoked.
     #[test]
-    fn a_level_triggered_filter_that_the_kernel_has_deleted_is_added_again() {
+    fn level_triggered_filters_that_the_kernel_has_deleted_are_added_again() {
         let mut non_default = NonDefault::default();
         let level = watch(BOTH, Trigger::Level);
-        non_default.set(3, &level, false);
-        let [room, data, last] = [(Filter::Write, 0), (Filter::Read, 0), (Filter::Write, EV_EOF | EV_ONESHOT)]
-            .map(|(filter, flags)| KqueueFlags::new(filter, flags, 0));
-        for flags in [room, data, KqueueFlags { flags: EV_ONESHOT, ..data }] {
-            assert_eq!(fire(&mut non_default, level.token, flags), (Some(flags.readiness()), [None; 3]));
+        set(&mut non_default, 3, &level);
+        let again = Some(EV_ADD | EV_ENABLE);
+        let rows = [(READ_END, [None; 3]), (LAST_READ, [again, None, None]), (LAST_WRITE, [None, again, None])];
+        for (flags, changes) in rows {
+            assert_eq!(fire(&mut non_default, level.token, flags), (Some(flags.readiness()), changes));
         }
-        let again = [Some(EV_ADD | EV_ENABLE), None, None];
-        assert_eq!(fire(&mut non_default, level.token, last), (Some(last.readiness()), again));
-        let (told, changes) = fire(&mut non_default, level.token, data);
-        assert!(told.is_some_and(|told| told != data.readiness()), "reading stands for writing, too: {told:?}");
-        assert_eq!(changes, [None; 3]);
+        let fired = non_default.fire(3, level.token, [LAST_READ, LAST_WRITE].into_iter(), no_pipe);
+        assert_eq!((fired.changes, fired.user), ([again, again, None], None));
+    }
+
+    /// What FreeBSD does when nobody reads a pipe any more.
+    #[test]
+    fn the_end_of_a_level_triggered_pipe_is_told_by_a_user_event_once_the_kernel_has_deleted_the_filter() {
+        for (interest, together) in [(Interest::WRITABLE, vec![LAST_WRITE]), (BOTH, vec![READ_END, LAST_WRITE])] {
+            let (mut non_default, level) = (NonDefault::default(), watch(interest, Trigger::Level));
+            non_default.set(3, &level, End::Write, pipe());
+            let fired = non_default.fire(3, level.token, together.into_iter(), pipe);
+            assert!(fired.told.is_some_and(|told| told.readiness().contains(WRITE_END.readiness())), "{interest:?}");
+            assert_eq!((fired.changes, fired.user), ([None; 3], Some(EV_ADD | EV_ENABLE)), "{interest:?}");
+            assert_eq!(non_default.end(3), End::User, "{interest:?}");
+            let user = KqueueFlags::new(Filter::User, 0, 0);
+            for _ in 0..2 {
+                assert_eq!(fire_of_pipe(&mut non_default, level.token, user), Some(WRITE_END.readiness()));
+            }
+        }
+    }
+
+    fn fire_of_pipe(non_default: &mut NonDefault, token: Token, flags: KqueueFlags) -> Option<Readiness> {
+        let fired = non_default.fire(3, token, [flags].into_iter(), pipe);
+        assert_eq!((fired.changes, fired.user), ([None; 3], None));
+        fired.told.map(KqueueFlags::readiness)
+    }
+
+    #[test]
+    fn a_user_event_tells_the_end_of_what_it_was_made_for_and_is_deleted_with_that() {
+        let user = |trigger| KqueueFlags::new(Filter::User, mode(trigger), 0);
+        for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+            let (mut non_default, writer) = (NonDefault::default(), watch(Interest::WRITABLE, trigger));
+            non_default.set(3, &writer, End::User, pipe());
+            let told = fire_of_pipe(&mut non_default, writer.token, user(trigger));
+            assert_eq!(told, Some(WRITE_END.readiness()), "{trigger:?}");
+            for now in [None, no_pipe()] {
+                non_default.set(3, &writer, End::User, pipe());
+                let fired = non_default.fire(3, writer.token, [user(trigger)].into_iter(), || now);
+                assert!(fired.told.is_none() && fired.changes == [None; 3], "{trigger:?}, {now:?}");
+                assert_eq!(fired.user, Some(EV_DELETE), "{trigger:?}, {now:?}");
+                assert_eq!(non_default.end(3), End::Write, "{trigger:?}, {now:?}");
+            }
+            let told = fire_of_pipe(&mut non_default, writer.token, user(trigger));
+            assert_eq!(told, None, "{trigger:?}: nobody's");
+            non_default.set(3, &writer, End::Write, pipe());
+            let told = fire_of_pipe(&mut non_default, writer.token, user(trigger));
+            assert_eq!(told, None, "{trigger:?}: of an earlier registration");
+        }
+    }
+
+    #[test]
+    fn nothing_is_added_to_a_descriptor_that_stands_for_something_else_by_now() {
+        let level = watch(BOTH | PRIORITY, Trigger::Level);
+        for flags in [LAST_READ, LAST_WRITE, URGENT] {
+            for now in [None, pipe()] {
+                let mut non_default = NonDefault::default();
+                set(&mut non_default, 3, &level);
+                let fired = non_default.fire(3, level.token, [flags].into_iter(), || now);
+                assert!(fired.told.is_none() && fired.changes == [None; 3] && fired.user.is_none(), "{flags:?}");
+                assert!(non_default.0.get(3).is_none(), "{flags:?}");
+            }
+        }
+    }
+
+    /// What is told of a pipe's filters that fired, and what reminds the kernel of `EVFILT_WRITE`.
+    fn remind(non_default: &mut NonDefault, token: Token, fired: &[KqueueFlags]) -> (Option<Readiness>, Option<u16>) {
+        let fired = non_default.fire(3, token, fired.iter().copied(), pipe);
+        (fired.told.map(KqueueFlags::readiness), fired.changes[1])
+    }
+
+    #[test]
+    fn where_reading_tells_the_end_alone_the_kernel_is_reminded_of_writing() {
+        for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
+            let writer = watch(Interest::WRITABLE, trigger);
+            let add = Some(EV_ADD | mode(trigger));
+            let new = || {
+                let mut non_default = NonDefault::default();
+                non_default.set(3, &writer, End::Reminded, pipe());
+                non_default
+            };
+            let end = KqueueFlags { flags: EV_EOF | EV_DISPATCH, ..READ_END };
+            let written = KqueueFlags { flags: EV_EOF | mode(trigger), ..WRITE_END };
+            let token = writer.token;
+            assert_eq!(remind(&mut new(), token, &[end]), (None, add), "{trigger:?}");
+            assert_eq!(remind(&mut new(), token, &[end, written]), (Some(written.readiness()), None), "{trigger:?}");
+            let data = KqueueFlags { flags: EV_DISPATCH, ..end };
+            assert_eq!(remind(&mut new(), token, &[data]), (None, None), "{trigger:?}: sent back");
+            let mut told = new();
+            assert_eq!(remind(&mut told, token, &[written]), (Some(written.readiness()), None), "{trigger:?}");
+            assert_eq!(remind(&mut told, token, &[end]), (None, None), "{trigger:?}: told already");
+            assert!(new().mode_changes(3, &writer), "{trigger:?}: what reminds has a mode of its own");
+        }
+        let (mut non_default, both) = (NonDefault::default(), watch(BOTH, Trigger::Edge));
+        non_default.set(3, &both, End::Reminded, pipe());
+        assert!(!non_default.mode_changes(3, &both));
+        let read = KqueueFlags { flags: EV_EOF | EV_CLEAR, ..READ_END };
+        let expected = (Some(read.readiness().with(WRITE_END.readiness(), true)), None);
+        assert_eq!(remind(&mut non_default, both.token, &[read]), expected);
+    }
+
+    #[test]
+    fn a_direction_in_which_a_pipe_does_not_go_is_forgiven() {
+        let both = additions(&watch(BOTH, Trigger::Edge));
+        let (done, refused, no_reader) = (Some(0), Some(libc::EINVAL), Some(libc::EBADF));
+        let rows = [
+            ([done, done, None], [done, done, None], false),
+            ([refused, done, None], [done, done, None], false),
+            ([done, refused, None], [done, done, None], false),
+            ([refused, no_reader, None], [done, no_reader, None], false),
+            ([refused, refused, None], [done, done, None], true),
+        ];
+        for (receipts, expected, by_all) in rows {
+            assert_eq!(one_way(both, receipts, || true), (expected, by_all), "{receipts:?}");
+            assert_eq!(one_way(both, receipts, || false), (receipts, false), "{receipts:?}");
+        }
+        let reader = replacements(&watch(Interest::READABLE, Trigger::Edge), READ_AND_WRITE);
+        assert_eq!(one_way(reader, [refused, done, None], || true), ([done, done, None], true));
+        let priority = additions(&watch(BOTH | PRIORITY, Trigger::Edge));
+        assert_eq!(one_way(priority, [refused, refused, done], || true), ([done; 3], false));
+        assert_eq!(one_way(priority, [done, done, refused], || true), ([done, done, refused], false));
     }
 
     #[test]
     fn an_event_of_an_earlier_registration_does_not_use_up_a_one_shot() {
         let mut non_default = NonDefault::default();
-        non_default.set(3, &watch(BOTH, Trigger::OneShot), false);
+        set(&mut non_default, 3, &watch(BOTH, Trigger::OneShot));
         let next = Watch { token: Token(7), ..watch(BOTH, Trigger::OneShot) };
-        non_default.set(3, &next, false);
+        set(&mut non_default, 3, &next);
         assert_eq!(fire(&mut non_default, Token(usize::MAX), SHOT), (None, [None; 3]));
         assert!(fire(&mut non_default, Token(7), SHOT).0.is_some());
 
-        non_default.set(3, &next, false);
+        set(&mut non_default, 3, &next);
         non_default.forget(3);
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it was deregistered");
-        non_default.set(3, &watch(BOTH, Trigger::Level), false);
+        set(&mut non_default, 3, &watch(BOTH, Trigger::Level));
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is level-triggered now");
-        non_default.set(3, &watch(BOTH.add(PRIORITY), Trigger::Edge), false);
+        set(&mut non_default, 3, &watch(BOTH.add(PRIORITY), Trigger::Edge));
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is edge-triggered now");
     }
 
@@ -688,7 +947,7 @@ mod tests {
         let reset = KqueueFlags { fflags: 54, ..end }; // of which one bit is that of `NOTE_OOB`
         for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
             let (mut non_default, priority) = (NonDefault::default(), watch(PRIORITY, trigger));
-            non_default.set(3, &priority, false);
+            set(&mut non_default, 3, &priority);
             for flags in [data, end, reset] {
                 assert_eq!(fire(&mut non_default, priority.token, flags), (None, [None; 3]), "{trigger:?}");
             }
@@ -700,7 +959,7 @@ mod tests {
     fn urgent_data_is_told_as_often_as_the_trigger_asks_for() {
         let told_twice = |trigger| {
             let (mut non_default, priority) = (NonDefault::default(), watch(PRIORITY, trigger));
-            non_default.set(3, &priority, false);
+            set(&mut non_default, 3, &priority);
             [(); 2]
                 .map(|()| fire(&mut non_default, priority.token, URGENT))
                 .map(|(told, changes)| (told.is_some(), changes[2]))
@@ -719,22 +978,11 @@ mod tests {
         {
             let mut non_default = NonDefault::default();
             let watch = watch(interest, Trigger::Edge);
-            non_default.set(3, &watch, interest.is_writable());
+            let told_by = if interest.is_writable() { End::Read } else { End::Write };
+            non_default.set(3, &watch, told_by, None);
             let expected = if interest.is_writable() { expected } else { end.readiness() };
             assert_eq!(fire(&mut non_default, watch.token, end), (Some(expected), [None; 3]), "{interest:?}");
         }
-    }
-
-    #[test]
-    fn a_level_triggered_filter_that_the_kernel_deletes_is_stood_in_for() {
-        let last = KqueueFlags::new(Filter::Write, EV_EOF | EV_ONESHOT, 0);
-        let add = |trigger| {
-            let (mut non_default, writer) = (NonDefault::default(), watch(Interest::WRITABLE, trigger));
-            non_default.set(3, &writer, false);
-            fire(&mut non_default, writer.token, last).1
-        };
-        assert_eq!(add(Trigger::Level), [Some(EV_ADD | EV_ENABLE), None, None]);
-        assert_eq!(add(Trigger::Edge), [None; 3]);
     }
 
     #[test]

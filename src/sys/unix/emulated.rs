@@ -10,8 +10,6 @@
 //! lasts, a wait for anything else would end at once. The queue therefore *looks at* such registrations: it asks about them without
 //! waiting, before each wait and, as long as something may still change, during it.
 
-#![allow(unsafe_code)]
-
 use std::fmt;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
@@ -19,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
+use super::file::Identity;
 use super::poll;
 use crate::event::{Readiness, write_names};
 use crate::sys::{Flags, Spent, Watch};
@@ -348,38 +347,6 @@ fn flags(said: i16, news: i16) -> i16 {
 pub(crate) fn details(fd: RawFd, directions: i16) -> i16 {
     let mut descriptor = [libc::pollfd { fd, events: directions, revents: 0 }];
     if poll(&mut descriptor, 0).is_ok() { descriptor[0].revents } else { 0 }
-}
-
-/// Identifies the socket that a descriptor stands for. Other files cannot be recognized: a program may open a FIFO or a terminal
-/// twice, and some descriptors share one file.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Identity(Option<(u64, u64)>);
-
-impl Identity {
-    #[cfg(unix)]
-    pub(crate) fn of(fd: RawFd) -> Identity {
-        use std::fs::File;
-        use std::mem::ManuallyDrop;
-        use std::os::fd::FromRawFd;
-        use std::os::unix::fs::{FileTypeExt, MetadataExt};
-
-        // SAFETY: the descriptor is only asked about, and `ManuallyDrop` keeps it open. If it is not open, the call fails.
-        let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
-        // Some systems give their sockets no numbers.
-        let known = file.metadata().ok().filter(|file| file.file_type().is_socket() && file.ino() != 0);
-        Identity(known.map(|file| (file.dev(), file.ino())))
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn of(_fd: RawFd) -> Identity {
-        Identity(None)
-    }
-
-    /// Returns whether `fd` stands for this socket, as far as can be told. If that is unknown, the answer is no, and the caller
-    /// replaces the registration. That is a mistake only if the program has registered the same file twice.
-    pub(crate) fn is_of(&self, fd: RawFd) -> bool {
-        self.0.is_some() && self.0 == Identity::of(fd).0
-    }
 }
 
 /// A table of registrations, which the sources' registrations refer back to.

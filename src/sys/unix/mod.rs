@@ -1,10 +1,11 @@
 //! The parts that the backends of Unix-like systems share: checked system calls, pipes and time-outs, and in separate files a
-//! map, a notifier and the emulation of triggers.
+//! map, the identity of files, a notifier and the emulation of triggers.
 
 #![allow(unsafe_code)]
 
 pub(crate) mod emulated;
 pub(crate) mod fd_map;
+pub(crate) mod file;
 pub(crate) mod notifier;
 
 use std::io;
