@@ -18,12 +18,13 @@ use mio::event::Event;
 use mio::windows::NamedPipe;
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 use windows_sys::Win32::Foundation::{
-    ERROR_IO_PENDING, ERROR_PIPE_NOT_CONNECTED, GetHandleInformation, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE,
+    ERROR_IO_PENDING, ERROR_OPERATION_ABORTED, ERROR_PIPE_LISTENING, ERROR_PIPE_NOT_CONNECTED, GetHandleInformation,
+    HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX, WriteFile,
 };
-use windows_sys::Win32::System::IO::OVERLAPPED;
+use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, PIPE_READMODE_MESSAGE, PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, SetNamedPipeHandleState,
 };
@@ -190,9 +191,121 @@ fn a_server_is_writable_when_a_client_has_come() {
     let _client = client(&name);
     let event = wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
     assert!(!event.is_readable());
-    server.connect().unwrap();
     assert!(server.take_error().unwrap().is_none());
     assert_silent(&mut queue, &mut events);
+}
+
+#[test]
+fn each_success_of_connect_brings_an_event_whatever_the_interests_are() {
+    for interest in [BOTH, Interest::READABLE, Interest::WRITABLE] {
+        let (mut queue, mut events, server, name) = waiting(interest);
+        let mut client = OpenOptions::new().read(true).write(true).open(&name).unwrap();
+        wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+        for _ in 0..3 {
+            assert_silent(&mut queue, &mut events);
+            server.connect().unwrap();
+            let event = wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+            assert!(!event.is_readable());
+        }
+        client.write_all(b"hello").unwrap();
+        if interest.is_readable() {
+            wait_for(&mut queue, &mut events, SERVER, Event::is_readable);
+            assert_silent(&mut queue, &mut events);
+            server.connect().unwrap();
+            assert!(wait_for(&mut queue, &mut events, SERVER, Event::is_writable).is_readable());
+        }
+    }
+}
+
+#[test]
+fn a_write_while_connect_waits_fails_as_the_system_says() {
+    let (mut queue, mut events, mut server, name) = waiting(BOTH);
+    for _ in 0..2 {
+        assert_eq!(server.write(b"x").unwrap_err().raw_os_error(), Some(ERROR_PIPE_LISTENING as i32));
+    }
+    assert_silent(&mut queue, &mut events);
+    let _client = client(&name);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    assert_eq!(server.write(b"x").unwrap(), 1);
+}
+
+#[test]
+fn a_read_that_fails_or_ends_is_followed_by_the_event_of_the_next_one() {
+    for thrown_out in [false, true] {
+        let (mut queue, mut events, server, mut client) = connected();
+        if thrown_out {
+            server.disconnect().unwrap();
+        } else {
+            drop(server);
+        }
+        for _ in 0..4 {
+            wait_for(&mut queue, &mut events, CLIENT, Event::is_read_closed);
+            assert_silent(&mut queue, &mut events);
+            match client.read(&mut [0; 8]) {
+                Ok(count) => assert_eq!((count, thrown_out), (0, false)),
+                Err(error) => assert_eq!(error.raw_os_error(), Some(ERROR_PIPE_NOT_CONNECTED as i32)),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_read_into_nothing_would_block_until_there_is_something() {
+    let (mut queue, mut events, mut server, mut client) = connected();
+    assert_would_block(server.read(&mut []));
+    client.write_all(b"hello").unwrap();
+    wait_for(&mut queue, &mut events, SERVER, Event::is_readable);
+    assert_eq!(server.read(&mut []).unwrap(), 0);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 5);
+    assert_would_block(server.read(&mut []));
+    drop(client);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_read_closed);
+    assert_eq!(server.read(&mut []).unwrap(), 0);
+}
+
+/// Ends all operations on the handle, as a program may that has got it from `as_raw_handle`.
+fn cancel_all(pipe: &NamedPipe) {
+    // SAFETY: the handle is open.
+    assert_ne!(unsafe { CancelIoEx(pipe.as_raw_handle(), ptr::null()) }, 0);
+}
+
+#[test]
+fn a_write_that_somebody_else_cancels_is_an_error_of_the_next_one_and_reading_goes_on() {
+    let (mut queue, mut events, mut server, mut client) = connected();
+    // More than the pipe has room for.
+    assert_eq!(server.write(&vec![1; 300_000]).unwrap(), 300_000);
+    wait_for(&mut queue, &mut events, CLIENT, Event::is_readable);
+    assert_silent(&mut queue, &mut events);
+    assert_would_block(server.write(b"x"));
+    cancel_all(&server);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    assert_eq!(server.write(b"x").unwrap_err().raw_os_error(), Some(ERROR_OPERATION_ABORTED as i32));
+    client.write_all(b"hello").unwrap();
+    assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut [0; 8]).unwrap(), 5);
+    // The pipe may be full of what has got through.
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match client.read(&mut buffer) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            result => panic!("{result:?}"),
+        }
+    }
+    server.write_all(b"again").unwrap();
+    while !matches!(read(&mut queue, &mut events, CLIENT, &client, &mut buffer), Ok(5)) {}
+}
+
+#[test]
+fn a_connect_that_somebody_else_cancels_is_told_and_can_be_repeated() {
+    let (mut queue, mut events, server, name) = waiting(Interest::READABLE);
+    cancel_all(&server);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    let error = server.take_error().unwrap().unwrap();
+    assert_eq!(error.raw_os_error(), Some(ERROR_OPERATION_ABORTED as i32));
+    assert_would_block(server.connect());
+    let _client = client(&name);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    server.connect().unwrap();
 }
 
 #[test]
@@ -410,11 +523,21 @@ fn a_deregistered_pipe_is_silent_whatever_completes() {
     wait_for(&mut queue, &mut events, CLIENT, Event::is_writable);
     assert_silent(&mut queue, &mut events);
     assert_eq!(queue.registry().deregister(&mut server).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(queue.registry().reregister(&mut server, SERVER, BOTH).unwrap_err().kind(), ErrorKind::NotFound);
 
     queue.registry().register(&mut server, Token(5), Interest::READABLE).unwrap();
     wait_for(&mut queue, &mut events, Token(5), Event::is_readable);
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 5);
+}
+
+#[test]
+fn reregister_registers_a_deregistered_pipe_anew() {
+    let (mut queue, mut events, mut server, _client) = connected();
+    queue.registry().deregister(&mut server).unwrap();
+    queue.registry().reregister(&mut server, Token(6), BOTH).unwrap();
+    wait_for(&mut queue, &mut events, Token(6), Event::is_writable);
+    let error = queue.registry().register(&mut server, SERVER, BOTH).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    queue.registry().deregister(&mut server).unwrap();
 }
 
 #[test]
@@ -516,10 +639,9 @@ fn a_client_that_comes_and_goes_without_a_word_makes_the_server_writable_and_rea
 
 #[test]
 fn who_waits_for_a_client_hears_of_it_whatever_the_interests_are() {
-    let (mut queue, mut events, server, name) = waiting(Interest::READABLE);
+    let (mut queue, mut events, _server, name) = waiting(Interest::READABLE);
     let _client = client(&name);
     wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
-    server.connect().unwrap();
     assert_silent(&mut queue, &mut events);
 }
 

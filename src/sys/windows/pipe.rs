@@ -148,10 +148,13 @@ impl Pipe {
     pub(crate) fn connect(&self) -> io::Result<()> {
         let session = self.session();
         let mut inner = session.inner();
-        let result = session.connect(&mut inner);
+        session.connect(&mut inner)?;
+        session.greet(&mut inner);
+        // Whoever connects hears of it, whatever the interests are.
+        inner.due |= inner.writable();
         // A notice that cannot be sent now is sent with the next one: what `connect` says is the same.
         let _ = session.report(&mut inner);
-        result
+        Ok(())
     }
 
     pub(crate) fn disconnect(&self) -> io::Result<()> {
@@ -233,16 +236,20 @@ impl Pipe {
     pub(crate) fn reregister(&self, port: &Arc<Port>, token: Token, interest: Interest) -> io::Result<()> {
         let session = self.session();
         let mut inner = session.inner();
-        inner.expect_registered(port)?;
-        session.watch(&mut inner, token, interest)
+        match &inner.port {
+            Some(first) if Arc::ptr_eq(first, port) => session.watch(&mut inner, token, interest),
+            Some(_) => Err(already_registered()),
+            None => Err(not_registered()),
+        }
     }
 
     pub(crate) fn deregister(&self, port: &Arc<Port>) -> io::Result<()> {
         let session = self.session();
         let mut inner = session.inner();
-        inner.expect_registered(port)?;
-        inner.watch = None;
-        Ok(())
+        match &inner.port {
+            Some(first) if !Arc::ptr_eq(first, port) => Err(already_registered()),
+            _ => inner.watch.take().map(drop).ok_or_else(not_registered),
+        }
     }
 
     fn session(&self) -> MutexGuard<'_, Arc<Session>> {
@@ -316,7 +323,6 @@ impl Session {
             Err(error) if is(&error, ERROR_PIPE_CONNECTED) || is(&error, ERROR_NO_DATA) => {
                 if !matches!(inner.state, State::Connected(_)) {
                     inner.state = State::Connected(Transfers::default());
-                    self.greet(inner);
                 }
                 Ok(())
             }
@@ -327,7 +333,7 @@ impl Session {
     /// Begins to read from a client that is new.
     fn greet(self: &Arc<Self>, inner: &mut Inner) {
         let _ = self.begin_to_read(inner);
-        inner.due |= inner.ready();
+        inner.tell(inner.ready());
     }
 
     /// Puts a read in flight, unless there is one, or no other end. One that fails at once is for the user to hear of.
@@ -357,7 +363,7 @@ impl Session {
             Err(error) => Reading::Failed(error),
         };
         inner.set_reading(reading);
-        inner.due |= inner.readable();
+        inner.tell(inner.readable());
         Ok(())
     }
 
@@ -367,9 +373,6 @@ impl Session {
         room: usize,
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        if room == 0 {
-            return inner.expect_queue().map(|()| 0);
-        }
         inner.read_size = room.clamp(inner.least_read, LARGEST_READ);
         let mut reading = inner.take_reading();
         if let Reading::Idle = reading {
@@ -378,11 +381,11 @@ impl Session {
             self.begin_to_read(inner)?;
             reading = inner.take_reading();
         }
-        match reading {
-            Reading::Idle => Err(io::ErrorKind::WouldBlock.into()),
+        let result = match reading {
+            Reading::Idle => return Err(io::ErrorKind::WouldBlock.into()),
             Reading::InFlight => {
                 inner.set_reading(Reading::InFlight);
-                Err(io::ErrorKind::WouldBlock.into())
+                return Err(io::ErrorKind::WouldBlock.into());
             }
             Reading::Failed(error) if is(&error, ERROR_BROKEN_PIPE) => Ok(0),
             Reading::Failed(error) => Err(error),
@@ -391,13 +394,13 @@ impl Session {
                 let from = from + *count.as_ref().unwrap_or(&0);
                 if from < inner.read_buffer.len() {
                     inner.set_reading(Reading::Data(from));
-                } else {
-                    // What was read is the caller's, whatever becomes of this: the next call tells.
-                    let _ = self.begin_to_read(inner).and_then(|()| self.report(inner));
                 }
                 count
             }
-        }
+        };
+        // What was read is the caller's, whatever becomes of this: the next call tells.
+        let _ = self.begin_to_read(inner).and_then(|()| self.report(inner));
+        result
     }
 
     /// A client may have come to a pipe that nobody waits at. If so, there is room to write to it.
@@ -409,7 +412,7 @@ impl Session {
             Reading::Failed(error) if is(&error, ERROR_PIPE_NOT_CONNECTED) => inner.state = State::Alone,
             reading => inner.set_reading(reading),
         }
-        inner.due |= inner.writable();
+        inner.tell(inner.writable());
         self.report(inner)
     }
 
@@ -423,22 +426,14 @@ impl Session {
             }
         }
         fill(&mut inner.write_buffer, data)?;
-        match self.write_rest(inner, 0) {
-            // The event that tells of the client tells of its room, too.
-            Err(error) if is(&error, ERROR_PIPE_LISTENING) && matches!(inner.state, State::Connecting(_)) => {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Err(error) => Err(error),
-            Ok(()) => {
-                // The other end may have come without `connect`.
-                if let State::Alone | State::Failed(_) = inner.state {
-                    inner.state = State::Connected(Transfers::default());
-                    self.greet(inner);
-                }
-                inner.set_writing(Writing::InFlight(0));
-                Ok(inner.write_buffer.len())
-            }
+        self.write_rest(inner, 0)?;
+        // The other end may have come without `connect`.
+        if let State::Alone | State::Failed(_) = inner.state {
+            inner.state = State::Connected(Transfers::default());
+            self.greet(inner);
         }
+        inner.set_writing(Writing::InFlight(0));
+        Ok(inner.write_buffer.len())
     }
 
     /// Puts a write of the buffer in flight, without what is before `from`.
@@ -455,7 +450,8 @@ impl Session {
         self.look_for_another_end(inner)?;
         self.begin_to_read(inner)?;
         inner.watch = Some((token, interest));
-        inner.due = inner.ready();
+        inner.due = 0;
+        inner.tell(inner.ready());
         self.report(inner)
     }
 
@@ -478,7 +474,7 @@ impl Session {
                 }
                 Err(error) => {
                     inner.state = State::Failed(error);
-                    inner.due |= inner.ready();
+                    inner.tell(inner.ready());
                 }
             },
             state => inner.state = state,
@@ -501,7 +497,7 @@ impl Session {
             reading => reading,
         };
         inner.set_reading(reading);
-        inner.due |= inner.readable();
+        inner.tell(inner.readable());
     }
 
     fn write_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>, bytes: usize) {
@@ -517,7 +513,7 @@ impl Session {
             result => result,
         };
         inner.set_writing(result.map_or_else(Writing::Failed, |()| Writing::Idle));
-        inner.due |= inner.writable();
+        inner.tell(inner.writable());
         if inner.write_buffer.capacity() > LARGEST_KEPT {
             inner.write_buffer = Vec::new();
         }
@@ -543,9 +539,8 @@ impl InFlight for Session {
         }
         // What the user has used up since is not due any more.
         let due = mem::take(&mut inner.due) & inner.ready();
-        if let Some((token, interest)) = inner.watch {
-            let flags = due & inner.wanted(interest);
-            batch.report_once(&mut inner.slot, token, flags);
+        if let Some((token, _)) = inner.watch {
+            batch.report_once(&mut inner.slot, token, due);
         }
     }
 
@@ -572,14 +567,6 @@ impl Inner {
 
     fn expect_queue(&self) -> io::Result<()> {
         if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
-    }
-
-    fn expect_registered(&self, port: &Arc<Port>) -> io::Result<()> {
-        match &self.port {
-            Some(first) if !Arc::ptr_eq(first, port) => Err(already_registered()),
-            _ if self.watch.is_none() => Err(not_registered()),
-            _ => Ok(()),
-        }
     }
 
     /// Ends the session; a write that is in flight goes on.
@@ -674,16 +661,16 @@ impl Inner {
         }
     }
 
-    /// What to report to a registration. Whoever waits for a client hears of it in any case.
-    fn wanted(&self, interest: Interest) -> u32 {
-        let mut events = 0;
+    /// Makes what has come to hold due for a report, as far as the registration wants to hear of it. Whoever waits for a client
+    /// does in any case.
+    fn tell(&mut self, events: u32) {
+        let Some((_, interest)) = self.watch else { return };
         if interest.is_readable() {
-            events |= RECEIVE | DISCONNECT;
+            self.due |= events & (RECEIVE | DISCONNECT);
         }
         if interest.is_writable() || matches!(self.state, State::Arrived(_) | State::Failed(_)) {
-            events |= SEND;
+            self.due |= events & SEND;
         }
-        events
     }
 }
 
