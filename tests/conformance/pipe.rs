@@ -176,12 +176,13 @@ fn a_sender_that_was_closed_after_its_end_was_told_is_silent() {
             drop(receiver);
             let fd = sender.into_raw_fd();
             // SAFETY: the descriptor was given up just now, whatever it stands for.
-            let other = unsafe {
+            let mut sender = unsafe {
                 assert_eq!(libc::dup2(other.as_raw_fd(), fd), fd);
-                OwnedFd::from_raw_fd(fd)
+                Sender::from_raw_fd(fd)
             };
+            // A copy would keep the registration, on epoll.
+            drop(other);
             assert_no_event(&mut poll);
-            let mut sender = Sender::from(other);
             poll.registry().register_with(&mut sender, RECEIVER, Interest::WRITABLE, trigger).unwrap();
             wait_for(&mut poll, RECEIVER, Event::is_write_closed);
             drop(sender);
