@@ -380,7 +380,10 @@ fn descriptor(entry: &pollfd) -> RawFd {
 /// The error of a wait that would never end, which only WASI can have, because it has no notifier.
 #[cold]
 fn nothing_to_wait_for() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this poll would never end: it has no time-out, and no source can end it")
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this poll would never end: it has no time-out, and no source can end it",
+    )
 }
 
 cfg_if! {
