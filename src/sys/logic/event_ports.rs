@@ -233,8 +233,8 @@ const ETIME: i32 = 62;
 /// "File descriptor in bad state", which the port's calls return if a descriptor is not open.
 const EBADFD: i32 = 81;
 
-/// Converts the result of `port_associate(3C)` and `port_send(3C)`. If a descriptor is not open, the error is the one of every other
-/// call. A port has a slot for each association and packet, 65,536 by default. If they are all taken, the error is `EAGAIN`, which
+/// Converts the result of `port_associate(3C)` and `port_send(3C)`. If a descriptor is not open, the error becomes the one that
+/// other calls return. A port has a slot for each association and packet, 65,536 by default. If they are all taken, the error is `EAGAIN`, which
 /// would read as "try again when there is an event".
 pub(crate) fn taken(result: io::Result<()>) -> io::Result<()> {
     match result {
@@ -444,7 +444,8 @@ mod tests {
         assert!(table.oversleeps());
     }
 
-    /// If the library does not see a source's I/O, the source needs looks from its first event on, even if the poller sleeps by then.
+    /// If the library does not see a source's I/O, the source needs looks from its first event on, even if the poller sleeps by
+    /// then.
     #[test]
     fn a_bare_source_is_looked_at_once_it_has_told_something() {
         let mut table = Table::default();
