@@ -97,8 +97,8 @@ impl WakeState {
         if timeout == Some(Duration::ZERO) {
             return (timeout, false);
         }
-        // An outdated value does no harm. Only the poller itself can turn *asleep* into *idle*, and a wake that finds *asleep* tells
-        // the OS.
+        // An outdated value does no harm. Only the poller itself can turn *asleep* into *idle*, and a wake that finds *asleep*
+        // tells the OS.
         let mut state = self.0.load(Ordering::Relaxed);
         while state & (ASLEEP | WOKEN) == 0 {
             match self.0.compare_exchange(state, state | POLLING, Ordering::AcqRel, Ordering::Relaxed) {

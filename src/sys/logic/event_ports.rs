@@ -234,8 +234,8 @@ const ETIME: i32 = 62;
 const EBADFD: i32 = 81;
 
 /// Converts the result of `port_associate(3C)` and `port_send(3C)`. If a descriptor is not open, the error becomes the one that
-/// other calls return. A port has a slot for each association and packet, 65,536 by default. If they are all taken, the error is `EAGAIN`, which
-/// would read as "try again when there is an event".
+/// other calls return. A port has a slot for each association and packet, 65,536 by default. If they are all taken, the error is
+/// `EAGAIN`, which would read as "try again when there is an event".
 pub(crate) fn taken(result: io::Result<()>) -> io::Result<()> {
     match result {
         // This is the error that epoll returns at its limit.

@@ -192,8 +192,8 @@ impl SocketState {
         }
     }
 
-    /// Deals with a poll that could not be submitted, or has failed. If the socket is closed, that is the end; otherwise the poll is
-    /// tried again.
+    /// Deals with a poll that could not be submitted, or has failed. If the socket is closed, that is the end; otherwise the poll
+    /// is tried again.
     fn failed(self: &Arc<Self>, inner: &mut Inner, error: &io::Error, batch: &mut Batch) {
         let Some(watch) = inner.watch else { return };
         if afd::is_gone(error) {
