@@ -1,15 +1,15 @@
-//! A chat room: what one client writes, all others read.
+//! Runs a chat room, in which everybody reads what one of the others writes.
 //!
 //! ```sh
 //! cargo run --example broadcast_chat --features os-poll,net
 //! nc 127.0.0.1 13265    # in as many terminals as there are people
 //! ```
 //!
-//! You may give an address to listen on as the argument.
+//! You can give an address to listen on as the argument.
 //!
-//! Clients are registered level-triggered: one read an event is enough, and nobody who writes a lot keeps the others waiting.
-//! The other side of it is that a socket is writable nearly always, so write interest is asked for only while something is
-//! unsent. Who does not read what he is sent has to leave when too much has piled up.
+//! The registrations of clients are level-triggered. So one read for each event is enough, and a client that writes a lot does not
+//! keep the others waiting. On the other hand, a socket is nearly always writable, so the program asks for writable only while
+//! something is unsent. If a client does not read what it is sent, it has to leave when too much has piled up.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -25,18 +25,18 @@ mod cli;
 const USAGE: &str = "\
 usage: broadcast_chat [ADDRESS]
 
-A chat room: what one client writes, all others read.
+Runs a chat room, in which everybody reads what one of the others writes.
 Listens on ADDRESS, 127.0.0.1:13265 if you give none; port 0 lets the system choose one.";
 
 const LISTENER: Token = Token(0);
 
-/// How many bytes may wait for a client that does not read.
+/// The most bytes that may wait for a client that does not read.
 const MOST_UNSENT: usize = 1024 * 1024;
 
-/// How many bytes a line may have; what is longer is passed on in pieces.
+/// The most bytes that a line may have. A longer line is passed on in pieces.
 const LONGEST_LINE: usize = 4096;
 
-/// When to try again after a connection could not be accepted, unless something happens earlier.
+/// How long to wait before trying to accept again after an error, unless something happens earlier.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
@@ -53,7 +53,7 @@ fn run(arguments: Vec<String>) -> cli::Outcome {
     println!("listening on {}", listener.local_addr()?);
 
     let mut room = Room::new(poll.registry().try_clone()?);
-    // Whether connections may wait that no event will tell of.
+    // Whether connections may be waiting that no event will report.
     let mut accept = false;
     loop {
         match poll.poll(&mut events, accept.then_some(ACCEPT_AGAIN)) {
@@ -82,19 +82,19 @@ fn run(arguments: Vec<String>) -> cli::Outcome {
 
 struct Room {
     registry: Registry,
-    /// Tokens are not used again: an event for a client who has left finds nobody.
+    /// Tokens are not reused, so an event of a client that has left finds no client.
     clients: BTreeMap<Token, Client>,
     next: usize,
-    /// Those who are about to leave.
+    /// The clients that are about to leave.
     leaving: Vec<Token>,
 }
 
 struct Client {
     stream: TcpStream,
-    /// The beginning of a line.
+    /// The start of a line that is not complete yet.
     line: Vec<u8>,
     unsent: Vec<u8>,
-    /// Whether write interest is asked for.
+    /// Whether the registration asks for writable.
     writing: bool,
 }
 
@@ -103,7 +103,7 @@ impl Room {
         Room { registry, clients: BTreeMap::new(), next: 1, leaving: Vec::new() }
     }
 
-    /// Accepts all connections that wait. After an error some still do.
+    /// Accepts all waiting connections. After an error, some of them may still be waiting.
     fn accept(&mut self, listener: &TcpListener) -> io::Result<()> {
         loop {
             let (mut stream, address) = match listener.accept() {
@@ -119,7 +119,7 @@ impl Room {
         }
     }
 
-    /// Reads what a client has written, up to a buffer full, and passes the whole lines on.
+    /// Reads what a client has written, at most one buffer full, and passes on the complete lines.
     fn receive(&mut self, token: Token) {
         let Some(client) = self.clients.get_mut(&token) else { return };
         let mut buffer = [0; 4096];
@@ -138,7 +138,7 @@ impl Room {
                     self.broadcast(token, &[format!("{}: ", token.0).as_bytes(), line, b"\n"].concat());
                 }
             }
-            // The event comes again.
+            // The registration is level-triggered, so another event follows.
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(_) => self.leaving.push(token),
         }
@@ -151,7 +151,7 @@ impl Room {
         }
     }
 
-    /// Sends what is unsent and then `text`, as far as that goes.
+    /// Sends what is unsent, and then as much of `text` as possible.
     fn send(&mut self, token: Token, text: &[u8]) {
         let Some(client) = self.clients.get_mut(&token) else { return };
         client.unsent.extend_from_slice(text);
@@ -161,7 +161,7 @@ impl Room {
         }
     }
 
-    /// Removes those who leave, and tells the others; which may find that some of them have left, too.
+    /// Removes the clients that leave, and tells the others. In doing so, it may find that some of those have left as well.
     fn see_off(&mut self) {
         while let Some(token) = self.leaving.pop() {
             // Dropping the stream closes it, which ends its registration.
@@ -187,7 +187,7 @@ impl Client {
         Ok(())
     }
 
-    /// Asks for write interest while something is unsent, and gives it back.
+    /// Asks for writable while something is unsent, and no longer than that.
     fn ask_for_what_is_needed(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let writing = !self.unsent.is_empty();
         if writing != self.writing {

@@ -1,35 +1,34 @@
-//! A `Poll` inside another event loop: an echo server for datagrams, in a program that is built on `calloop`.
+//! Runs a `Poll` inside another event loop: an echo server for datagrams, in a program that is built on `calloop`.
 //!
 //! ```sh
 //! cargo run --example embed --features os-poll,net
 //! nc -u 127.0.0.1 13265
 //! ```
 //!
-//! You may give an address to listen on as the argument. Ctrl-C ends the program.
+//! You can give an address to listen on as the argument. Ctrl-C ends the program.
 //!
-//! The outer loop knows nothing of sockets: it watches one descriptor, the inner queue's, and lets the server take a turn when
-//! that is readable. Beside it runs a timer of the outer loop's own. Wakes, too, come through the descriptor.
+//! The outer loop knows nothing about sockets: it watches one descriptor, the inner queue's, and gives the server a turn when that
+//! is readable. A timer of the outer loop runs at the same time. Wakes also arrive through the descriptor.
 //!
-//! This needs a queue that is a descriptor, as epoll, kqueue and event ports are.
+//! This needs a queue that has a descriptor, as epoll, kqueue and event ports do.
 
-#[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
 mod cli;
 
-#[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
 const USAGE: &str = "\
 usage: embed [ADDRESS]
 
 Sends every datagram back to where it came from, inside the event loop of another library. Ctrl-C ends it.
 Listens on ADDRESS, 127.0.0.1:13265 if you give none; port 0 lets the system choose one.";
 
-#[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
 fn main() -> std::process::ExitCode {
     cli::run(USAGE, embed::run)
 }
 
 #[cfg(not(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))))]
-fn main() {
-    eprintln!("this example is for queues that are file descriptors");
+mod embed {
+    pub(super) fn run(_arguments: Vec<String>) -> crate::cli::Outcome {
+        Err("this example needs a queue that has a file descriptor".into())
+    }
 }
 
 #[cfg(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
@@ -59,7 +58,8 @@ mod embed {
         let mut server = Server::new(address, outer.get_signal())?;
         println!("listening on {}", server.socket.local_addr()?);
 
-        // The outer loop owns a duplicate, so that the `Poll` stays ours. Level: as long as events wait inside.
+        // The outer loop owns a duplicate, so that the server keeps its `Poll`. Level-triggering reports the descriptor as long
+        // as events are waiting inside.
         let queue = server.poll.as_fd().try_clone_to_owned()?;
         let source = Generic::new(queue, calloop::Interest::READ, Mode::Level);
         outer.handle().insert_source(source, |_, _, server| server.turn().map(|()| PostAction::Continue))?;
@@ -94,7 +94,7 @@ mod embed {
             Ok(Server { poll, events, socket, buffer: vec![0; 65536], echoed: 0, reported: 0, stop })
         }
 
-        /// Takes the events that wait inside, without waiting for more: that is the outer loop's part.
+        /// Handles the events that are waiting inside, without waiting for more, because the outer loop does the waiting.
         fn turn(&mut self) -> io::Result<()> {
             match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -118,13 +118,13 @@ mod embed {
         }
     }
 
-    /// Echoes every datagram that has arrived. Returns how many.
+    /// Echoes every datagram that has arrived. Returns how many there were.
     fn echo(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<u64> {
         let mut count = 0;
         loop {
             match socket.recv_from(buffer) {
                 Ok((length, from)) => {
-                    // One that cannot be sent is lost, as datagrams may be.
+                    // If a datagram cannot be sent, it is lost, as datagrams may be.
                     if socket.send_to(&buffer[..length], from).is_ok() {
                         count += 1;
                     }

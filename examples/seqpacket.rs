@@ -1,31 +1,30 @@
-//! Sockets that this crate has no type of, by `IoSource` and the `socket2` crate: a `SOCK_SEQPACKET` pair, whose messages
-//! arrive whole. One end sends each argument, the other sends it back in capitals.
+//! Uses sockets that this crate has no type for, with `IoSource` and the `socket2` crate: a `SOCK_SEQPACKET` pair, whose messages
+//! arrive whole. One end sends each argument, and the other sends it back in capitals.
 //!
 //! ```sh
 //! cargo run --example seqpacket --features os-ext -- 'how are you?' 'and you?'
 //! ```
 
-#[cfg(target_os = "linux")]
 mod cli;
 
-#[cfg(target_os = "linux")]
 const USAGE: &str = "\
 usage: seqpacket MESSAGE...
 
 Sends each MESSAGE through a pair of SOCK_SEQPACKET sockets, and prints it as it comes back, in capitals.";
 
-#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    cli::run(USAGE, linux::run)
+    cli::run(USAGE, seqpacket::run)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("this example is for Linux");
+mod seqpacket {
+    pub(super) fn run(_messages: Vec<String>) -> crate::cli::Outcome {
+        Err("this example needs Linux".into())
+    }
 }
 
 #[cfg(target_os = "linux")]
-mod linux {
+mod seqpacket {
     use std::collections::VecDeque;
     use std::io::{self, ErrorKind, Read};
 
@@ -39,7 +38,7 @@ mod linux {
 
     pub(super) fn run(messages: Vec<String>) -> cli::Outcome {
         if messages.is_empty() {
-            return Err("which messages? `--help` shows how".into());
+            return Err("no MESSAGE given; `--help` shows the arguments".into());
         }
         let (one, other) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
         let (mut asking, mut answering) = (end(one)?, end(other)?);
@@ -76,7 +75,7 @@ mod linux {
         Ok(IoSource::new(socket))
     }
 
-    /// The next message, if there is one.
+    /// Receives the next message, if there is one.
     fn receive(socket: &IoSource<Socket>) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; 64 * 1024];
         match socket.try_io_for(Interest::READABLE, |mut socket| socket.read(&mut buffer)) {
@@ -89,7 +88,7 @@ mod linux {
         }
     }
 
-    /// Sends as many as there is room for.
+    /// Sends as many messages as there is room for.
     fn send(socket: &IoSource<Socket>, messages: &mut VecDeque<Vec<u8>>) -> io::Result<()> {
         while let Some(message) = messages.front() {
             match socket.try_io_for(Interest::WRITABLE, |socket| socket.send(message)) {

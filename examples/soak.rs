@@ -1,11 +1,11 @@
-//! A server and thousands of clients that treat it badly, for as long as asked: they stall, flood, half-close and reset.
+//! Runs a server and thousands of clients that treat it badly, for as long as you like: they stall, flood, half-close and reset.
 //!
 //! ```sh
 //! cargo run --release --example soak --features os-poll,net -- --connections 5000 --seconds 600
 //! ```
 //!
-//! The server echoes. Each client knows what every byte that it gets back has to be. The program fails if one is wrong or
-//! missing, and if, after everybody left, the process holds more descriptors than before, or more memory than it may.
+//! The server echoes, and each client knows the value of every byte that it has to get back. The program fails if a byte is wrong
+//! or missing. It also fails if, after all clients have left, the process holds more descriptors than before, or too much memory.
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;
@@ -25,26 +25,26 @@ mod cli;
 const USAGE: &str = "\
 usage: soak [--connections COUNT] [--seconds SECONDS]
 
-Serves COUNT ill-behaved clients (5000) for SECONDS (60), and checks every byte, every descriptor
-and the memory.";
+Serves COUNT ill-behaved clients (default 5000) for SECONDS (default 60), and checks every byte,
+every descriptor, and the memory.";
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 
-/// How much a connection reads or writes at a time, and how often before it is another one's turn.
+/// How much a connection reads or writes at a time, and how often before the next one gets its turn.
 const CHUNK: usize = 16 * 1024;
 const TURNS: usize = 4;
 
-/// How many turns there are before new events are looked at.
+/// How many turns there are before the loop looks for new events.
 const BATCH: usize = 64;
 
-/// How often clients that pause are looked at.
+/// How often the loop looks at clients that pause.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Everybody has left after this long.
+/// The time by which all clients must have left after the end.
 const FAREWELL: Duration = Duration::from_secs(60);
 
-/// By how much memory may have grown, from when nine tenths of the connections were there for the first time to when all have gone.
+/// How much the memory may grow from the time when nine tenths of the connections first exist until all of them are gone.
 const LEAK: usize = 64 << 20;
 
 fn main() -> ExitCode {
@@ -100,29 +100,29 @@ fn number<T: std::str::FromStr>(name: &str, value: Option<&String>) -> Result<T,
     value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("`{name}` needs a number"))
 }
 
-/// How many descriptors this process holds, where that can be told. (Wine has this folder, too; but it is not the
-/// program that opens it, and its descriptors are those of another process.)
+/// Returns how many descriptors this process holds, where that can be found out. (Wine has this folder as well, but another process
+/// opens it there, so its descriptors are not those of this program.)
 fn descriptors() -> Option<usize> {
     if cfg!(windows) { None } else { Some(fs::read_dir("/proc/self/fd").ok()?.count()) }
 }
 
-/// How many bytes of memory this process has resident, where that can be told.
+/// Returns how many bytes of memory this process has resident, where that can be found out.
 fn memory() -> Option<usize> {
     let pages: usize = fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
     if cfg!(windows) { None } else { Some(pages * 4096) }
 }
 
-/// What a connection wants after its turn.
+/// What a connection needs after its turn.
 #[derive(PartialEq, Eq)]
 enum Next {
-    /// An event.
+    /// It waits for an event.
     Wait,
-    /// Another turn.
+    /// It needs another turn.
     Turn,
     Close,
 }
 
-/// Those that get a turn, each once.
+/// The connections that get a turn, each once.
 #[derive(Default)]
 struct Turns {
     places: VecDeque<usize>,
@@ -142,13 +142,13 @@ impl Turns {
         Some(place)
     }
 
-    /// How long to wait for events at most: if it is nobody's turn, as said.
+    /// Returns how long to wait for events: not at all if a connection has its turn, and as long as `otherwise` if none has.
     fn timeout(&self, otherwise: Option<Duration>) -> Option<Duration> {
         if self.places.is_empty() { otherwise } else { Some(Duration::ZERO) }
     }
 }
 
-// The server.
+// This is the server.
 
 struct Echo {
     stream: TcpStream,
@@ -169,7 +169,7 @@ fn serve(mut poll: Poll, mut listener: TcpListener, stop: &AtomicBool, served: &
             match event.token() {
                 WAKER => {}
                 LISTENER => accept(&poll, &listener, &mut places, &mut free)?,
-                // An event of a connection that left comes to nothing, or to another's turn too many.
+                // An event of a connection that has left has no effect, or gives another connection an unnecessary turn.
                 Token(place) => turns.push(place),
             }
         }
@@ -207,7 +207,7 @@ fn accept(
                 places[place] = Some(Echo { stream, unsent: Vec::new(), ended: false });
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            // Reset before it was accepted.
+            // The client has reset the connection before the server accepted it.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => return Err(error),
         }
@@ -235,24 +235,24 @@ impl Echo {
     }
 }
 
-// The clients.
+// These are the clients.
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Manner {
     /// Sends a little, waits for it to come back, and pauses.
     Polite,
-    /// Sends all it can, and reads meanwhile.
+    /// Sends as much as it can, and reads at the same time.
     Floods,
-    /// Sends until nothing goes any more, and reads after a long pause only.
+    /// Sends until there is no more room, and reads only after a long pause.
     Stalls,
-    /// Shuts its writing side at once after sending, and reads the rest then.
+    /// Shuts down its writing side right after sending, and then reads the rest.
     HalfCloses,
     /// Resets the connection when it has sent half.
     Resets,
 }
 
 impl Manner {
-    /// What the client with this number does.
+    /// Returns what the client with this number does.
     fn of(number: u64) -> Manner {
         match number % 16 {
             0 => Manner::Floods,
@@ -263,7 +263,7 @@ impl Manner {
         }
     }
 
-    /// How many bytes it sends.
+    /// Returns how many bytes it sends.
     fn amount(self) -> u64 {
         match self {
             Manner::Polite => 40_000,
@@ -273,7 +273,7 @@ impl Manner {
         }
     }
 
-    /// How many bytes may be on their way.
+    /// Returns how many bytes may be on their way.
     fn window(self) -> u64 {
         match self {
             Manner::Polite => 4000,
@@ -283,7 +283,7 @@ impl Manner {
     }
 }
 
-/// The byte at a position of the stream of the client with this number.
+/// Returns the byte at a position in the stream of the client with this number.
 fn byte(number: u64, position: u64) -> u8 {
     ((number.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ position).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
@@ -292,17 +292,17 @@ struct Client {
     stream: TcpStream,
     number: u64,
     manner: Manner,
-    /// How many bytes it means to send.
+    /// How many bytes it is going to send.
     amount: u64,
     sent: u64,
     received: u64,
     shut: bool,
     pause: Option<Instant>,
-    /// It has paused already, and does not again.
+    /// It has already paused, and does not pause again.
     paused: bool,
 }
 
-/// What happened.
+/// What has happened so far.
 #[derive(Debug, Default)]
 struct Summary {
     completed: u64,
@@ -381,12 +381,13 @@ impl Clients {
         }
     }
 
-    /// Whether as many have been there at a time as can be expected: some are always between one connection and the next.
+    /// Returns whether as many connections have existed at a time as can be expected. Some clients are always between one connection
+    /// and the next.
     fn were_full(&self) -> bool {
         self.summary.most_connections_served >= self.places.len() * 9 / 10
     }
 
-    /// Has everybody send no more than they have.
+    /// Makes all clients stop sending.
     fn call_it_a_day(&mut self) {
         for (place, client) in self.places.iter_mut().enumerate() {
             if let Some(client) = client {
@@ -396,10 +397,10 @@ impl Clients {
         }
     }
 
-    /// Gives those a turn whose pause is over, and opens new connections in place of those that ended.
+    /// Gives a turn to the clients whose pause is over, and opens new connections in place of those that have ended.
     fn look_around(&mut self, open: bool) {
         let now = Instant::now();
-        // Not more at once than the backlog holds.
+        // The backlog does not hold more at a time.
         let mut room = 100;
         for place in 0..self.places.len() {
             match &mut self.places[place] {
@@ -409,7 +410,7 @@ impl Clients {
                 }
                 None if open && room > 0 => {
                     room -= 1;
-                    // One that fails, for want of a port, is tried again at the next tick.
+                    // If this fails for lack of a port, the next tick tries again.
                     self.places[place] = self.connect(place).ok();
                 }
                 _ => {}
@@ -489,7 +490,7 @@ impl Client {
         self.pause = Some(Instant::now() + time);
     }
 
-    /// Writes what there is to write, and ends the stream after it. Returns whether that changed anything.
+    /// Writes what there is to write, and then ends the stream. Returns whether that has changed anything.
     fn write(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         let left = self.amount - self.sent;
         if left == 0 {
@@ -497,7 +498,7 @@ impl Client {
                 return Ok(false);
             }
             match self.stream.shutdown(Shutdown::Write) {
-                // Still connecting.
+                // The stream is still connecting.
                 Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
                 result => result?,
             }
@@ -513,7 +514,7 @@ impl Client {
             *slot = byte(self.number, position);
         }
         match self.stream.write(&buffer[..length]) {
-            // Still connecting.
+            // The stream is still connecting.
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
             result => {
                 let count = unless_blocked(result)?.unwrap_or(0);
@@ -542,7 +543,7 @@ fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::
     }
 }
 
-/// `None` if the call would have blocked.
+/// Converts the result of I/O, to `None` if it would block.
 fn unless_blocked(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(count) => Ok(Some(count)),

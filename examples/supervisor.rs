@@ -1,6 +1,6 @@
-//! Runs several programs at once, prints what they say line by line, and starts those that fail again: in one loop, with no
-//! thread and no signal handler. Each argument is a command for the shell. It ends when every program has succeeded, or has
-//! failed `RETRIES` times after its first run.
+//! Runs several programs at once, prints their output line by line, and restarts those that fail, in one loop, with no thread and
+//! no signal handler. Each argument is a command for the shell. It ends when every program has succeeded, or has failed `RETRIES`
+//! times after its first run.
 //!
 //! ```sh
 //! cargo run --example supervisor --features os-ext -- 'sleep 1; echo done' 'echo trying; exit $((RANDOM % 2))'
@@ -11,13 +11,13 @@ mod cli;
 const USAGE: &str = "\
 usage: supervisor COMMAND...
 
-Runs each COMMAND in the shell, prints what it says line by line, and starts it again if it fails.";
+Runs each COMMAND in the shell, prints its output line by line, and restarts it if it fails.";
 
 fn main() -> std::process::ExitCode {
     cli::run(USAGE, supervisor::run)
 }
 
-/// Where there is no `ChildExit`.
+// This list names the platforms that have `ChildExit`, because an example cannot ask the crate whether it has an item.
 #[cfg(not(any(
     windows,
     target_os = "linux",
@@ -34,7 +34,7 @@ fn main() -> std::process::ExitCode {
 )))]
 mod supervisor {
     pub(super) fn run(_commands: Vec<String>) -> crate::cli::Outcome {
-        Err("this system's queue cannot watch for the exit of a program".into())
+        Err("this example needs `ChildExit`, which this system does not have".into())
     }
 }
 
@@ -63,13 +63,13 @@ mod supervisor {
     use self::shell::Output;
     use crate::cli;
 
-    /// How often a program is started again, and how long after its end.
+    /// How often a program is restarted, and how long after its end.
     const RETRIES: u32 = 3;
     const PAUSE: Duration = Duration::from_millis(200);
 
     pub(super) fn run(commands: Vec<String>) -> cli::Outcome {
         if commands.is_empty() {
-            return Err("which commands? `--help` shows how".into());
+            return Err("no COMMAND given; `--help` shows the arguments".into());
         }
         let mut poll = Poll::new()?;
         let mut events = Events::with_capacity(64);
@@ -79,11 +79,11 @@ mod supervisor {
             program.start(poll.registry())?;
         }
         while programs.iter().any(|program| !program.is_over()) {
-            // The next program to be started again ends the wait, if no event does.
+            // If no event ends the wait, the next restart does.
             let next_start = programs.iter().filter_map(|program| program.start_at).min();
             poll.poll_deadline(&mut events, next_start)?;
             for event in &events {
-                // Two tokens for each program: its output, and its exit.
+                // Each program has two tokens, one for its output and one for its exit.
                 let program = &mut programs[event.token().0 / 2];
                 if event.token() == program.output_token() {
                     program.has_said()?;
@@ -106,20 +106,20 @@ mod supervisor {
         number: usize,
         command: String,
         running: Option<Running>,
-        /// When to start it again.
+        /// The time at which to restart it.
         start_at: Option<Instant>,
         failures: u32,
     }
 
     struct Running {
         child: Child,
-        /// Both are sources: dropping them ends their registrations.
+        /// The output and the exit are sources, and dropping them ends their registrations.
         output: Output,
         _exit: ChildExit,
-        /// It is over when it has exited and nobody can say anything more for it.
+        /// The status, once the program has exited. The run is over when the output has ended as well.
         exited: Option<ExitStatus>,
         output_has_ended: bool,
-        /// The beginning of a line.
+        /// The start of a line that is not complete yet.
         line: Vec<u8>,
     }
 
@@ -147,7 +147,7 @@ mod supervisor {
         }
 
         fn has_said(&mut self) -> io::Result<()> {
-            // An event may be of an earlier run.
+            // An event may concern an earlier run.
             let Some(running) = &mut self.running else { return Ok(()) };
             running.output_has_ended = running.print_what_has_come(self.number)?;
             self.is_it_over()
@@ -177,14 +177,14 @@ mod supervisor {
     }
 
     impl Running {
-        /// Reads until that would block, or the output ends. Returns whether it has ended.
+        /// Reads until a read would block, or the output ends. Returns whether it has ended.
         fn print_what_has_come(&mut self, number: usize) -> io::Result<bool> {
             let mut buffer = [0; 4096];
             loop {
                 match self.output.read(&mut buffer) {
                     Ok(0) => return Ok(true),
                     Ok(count) => self.line.extend_from_slice(&buffer[..count]),
-                    // What a pipe of Windows says at its end.
+                    // A pipe of Windows reports its end with this error.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(true),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -213,7 +213,7 @@ mod supervisor {
         pub(super) fn start(command: &str, registry: &Registry, token: Token) -> io::Result<(Child, Output)> {
             let mut child = Command::new("sh").args(["-c", command]).stdout(Stdio::piped()).spawn()?;
             let mut output = Output::from(child.stdout.take().expect("standard output is piped"));
-            // The standard library's pipes to and from a child block.
+            // The standard library's pipes to and from a child are in blocking mode.
             output.set_nonblocking(true)?;
             registry.register(&mut output, token, Interest::READABLE)?;
             Ok((child, output))
@@ -233,7 +233,7 @@ mod supervisor {
 
         pub(super) fn start(command: &str, registry: &Registry, token: Token) -> io::Result<(Child, Output)> {
             static COUNT: AtomicUsize = AtomicUsize::new(0);
-            // The standard library's pipes to and from a child cannot be waited for; one with a name can.
+            // A queue cannot watch the standard library's pipes to and from a child, but it can watch a named pipe.
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!(r"\\.\pipe\mio-supervisor-{}-{count}", process::id());
             let mut output = Output::new(&name)?;

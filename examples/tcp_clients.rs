@@ -1,16 +1,17 @@
-//! Drives an echo server with many clients at once, each like a person with `nc`: connect, send a line, read it back, send
-//! the next, and stay connected.
+//! Drives an echo server with many clients at once. Each acts like a person with `nc`: it connects, sends a line, reads it back,
+//! sends the next, and stays connected.
 //!
 //! ```sh
 //! cargo run --release --example tcp_server --features os-poll,net
 //! cargo run --release --example tcp_clients --features os-poll,net -- 127.0.0.1:13265 10000 10 "$(pgrep -x tcp_server)"
 //! ```
 //!
-//! The arguments: the server's address; how many clients; how many lines each of them sends; on Linux, the server's process
-//! number, to see how much memory a connection takes there. The program fails if a line does not come back byte for byte.
+//! The arguments are the server's address, the number of clients, the number of lines that each of them sends and, on Linux, the
+//! number of the server's process, which shows how much memory a connection takes there. The program fails if a line does not come
+//! back byte for byte.
 //!
-//! When all clients have had all their lines, with all of them connected, it waits for a line on standard input, so that the
-//! server can be looked at.
+//! When all clients have received all their lines, the program keeps them connected and waits for a line on standard input, so that
+//! you can look at the server.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -25,11 +26,12 @@ mod cli;
 const USAGE: &str = "\
 usage: tcp_clients [ADDRESS [CLIENTS [LINES [PROCESS]]]]
 
-Connects CLIENTS clients (100) to the echo server at ADDRESS (127.0.0.1:13265), and has LINES lines (10)
-of each echoed. PROCESS is the number of the server's process, to see how much memory it takes (Linux).";
+Connects CLIENTS clients (default 100) to the echo server at ADDRESS (default 127.0.0.1:13265). Each sends
+LINES lines (default 10) and checks the echo. If you give the number of the server's PROCESS, on Linux, the
+program shows how much memory it takes.";
 
-/// How many clients may wait for their first line at a time: fewer than a listener keeps waiting. That a client has connected
-/// says no more than that it waits to be accepted, and what finds the queue full is dropped, or even reset.
+/// How many clients may wait for their first line at a time, which is fewer than the backlog of a listener. A client that has
+/// connected may still be in the backlog, and if that is full, the system drops or even resets new connections.
 const WAITING_AT_MOST: usize = 100;
 
 fn main() -> ExitCode {
@@ -42,7 +44,7 @@ fn run(arguments: Vec<String>) -> cli::Outcome {
     let count = cli::argument("a number of clients", arguments.get(1), 100)?;
     let lines = cli::argument("a number of lines", arguments.get(2), 10)?;
     let server = arguments.get(3);
-    // Each client takes a descriptor.
+    // Each client needs a descriptor.
     rlimit::increase_nofile_limit(u64::MAX)?;
 
     let memory_before = server.map(|process| resident_memory(process)).transpose()?;
@@ -92,7 +94,7 @@ fn run(arguments: Vec<String>) -> cli::Outcome {
 struct Client {
     stream: TcpStream,
     state: State,
-    /// How much of the current line was written, and what has come back.
+    /// How much of the current line has been written, and what has come back.
     written: usize,
     read: Vec<u8>,
 }
@@ -116,12 +118,12 @@ impl Client {
         }
     }
 
-    /// Whether the server has yet to show that it knows this client.
+    /// Returns whether the server has not yet answered this client.
     fn is_waiting(&self) -> bool {
         matches!(self.state, State::Connecting | State::Talking { line: 0 })
     }
 
-    /// Sends and receives until that would block. Returns whether the last line has just come back.
+    /// Sends and receives until I/O would block. Returns whether the last line has just come back.
     fn talk(&mut self, number: usize, lines: usize) -> io::Result<bool> {
         let State::Talking { line } = &mut self.state else { return Ok(false) };
         while *line < lines {
@@ -151,7 +153,7 @@ impl Client {
     }
 }
 
-/// How much memory a process has in use, in KiB, as Linux tells it.
+/// Returns how much memory a process uses, in KiB, according to Linux.
 fn resident_memory(process: &str) -> cli::Outcome<u64> {
     let file = format!("/proc/{process}/status");
     let status = fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?;

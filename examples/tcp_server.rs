@@ -1,16 +1,16 @@
-//! An echo server: every client gets back what it sends.
+//! Runs an echo server: every client gets back what it sends.
 //!
 //! ```sh
 //! cargo run --release --example tcp_server --features os-poll,net
 //! nc 127.0.0.1 13265    # in another terminal, or in many
 //! ```
 //!
-//! You may give an address to listen on as the argument. Ctrl-C ends the server: the signal handler's thread wakes the
+//! You can give an address to listen on as the argument. Ctrl-C ends the server: the signal handler's thread wakes the
 //! event loop, which closes every connection.
 //!
-//! What to look at: data that does not fit the send buffer is kept for its client, and nothing more is read from that
-//! client until it is gone; no client can keep the others waiting; and when there are no descriptors left, connections wait
-//! until one is closed, without a busy loop.
+//! Three things are worth a look. If data does not fit into the send buffer, the server keeps it, and reads nothing more from that
+//! client until it has sent the data. No client can keep the others waiting. And when there are no descriptors left, connections
+//! wait until one is closed, without a busy loop.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
@@ -28,16 +28,16 @@ usage: tcp_server [ADDRESS]
 Sends every client back what it sends. Ctrl-C ends it.
 Listens on ADDRESS, 127.0.0.1:13265 if you give none; port 0 lets the system choose one.";
 
-// Clients have the numbers of their slots in the slab, which grow from zero.
+// The token of a client is its index in the slab, and these start at zero.
 const LISTENER: Token = Token(usize::MAX);
 const SHUTDOWN: Token = Token(usize::MAX - 1);
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// How many buffers are echoed to one client before it is the turn of the others.
+/// How many buffers the server echoes to one client before the others get their turn.
 const TURN: usize = 16;
 
-/// When to try again after connections could not be accepted, unless something happens earlier.
+/// How long to wait before trying to accept again after an error, unless something happens earlier.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Vec<String>) -> cli::Outcome {
     let address = cli::only_address(&arguments)?;
-    // Each client takes a descriptor.
+    // Each client needs a descriptor.
     rlimit::increase_nofile_limit(u64::MAX)?;
 
     let mut poll = Poll::new()?;
@@ -76,7 +76,7 @@ fn run(arguments: Vec<String>) -> cli::Outcome {
                 client => server.serve(client),
             }
         }
-        // Last, so that a new client does not get an event of this batch that was for one which has left in it.
+        // This comes last, so that a new client does not get an event of this batch that was meant for a client that has just left.
         if accept {
             server.accept();
         }
@@ -87,9 +87,9 @@ struct Server {
     listener: TcpListener,
     registry: Registry,
     clients: Slab<Client>,
-    /// What every client's data passes through on its way back.
+    /// The buffer that the data of every client passes through on its way back.
     buffer: Vec<u8>,
-    /// Connections wait that could not be accepted, most likely for want of descriptors. No event will tell of them.
+    /// Connections are waiting that could not be accepted, most likely for lack of descriptors. No event will report them.
     starved: bool,
 }
 
@@ -98,7 +98,7 @@ impl Server {
         Server { listener, registry, clients: Slab::new(), buffer: vec![0; 64 * 1024], starved: false }
     }
 
-    /// Accepts all connections that wait.
+    /// Accepts all waiting connections.
     fn accept(&mut self) {
         loop {
             match self.listener.accept().and_then(|(stream, _address)| self.welcome(stream)) {
@@ -107,7 +107,7 @@ impl Server {
                     self.starved = false;
                     return;
                 }
-                // One that was gone before it was accepted.
+                // The connection was gone before it was accepted, or a signal interrupted the call.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(error) => {
                     if !self.starved {
@@ -127,12 +127,12 @@ impl Server {
         Ok(())
     }
 
-    /// Something has happened to a client, which may have left since.
+    /// Handles an event of a client, which may have left since.
     fn serve(&mut self, token: Token) {
         let Some(client) = self.clients.get_mut(token.0) else { return };
         let stays = match client.echo(&mut self.buffer) {
             Ok(Echo::Blocked) => Ok(true),
-            // Registering again gives another event if there is more to do, as there is: with the next poll.
+            // There is more to do, so registering again makes the next poll report another event.
             Ok(Echo::TurnOver) => self.registry.reregister(&mut client.stream, token, BOTH).map(|()| true),
             Ok(Echo::Ended) => Ok(false),
             Err(error) => Err(error),
@@ -147,7 +147,7 @@ impl Server {
     }
 }
 
-/// How far echoing went.
+/// How far echoing has got.
 enum Echo {
     Blocked,
     TurnOver,
@@ -156,12 +156,12 @@ enum Echo {
 
 struct Client {
     stream: TcpStream,
-    /// What was read, and did not fit the send buffer.
+    /// The data that was read and did not fit into the send buffer.
     unsent: Vec<u8>,
 }
 
 impl Client {
-    /// Echoes until the stream would block, has ended, or has had its turn.
+    /// Echoes until the stream would block or has ended, or its turn is over.
     fn echo(&mut self, buffer: &mut [u8]) -> io::Result<Echo> {
         for _ in 0..TURN {
             while !self.unsent.is_empty() {
@@ -170,7 +170,7 @@ impl Client {
                     None => return Ok(Echo::Blocked),
                 }
             }
-            // A client with nothing unsent holds no memory.
+            // A client with nothing unsent needs no memory.
             self.unsent = Vec::new();
 
             let count = match nonblocking(|| self.stream.read(buffer))? {
@@ -185,7 +185,7 @@ impl Client {
     }
 }
 
-/// Does `io`, again if a signal interrupted it. `None` if it would block.
+/// Does `io`, and repeats it if a signal interrupts it. Returns `None` if it would block.
 fn nonblocking<T>(mut io: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
     loop {
         match io() {

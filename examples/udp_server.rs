@@ -1,11 +1,11 @@
-//! An echo server for datagrams: each goes back to where it came from.
+//! Runs an echo server for datagrams: each goes back to where it came from.
 //!
 //! ```sh
 //! cargo run --example udp_server --features os-poll,net
 //! nc -u 127.0.0.1 13265
 //! ```
 //!
-//! You may give an address to listen on as the argument.
+//! You can give an address to listen on as the argument.
 
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
@@ -57,14 +57,14 @@ fn echo(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<()> {
         let (length, from) = match socket.recv_from(buffer) {
             Ok(received) => received,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            // A client is gone that an earlier echo went to; told on some platforms, and of no interest.
+            // Some platforms report that the receiver of an earlier echo is gone. The server need not know.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused) => continue,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
         match socket.send_to(&buffer[..length], from) {
             Ok(_) => {}
-            // No room: a datagram is lost, as datagrams may be.
+            // There is no room, so the datagram is lost, as datagrams may be.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => eprintln!("cannot send to {from}: {error}"),
         }

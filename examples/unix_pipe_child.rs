@@ -1,31 +1,30 @@
-//! Runs a program, and prints its standard output and standard error line by line as they come, through pipes.
+//! Runs a program, and prints its standard output and standard error line by line as they arrive, through pipes.
 //!
 //! ```sh
 //! cargo run --example unix_pipe_child --features os-ext -- sh -c 'echo one; echo two >&2; sleep 1; echo three'
 //! ```
 
-#[cfg(unix)]
 mod cli;
 
-#[cfg(unix)]
 const USAGE: &str = "\
 usage: unix_pipe_child PROGRAM [ARGUMENT...]
 
-Runs PROGRAM, prints its standard output and standard error line by line as they come,
+Runs PROGRAM, prints its standard output and standard error line by line as they arrive,
 and exits with its status.";
 
-#[cfg(unix)]
 fn main() -> std::process::ExitCode {
-    cli::run(USAGE, unix::run)
+    cli::run(USAGE, unix_pipe_child::run)
 }
 
 #[cfg(not(unix))]
-fn main() {
-    eprintln!("this example is for Unix-like systems");
+mod unix_pipe_child {
+    pub(super) fn run(_arguments: Vec<String>) -> crate::cli::Outcome {
+        Err("this example needs a Unix-like system".into())
+    }
 }
 
 #[cfg(unix)]
-mod unix {
+mod unix_pipe_child {
     use std::io::{self, ErrorKind, Read, Write};
     use std::process::{Command, Stdio, exit};
 
@@ -35,7 +34,9 @@ mod unix {
     use crate::cli;
 
     pub(super) fn run(arguments: Vec<String>) -> cli::Outcome {
-        let [program, arguments @ ..] = &arguments[..] else { return Err("which program? `--help` shows how".into()) };
+        let [program, arguments @ ..] = &arguments[..] else {
+            return Err("no PROGRAM given; `--help` shows the arguments".into());
+        };
         let mut command = Command::new(program);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("cannot run `{program}`: {error}"))?;
@@ -47,7 +48,7 @@ mod unix {
         let mut poll = Poll::new()?;
         let mut events = Events::with_capacity(outputs.len());
         for (number, output) in outputs.iter_mut().enumerate() {
-            // The standard library's pipes to and from a child block.
+            // The standard library's pipes to and from a child are in blocking mode.
             output.pipe.set_nonblocking(true)?;
             poll.registry().register(&mut output.pipe, Token(number), Interest::READABLE)?;
         }
@@ -71,7 +72,7 @@ mod unix {
     struct Output {
         name: &'static str,
         pipe: Receiver,
-        /// The beginning of a line.
+        /// The start of a line that is not complete yet.
         line: Vec<u8>,
     }
 
@@ -80,7 +81,7 @@ mod unix {
             Output { name, pipe, line: Vec::new() }
         }
 
-        /// Reads until that would block. Returns whether the output has ended.
+        /// Reads until a read would block. Returns whether the output has ended.
         fn print_what_has_come(&mut self) -> io::Result<bool> {
             let mut buffer = [0; 4096];
             loop {

@@ -1,5 +1,5 @@
-//! What a wake and a poll tell each other, in one atomic, so that a wake costs a system call only when a thread sleeps.
-//! The file uses nothing of the crate and makes no system call itself, so loom checks the whole of it.
+//! The state through which wakes and polls communicate. It is one atomic, and it makes a wake cost a system call only when a
+//! thread sleeps. This file uses nothing else of the crate and makes no system call itself, so loom can check all of it.
 
 use std::time::Duration;
 
@@ -8,63 +8,64 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(not(all(loom, test)))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A wake was asked for, and no poll has given its event yet.
+/// A wake has happened, and no poll has returned its event yet.
 const WOKEN: usize = 1;
-/// The OS was told of it: a notification is pending, and ends a poll.
+/// The OS was told about the wake: a notification is pending, and ends a poll.
 const TOLD: usize = 1 << 1;
-/// The next poll that ends hands its event out, whether or not there is a notification.
+/// The next poll that ends returns the event, even without a notification.
 const OWED: usize = 1 << 2;
-/// A thread sleeps in the poll, or is about to.
+/// A thread sleeps in the poll, or is about to sleep.
 const POLLING: usize = 1 << 3;
-/// There has been no waker yet, so a thread that polls does not say so here.
+/// There has been no waker yet, so a thread that polls does not set `POLLING`.
 const UNCLAIMED: usize = 1 << 4;
-/// Somebody else may sleep on the queue's file descriptor, from now on for good.
+/// Other code may sleep on the queue's file descriptor. Once set, this stays set.
 const EXPORTED: usize = 1 << 5;
 /// The other bits count the notifications that polls have answered.
 const ANSWERED: usize = 1 << 6;
 
-/// With any of these set, a wake has to tell the OS.
+/// If any of these is set, a wake has to tell the OS.
 const ASLEEP: usize = POLLING | UNCLAIMED | EXPORTED;
 
-/// The state of the waker, of the poll, and of what the OS was told:
+/// The state of the waker, of the poll, and of what the OS knows:
 ///
 /// | | | `WOKEN` | `WOKEN`, `OWED` | `WOKEN`, `TOLD` |
 /// |---|---|---|---|---|
-/// | nobody sleeps | **idle** | **queued** | | |
-/// | somebody may: `ASLEEP` | **asleep** | **untold** | **owed** | **told** |
+/// | no thread sleeps | **idle** | **queued** | | |
+/// | a thread may sleep: `ASLEEP` | **asleep** | **untold** | **owed** | **told** |
 ///
 /// | what happens | idle | queued | asleep | untold | owed | told |
 /// |---|---|---|---|---|---|---|
-/// | a wake | queued | – | untold, *tells* | *tells* | *tells* | – |
-/// | it has told the OS | | | | told | told | – |
-/// | it could not: an error | | | | – | – | – |
+/// | a wake happens | queued | – | untold, *tells* | *tells* | *tells* | – |
+/// | the wake has told the OS | | | | told | told | – |
+/// | the wake gets an error from the OS | | | | – | – | – |
 /// | a poll that may sleep begins | asleep | *event is due* | – | – | *event is due* | – |
-/// | it ends, with the notification, which is an event | rest | rest | rest | rest | rest | rest |
-/// | it ends without | – | rest, *event* | rest | – | rest, *event* | – |
-/// | it ends without, and an event was due | | rest, *event* | | | rest, *event* | rest, *event* |
-/// | the descriptor is handed out | asleep | owed, *tells* | – | – | *tells* | – |
-/// | the first waker | | | asleep | | | |
-/// | another waker | – | – | – | owed | – | owed |
+/// | the poll ends with the notification, which is an event | rest | rest | rest | rest | rest | rest |
+/// | the poll ends without it | – | rest, *event* | rest | – | rest, *event* | – |
+/// | the poll ends without it, and an event was due | | rest, *event* | | | rest, *event* | rest, *event* |
+/// | the descriptor leaves the crate | asleep | owed, *tells* | – | – | *tells* | – |
+/// | the program makes the first waker | | | asleep | | | |
+/// | the program makes another waker | – | – | – | owed | – | owed |
 ///
-/// *Rest* is idle, but asleep as long as there was no waker and from the time that the descriptor was handed out: asleep
-/// while nobody sleeps is always safe, it costs a system call. There a poll has nothing to write here, either. A poll whose
-/// event is due does not wait; one that fails does not end.
+/// *Rest* means idle, except before the first waker and after the descriptor has left the crate, when it means asleep. That is
+/// always safe, even if no thread sleeps: it only costs a system call. A poll then has nothing to write here, either. A poll whose
+/// event is due does not wait. A poll that fails does not count as ending.
 ///
-/// Each cell is one atomic step, and *tells* is followed by one of the two rows below the wake. Four rules carry it:
+/// Each cell is one atomic step, and one of the two rows below the wake follows *tells*. Four rules make this correct:
 ///
-/// - *A wake that returned `Ok` gives an event.* It found that nobody sleeps, so a poll hands it out; or that the OS was
-///   told; or it has told the OS itself, and each notification that a poll finds is an event. What another wake's
-///   system call comes to is no concern of it: in *untold*, it makes its own.
+/// - *A wake that returns `Ok` produces an event.* Either it finds that no thread sleeps, and a poll will return the event; or it
+///   finds that the OS was told; or it tells the OS itself, and each notification that a poll finds is an event. It does not depend
+///   on the result of another wake's system call: in *untold*, it makes its own.
 /// - *`TOLD` is set only while a notification is pending that no poll has answered*: after the OS was told, and only if the
-///   count of answers has not moved since the state was found untold. (It would have to come round, through millions of
-///   answers, between the two steps of one wake.)
-/// - *What the OS does not know, or may not know, is owed*: a wake that was queued when the descriptor is handed out, and one
-///   whose notification may bear the token of the waker before, so that the poller does not recognize it.
-/// - *The end of a poll answers every wake before it*, so the event's token is read after that step: of a waker that was made
-///   while the poll was at work, and whose wake joined the last one's, it is the event.
+///   count of answers has not changed since the wake found the state untold. (The count would have to wrap around, through
+///   millions of answers, between the two steps of one wake.)
+/// - *If the OS does not know of a wake, or may not know, its event is owed*: this holds for a wake that is queued when the
+///   descriptor leaves the crate, and for a wake whose notification may carry the previous waker's token, so that the poller does
+///   not recognize it.
+/// - *The end of a poll answers every wake before it.* So the poller reads the event's token after that step: the event may also
+///   answer the wake of a waker that was made while the poll was at work.
 ///
-/// A wake always writes, even when it changes nothing, so that the poll's later step synchronizes with it. And it gives one
-/// event, but for the rare case that what was owed is also notified.
+/// A wake always writes, even when it changes nothing, so that the poll's later step synchronizes with it. A wake produces one
+/// event, except in the rare case that an owed event is also notified.
 #[derive(Debug)]
 pub(crate) struct WakeState(AtomicUsize);
 
@@ -73,30 +74,31 @@ impl WakeState {
         WakeState(AtomicUsize::new(UNCLAIMED))
     }
 
-    /// Asks for a wake. `tell` tells the OS; it is called if somebody may sleep, and its error returned.
+    /// Wakes the poller. If a thread may sleep, this calls `tell`, which tells the OS, and returns its error.
     #[inline]
     pub(crate) fn wake<E>(&self, tell: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let before = self.0.fetch_or(WOKEN, Ordering::AcqRel);
         if before & ASLEEP == 0 || before & TOLD != 0 { Ok(()) } else { self.tell(before | WOKEN, tell) }
     }
 
-    /// Tells the OS, since it was not told yet in this state.
+    /// Tells the OS, because it does not know of the wake in the state `untold`.
     fn tell<E>(&self, untold: usize, tell: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         tell()?;
-        // If that fails, the notification was answered already, or some later wake tells the OS once more.
+        // If this fails, a poll has already answered the notification, or a later wake will tell the OS once more.
         let told = untold & !OWED | TOLD;
         let _ = self.0.compare_exchange(untold, told, Ordering::AcqRel, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The poller is about to wait. Returns how long it may, and whether that is no time because an event is due:
-    /// [`after_wait`](WakeState::after_wait) is to know.
+    /// Notes that the poller is about to wait. Returns how long it may wait, and whether it must not wait because an event is
+    /// due. Pass the latter to [`after_wait`](WakeState::after_wait).
     #[inline]
     pub(crate) fn before_wait(&self, timeout: Option<Duration>) -> (Option<Duration>, bool) {
         if timeout == Some(Duration::ZERO) {
             return (timeout, false);
         }
-        // An old value does no harm. That nobody sleeps, only the poller itself says; and who changes *asleep* tells the OS.
+        // An outdated value does no harm. Only the poller itself can turn *asleep* into *idle*, and a wake that finds *asleep*
+        // tells the OS.
         let mut state = self.0.load(Ordering::Relaxed);
         while state & (ASLEEP | WOKEN) == 0 {
             match self.0.compare_exchange(state, state | POLLING, Ordering::AcqRel, Ordering::Relaxed) {
@@ -107,15 +109,15 @@ impl WakeState {
         if is_owed(state) { (Some(Duration::ZERO), true) } else { (timeout, false) }
     }
 
-    /// The poller has waited, or has not because an event is `due`, and did or did not see the OS's notification. Returns
-    /// whether to hand out an event, with the token of the waker there is *now*: a wake of another one that was made
-    /// meanwhile may have been answered here as well.
+    /// Notes that the poller has waited, or has not waited because an event is `due`, and whether it has seen the OS's
+    /// notification. Returns whether the poll has to return an event. That must carry the token of the *current* waker, because
+    /// it may also answer a wake of a waker that was made in the meantime.
     #[inline]
     pub(crate) fn after_wait(&self, notified: bool, due: bool) -> bool {
         let mut state = self.0.load(Ordering::Relaxed);
         loop {
             let owed = due || is_owed(state);
-            // It rests already, or the notification is still to come.
+            // The state is already at rest, or the notification is still on its way.
             if !notified && !owed && state & (WOKEN | POLLING) != POLLING {
                 return false;
             }
@@ -128,16 +130,16 @@ impl WakeState {
         }
     }
 
-    /// The queue's file descriptor is being handed out. `tell` tells the OS; it is called if it does not know of a wake. If
-    /// that fails, the event comes with the next poll, and only who sleeps outside misses it.
-    #[allow(dead_code, reason = "for backends whose queue is a descriptor")]
+    /// Notes that the queue's file descriptor leaves the crate. If the OS does not know of a wake, this calls `tell`, which tells
+    /// the OS. If that fails, the event arrives with the next poll, and only a thread that sleeps outside the crate misses it.
+    #[allow(dead_code, reason = "only some backends have a descriptor")]
     pub(crate) fn export<E>(&self, tell: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let exported = self.update(|state| state | EXPORTED | if is_owed(state) { OWED } else { 0 });
         if is_owed(exported) { self.tell(exported, tell) } else { Ok(()) }
     }
 
-    /// There is a waker, or another one. Before the first one, the poller may sleep without having said so: it is said here.
-    /// Between one and another, it may have failed to recognize a notification: that counts as answered.
+    /// Notes that the program has made a waker. Before the first waker, a poller may sleep without having set `POLLING`, so this
+    /// sets it. While one waker replaces another, the poller may fail to recognize a notification, which counts as answered.
     #[cold]
     pub(crate) fn claim(&self) {
         self.update(|state| {
@@ -147,13 +149,13 @@ impl WakeState {
         });
     }
 
-    /// Whether the OS may have been told of a wake that no poll has given the event of.
+    /// Returns whether the OS may know of a wake whose event no poll has returned.
     #[cold]
     pub(crate) fn is_woken(&self) -> bool {
         self.0.load(Ordering::Acquire) & WOKEN != 0
     }
 
-    /// Changes the state in one step. Returns the new one.
+    /// Changes the state in one step. Returns the new state.
     fn update(&self, change: impl Fn(usize) -> usize) -> usize {
         let mut state = self.0.load(Ordering::Relaxed);
         loop {
@@ -165,13 +167,13 @@ impl WakeState {
     }
 }
 
-/// Whether the state is *queued* or *owed*.
+/// Returns whether the state is *queued* or *owed*.
 #[inline]
 fn is_owed(state: usize) -> bool {
     state & WOKEN != 0 && (state & ASLEEP == 0 || state & OWED != 0)
 }
 
-/// Run by `ci/loom`. A lost wake is a poll that sleeps for ever: a deadlock, which loom reports.
+/// The models that `ci/loom` checks. A lost wake makes a poll sleep for ever, which is a deadlock, and loom reports it.
 #[cfg(all(loom, test))]
 mod models {
     use std::time::Duration;
@@ -182,24 +184,24 @@ mod models {
 
     use super::WakeState;
 
-    /// A queue reduced to its waker: the state under test with what `Queue` makes of it, and an OS like epoll, which has most
-    /// to go wrong: the notification carries a token of the kernel's, and the poller recognizes it by that.
+    /// A queue reduced to its waker: the state under test, the way in which `Queue` uses it, and an OS like epoll. epoll is the
+    /// hardest case, because the kernel keeps the token of the notification, and the poller recognizes it by that token.
     struct Queue {
         state: WakeState,
         token: AtomicUsize,
-        /// Whether there was a waker.
+        /// Whether there has been a waker.
         slot: Mutex<bool>,
         notifier: Notifier,
         os: Mutex<Os>,
         tell: Condvar,
     }
 
-    /// What makes the OS's queue readable.
+    /// The object that makes the OS's queue readable.
     #[derive(Copy, Clone, PartialEq)]
     enum Notifier {
         /// Each notification is an edge.
         Eventfd,
-        /// One is an edge if there is none in it yet, so the poller takes out all that there are when it has seen an edge.
+        /// A notification is an edge only if the pipe is empty, so the poller empties the pipe when it has seen an edge.
         Pipe,
     }
 
@@ -207,9 +209,9 @@ mod models {
 
     #[derive(Default)]
     struct Os {
-        /// Readable, until it is drained.
+        /// The notifier is readable, until it is drained.
         readable: bool,
-        /// An edge that was not reported yet.
+        /// There is an edge that no wait has reported yet.
         edge: bool,
         token: usize,
     }
@@ -240,14 +242,14 @@ mod models {
             queue
         }
 
-        /// One that a poller has been round once: the state is idle.
+        /// Makes a queue that has been polled once, so that its state is idle.
         fn idle() -> Arc<Queue> {
             let queue = Queue::new();
             queue.poll(Some(Duration::ZERO), false);
             queue
         }
 
-        /// What `Queue::claim_waker` does.
+        /// Does what `Queue::claim_waker` does.
         fn claim(&self, token: usize) -> Result<(), ()> {
             self.claim_with(token, |queue| {
                 let mut os = queue.os.lock().unwrap();
@@ -297,7 +299,7 @@ mod models {
             self.state.wake(|| self.notify()).unwrap();
         }
 
-        /// A wake whose system call fails, if one is made.
+        /// Wakes, with a system call that fails if the wake makes one.
         fn wake_in_vain(&self) {
             let _ = self.state.wake(|| Err(()));
         }
@@ -306,19 +308,19 @@ mod models {
             self.state.export(|| self.notify()).unwrap();
         }
 
-        /// What `Queue::select` does. Returns whether there was a waker's event. `spurious`: the wait ends by itself, as
-        /// for a source's event.
+        /// Does what `Queue::select` does. Returns whether there was a waker's event. If it is `spurious`, the wait ends by itself,
+        /// as it does for a source's event.
         fn poll(&self, timeout: Option<Duration>, spurious: bool) -> bool {
             self.poll_for_token(timeout, spurious).is_some()
         }
 
-        /// The token of the waker's event, if there was one.
+        /// Does the same, and returns the token of the waker's event, if there was one.
         fn poll_for_token(&self, timeout: Option<Duration>, spurious: bool) -> Option<usize> {
             let endless = timeout.is_none() && !spurious;
             let (timeout, due) = self.state.before_wait(timeout);
             let mut os = self.os.lock().unwrap();
             loop {
-                // Drained meanwhile.
+                // The notifier may have been drained in the meantime.
                 os.edge &= os.readable;
                 if os.edge || spurious || timeout.is_some() {
                     break;
@@ -345,21 +347,21 @@ mod models {
         }
     }
 
-    /// Interleavings of up to three preemptions: all of them take longer than a test should.
+    /// Checks the interleavings with up to three preemptions, because checking all of them takes too long for a test.
     fn model(check: impl Fn() + Send + Sync + 'static) {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(check);
     }
 
-    /// A thread with a queue to share.
+    /// Starts a thread that shares the queue.
     fn spawn(queue: &Arc<Queue>, work: impl FnOnce(&Queue) + 'static) -> thread::JoinHandle<()> {
         let queue = Arc::clone(queue);
         thread::spawn(move || work(&queue))
     }
 
-    /// What threads write before they wake. The poller polls on until it sees all of it: what happened before a wake is
-    /// visible after its event, or another event is to come.
+    /// The data that threads write before they wake. The poller polls until it sees all of it: whatever happened before a wake is
+    /// visible after its event, or another event follows.
     #[derive(Clone)]
     struct Written(Arc<[AtomicBool; 2]>);
 
@@ -397,7 +399,7 @@ mod models {
         });
     }
 
-    /// The window between telling the OS and noting so: the poller may have answered, and be asleep again.
+    /// Between telling the OS and noting that, the poller may answer and go to sleep again.
     #[test]
     fn a_wake_after_one_that_was_answered_while_it_returned_is_not_lost() {
         model(|| {
@@ -418,7 +420,7 @@ mod models {
         });
     }
 
-    /// Every wake is followed by an event, also when polls return for other reasons while the OS is being told.
+    /// An event follows every wake, even when polls return for other reasons while the wake tells the OS.
     #[test]
     fn a_wake_during_a_busy_poll_gives_an_event() {
         loom::model(|| {
@@ -433,7 +435,7 @@ mod models {
         });
     }
 
-    /// What was written before a wake is visible after the event that the wake joined, also when it made no system call.
+    /// Data written before a wake is visible after the event that the wake shares, even if the wake makes no system call.
     #[test]
     fn coalesced_wakes_publish_what_came_before_them() {
         model(|| {
@@ -468,7 +470,7 @@ mod models {
         });
     }
 
-    /// Two at once is misuse: one may void what the other has just told the OS. But wakes do not stop.
+    /// Two wakers at once are misuse, and one may undo what the other has just told the OS. But later wakes still work.
     #[test]
     fn two_threads_that_make_the_first_waker_at_once_stop_no_later_wake() {
         model(|| {
@@ -488,7 +490,7 @@ mod models {
         });
     }
 
-    /// The wake of a waker that was dropped gives its event, and so does that of the next one.
+    /// The wake of a waker that was dropped produces its event, and so does the wake of the next one.
     #[test]
     fn a_new_waker_beside_a_poll_loses_no_wake() {
         model(|| {
@@ -521,7 +523,7 @@ mod models {
         });
     }
 
-    /// As before the last, and between the two one that could not be made.
+    /// This repeats the test before the last, with an attempt to make a waker that fails between the two.
     #[test]
     fn a_waker_that_cannot_be_made_loses_no_wake_of_the_last_one() {
         for notifier in [Eventfd, Pipe] {
@@ -544,8 +546,8 @@ mod models {
         }
     }
 
-    /// Two at once is misuse. But the poller may have failed to recognize the notification of the first one meanwhile, and the
-    /// first one's later wakes tell the OS all the same. (Into a pipe that may make no edge.)
+    /// Two wakers at once are misuse. Meanwhile the poller may fail to recognize a notification of the first one, but its later
+    /// wakes still tell the OS. (With a pipe, that may not cause an edge.)
     #[test]
     fn a_second_waker_that_cannot_be_made_stops_no_later_wake_of_the_first() {
         model(|| {
@@ -565,7 +567,7 @@ mod models {
         });
     }
 
-    /// The poller may be at work on the event of the last waker when the next one is made, and wakes.
+    /// The poller may be handling the event of the last waker when the program makes the next one, and that one wakes.
     #[test]
     fn the_event_of_a_new_waker_bears_its_token() {
         for notifier in [Eventfd, Pipe] {
@@ -582,7 +584,7 @@ mod models {
         }
     }
 
-    /// A source has the waker's token, so its event is taken for the waker's; or what was owed has also been notified.
+    /// A source has the waker's token, so the poller takes its event for the waker's, or an owed event is also notified.
     #[test]
     fn the_event_of_a_new_waker_bears_its_token_beside_one_that_is_taken_for_the_last_ones() {
         for notifier in [Eventfd, Pipe] {
@@ -601,7 +603,8 @@ mod models {
         }
     }
 
-    /// Between telling the OS of a wake and noting so, its event is given without, and a new waker takes the notification out.
+    /// Between telling the OS of a wake and noting that, a poll returns its event without the notification, and a new waker drains
+    /// the notification.
     #[test]
     fn a_notification_that_a_new_waker_has_taken_out_counts_no_more() {
         loom::model(|| {
@@ -612,7 +615,7 @@ mod models {
                 queue.notify().unwrap();
                 queue.claim(2).unwrap();
                 queue.wake_in_vain();
-                // The same state as before, but for the count.
+                // The state is the same as before, except for the count.
                 queue.claim(3)
             });
             assert_eq!(exported, Ok(()));
@@ -621,8 +624,8 @@ mod models {
         });
     }
 
-    /// Once the queue's descriptor was handed out, a wake reaches whoever sleeps on it outside, even one that was queued
-    /// just before; and the poll that follows gives its event.
+    /// Once the queue's descriptor has left the crate, a wake reaches a thread that sleeps on it outside, even if the wake was
+    /// queued just before, and the poll that follows returns its event.
     #[test]
     fn an_exported_queue_wakes_its_outer_sleeper() {
         loom::model(|| {
@@ -635,7 +638,7 @@ mod models {
         });
     }
 
-    /// As above, with the poll under way when the descriptor is handed out by another thread.
+    /// This repeats the test above, with a poll under way when another thread takes out the descriptor.
     #[test]
     fn an_export_during_a_poll_loses_no_wake() {
         model(|| {
@@ -645,7 +648,7 @@ mod models {
             while !queue.poll(None, false) {}
             waker.join().unwrap();
             exporter.join().unwrap();
-            // From now on, always through the OS.
+            // From now on, every wake goes through the OS.
             queue.poll(Some(Duration::ZERO), false);
             assert_eq!(queue.state.wake(|| Err("told")), Err("told"));
         });
@@ -677,8 +680,8 @@ mod models {
         });
     }
 
-    /// A wake that was queued without the OS gives its event, though the OS could not be told of it when the descriptor was
-    /// handed out; and later ones tell the OS.
+    /// A wake that was queued without the OS produces its event, even if the OS could not be told of it when the descriptor left
+    /// the crate, and later wakes tell the OS.
     #[test]
     fn an_export_that_cannot_tell_the_os_hands_the_wake_to_the_next_poll() {
         loom::model(|| {
@@ -692,7 +695,7 @@ mod models {
         });
     }
 
-    /// A wake that returned `Ok` gives an event, though another one joined it whose system call failed.
+    /// A wake that returns `Ok` produces an event, even if another wake joins it and its system call fails.
     #[test]
     fn a_wake_that_fails_voids_no_other() {
         model(|| {
@@ -725,7 +728,7 @@ mod models {
         });
     }
 
-    /// The same window as above, one step after the other, with a wake that fails in it.
+    /// This takes the steps of the window above one after the other, with a wake that fails in between.
     #[test]
     fn a_notification_that_was_answered_while_its_wake_returned_counts_no_more() {
         loom::model(|| {
@@ -786,13 +789,13 @@ mod models {
         });
     }
 
-    /// Whenever polls begin, end, or fail.
+    /// This holds whenever polls begin, end, or fail.
     #[test]
     fn a_wake_gives_one_event() {
         model(|| {
             let queue = Queue::new();
             let waker = spawn(&queue, |queue| queue.wake());
-            // Interrupted by a signal.
+            // A signal interrupts this poll.
             queue.state.before_wait(None);
             let mut events = usize::from(queue.poll(None, true));
             while events == 0 {

@@ -47,7 +47,7 @@ use crate::{Registry, Token};
 /// });
 ///
 /// poll.poll(&mut events, None)?;
-/// let event = events.iter().next().expect("a wake gives an event");
+/// let event = events.iter().next().expect("a wake produces an event");
 /// assert_eq!(event.token(), WAKE);
 /// assert!(event.is_readable());
 /// # thread.join().unwrap()

@@ -66,7 +66,7 @@ fn ratios(results: &[&Result]) -> String {
         svg.mark(peer, at, 48.0);
         svg.text(at + 12.0, 52.0, "start", peer.name());
     }
-    svg.text(20.0, 74.0, "start", "A mark is the median, the line through it spans the quartiles.");
+    svg.text(20.0, 74.0, "start", "A mark is the median, and the line through it spans the quartiles.");
     for index in (0..rows.len()).step_by(2) {
         let y = top + band * index as f64;
         svg.add(format!(r#"<rect class="band" x="10" y="{y}" width="{:.0}" height="{band}"/>"#, WIDTH - 20.0));

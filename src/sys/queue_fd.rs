@@ -11,6 +11,8 @@ impl Registry {
     /// Lends the queue's file descriptor to `f`, so that you can set something on it, such as `EPIOCSPARAMS` for busy polling,
     /// or filters of your own in a kqueue.
     ///
+    /// Available with the crate feature `os-poll` on Unix, except with the `poll(2)` backend.
+    ///
     /// Unlike [`as_fd`](AsFd::as_fd), this does not make [`Waker::wake`](crate::Waker::wake) more expensive. So do not wait on
     /// the descriptor, and do not have another queue watch it, in `f` or later: you may miss a wake.
     ///

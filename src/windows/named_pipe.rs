@@ -22,7 +22,7 @@ use crate::event::Source;
 use crate::sys::windows::Pipe;
 use crate::{Interest, Registry, Token};
 
-/// How a server's end is opened.
+/// The mode in which a server opens its end.
 const OPEN_MODE: u32 = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE;
 /// The size of a pipe's buffers in the kernel.
 const KERNEL_BUFFER: u32 = 64 * 1024;
@@ -37,20 +37,20 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 ///
 /// # How it differs from a socket
 ///
-/// - I/O works while the pipe is registered, or was, with a queue that still exists. Before the first registration, and when
-///   the queue is gone, `connect`, `read` and `write` give [`NotFound`](std::io::ErrorKind::NotFound); what was read by then
-///   can still be taken.
+/// - I/O works if you have registered the pipe with a queue that still exists, even if you have deregistered it since. Before the
+///   first registration, and when the queue is gone, `connect`, `read` and `write` return
+///   [`NotFound`](std::io::ErrorKind::NotFound), but `read` still returns the data that has arrived by then.
 /// - A pipe stays with the first `Poll` that it was registered with: each call with another one gives
 ///   [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
 /// - It is edge-triggered only. One poll gives at most one event for a pipe.
 /// - `write` takes all that it is given, up to 64 MiB, and writes it in the background; until that is done, the next `write`
-///   says `WouldBlock`. The next `write` also reports a failure: bytes that cannot be written are never dropped in silence.
-///   Dropping the pipe lets a write that is under way come to its end, as long as the `Poll` exists; dropping the `Poll` ends
-///   it.
+///   returns `WouldBlock`. The next `write` also reports a failure, so bytes that cannot be written never disappear silently.
+///   If you drop the pipe while a write is under way, the write still finishes as long as the `Poll` exists; dropping the `Poll`
+///   ends it.
 /// - A read is always in flight, for as many bytes as the last `read` had room for: between 4 and 64 KiB, or fewer than 4 KiB
-///   if the handle is not that of a pipe. A buffer for writes that has grown beyond 64 KiB is given back when it is written.
-/// - In message mode a message that is longer than what one read asked for comes in several reads; two messages never come
-///   in one.
+///   if the handle is not that of a pipe. If the buffer for writes has grown beyond 64 KiB, it is freed when it has been written.
+/// - In message mode, a message that is longer than one read asks for arrives in several reads. Two messages never arrive in
+///   one read.
 ///
 /// # Examples
 ///
@@ -95,15 +95,15 @@ pub struct NamedPipe {
 }
 
 impl NamedPipe {
-    /// Makes the server's end of the pipe called `addr`, such as `\\.\pipe\name`: in byte mode, for both directions, with
-    /// any number of instances, of which this is the first. Make the others with `CreateNamedPipeW` and
+    /// Makes the server's end of the pipe called `addr`, such as `\\.\pipe\name`. The pipe is in byte mode and works in both
+    /// directions. It may have any number of instances, of which this is the first. Make the others with `CreateNamedPipeW` and
     /// [`from_raw_handle`](FromRawHandle::from_raw_handle). Calls `CreateNamedPipeW`, with `FILE_FLAG_FIRST_PIPE_INSTANCE`.
     ///
     /// # Errors
     ///
-    /// Those of the call: no valid name, or access denied (`ERROR_ACCESS_DENIED`) because there is a pipe of that name. (Wine 8
-    /// does not look at the flag, and makes another instance.)
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput): the name contains a NUL.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the name contains a NUL.
+    /// - The errors of the call, such as that for an invalid name, or `ERROR_ACCESS_DENIED` if a pipe of that name exists. (Wine 8
+    ///   ignores the flag, and makes another instance.)
     ///
     /// # Examples
     ///
@@ -122,7 +122,7 @@ impl NamedPipe {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the name of the pipe contains a NUL"));
         }
         name.extend(iter::once(0));
-        // SAFETY: the name ends with a NUL, and no security attributes are given: children do not inherit the handle.
+        // SAFETY: the name ends with a NUL. There are no security attributes, so children do not inherit the handle.
         let handle = unsafe {
             CreateNamedPipeW(
                 name.as_ptr(),
@@ -138,11 +138,11 @@ impl NamedPipe {
         if handle == INVALID_HANDLE_VALUE {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the handle is new, and nobody else's.
+        // SAFETY: the handle is new, and nothing else owns it. It is a pipe's, opened for overlapped I/O.
         Ok(unsafe { NamedPipe::from_raw_handle(handle) })
     }
 
-    /// Waits for a client, or tells that there is one. Calls `ConnectNamedPipe`.
+    /// Waits for a client, or returns `Ok` if there is one. Calls `ConnectNamedPipe`.
     ///
     /// When a client has come after `WouldBlock`, an event tells that the pipe is writable, whatever the interests of the
     /// registration are, and `connect` gives `Ok`: also if the client has gone by then, in which case the pipe is read-closed
@@ -152,8 +152,8 @@ impl NamedPipe {
     ///
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock): there is no client yet.
     /// - [`NotFound`](io::ErrorKind::NotFound): the pipe is not registered yet, or the queue is gone.
-    /// - Those of the call. One that comes later, while waiting, is told by an event, too, and is kept for
-    ///   [`take_error`](NamedPipe::take_error).
+    /// - The errors of the call. If one occurs later, during the wait, an event reports it, and
+    ///   [`take_error`](NamedPipe::take_error) returns it.
     ///
     /// # Examples
     ///
@@ -183,12 +183,12 @@ impl NamedPipe {
         self.pipe.connect()
     }
 
-    /// Disconnects the client, or stops waiting for one; the next [`connect`](NamedPipe::connect) begins anew. What was written
-    /// and not read is lost, and so are errors, and a client that has come and was not told of. Calls `DisconnectNamedPipe`.
+    /// Disconnects the client, or stops waiting for one; the next [`connect`](NamedPipe::connect) starts again. Data that was
+    /// written and not read is lost, and so are errors, and a client that no event has reported. Calls `DisconnectNamedPipe`.
     ///
     /// # Errors
     ///
-    /// Those of the call, which fails if there was neither a client nor a `connect` that waits.
+    /// Returns the errors of the call, which fails if there is neither a client nor a `connect` that waits.
     ///
     /// # Examples
     ///
@@ -216,7 +216,7 @@ impl NamedPipe {
     ///
     /// # Errors
     ///
-    /// None at present.
+    /// Returns no error at present.
     ///
     /// # Examples
     ///
@@ -275,7 +275,7 @@ impl Write for &NamedPipe {
         self.write_vectored(&[IoSlice::new(data)])
     }
 
-    /// In message mode the slices together are one message.
+    /// Writes all slices, which in message mode are one message.
     fn write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
         self.pipe.write(data)
     }
@@ -300,21 +300,23 @@ impl Source for NamedPipe {
 }
 
 impl FromRawHandle for NamedPipe {
+    /// Takes over a handle. `PIPE_NOWAIT`, an obsolete mode of pipes, does not work with overlapped I/O: reads fail instead of
+    /// waiting, and if a write cannot write everything at once, the next one fails.
+    ///
     /// # Safety
     ///
-    /// The handle is open, nobody else's, and was opened with `FILE_FLAG_OVERLAPPED`. It is that of a pipe's end, or of another
-    /// device that is read and written as a stream, such as a serial port. Nobody has
+    /// The handle must be open, with `FILE_FLAG_OVERLAPPED`, and nothing else may own it. It must be that of a pipe's end, or of
+    /// another device that is read and written as a stream, such as a serial port. Nobody may have
     ///
     /// - associated it with a completion port,
-    /// - changed its completion notification modes (`SetFileCompletionNotificationModes`): without a packet the queue would
+    /// - changed its completion notification modes (`SetFileCompletionNotificationModes`), because without a packet the queue would
     ///   wait for the end of an operation for ever,
     /// - an operation in flight on it.
     ///
-    /// These hold as well while it belongs to the `NamedPipe`, whose handle [`as_raw_handle`](AsRawHandle::as_raw_handle)
-    /// shows. Of the modes of a pipe, `PIPE_NOWAIT` is obsolete, and does not go with overlapped I/O: reads fail instead of
-    /// waiting, and what a write does not get rid of at once is an error of the next one.
+    /// The same holds while it belongs to the `NamedPipe`, which shows it through
+    /// [`as_raw_handle`](AsRawHandle::as_raw_handle).
     unsafe fn from_raw_handle(handle: RawHandle) -> NamedPipe {
-        // SAFETY: the caller hands the open handle over.
+        // SAFETY: the caller passes on an open handle that nothing else owns.
         let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
         NamedPipe { pipe: Pipe::new(handle) }
     }
@@ -336,7 +338,7 @@ impl fmt::Debug for NamedPipe {
 mod tests {
     use super::*;
 
-    /// Wine 8 does not look at it, so no test of what it does would fail there.
+    /// Wine 8 ignores the flag, so a test of its effect could not fail there.
     #[test]
     fn a_server_asks_to_be_the_first_of_its_name() {
         assert_eq!(OPEN_MODE & FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_FIRST_PIPE_INSTANCE);

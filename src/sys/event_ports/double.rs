@@ -1,5 +1,5 @@
-//! What `libc` says of event ports elsewhere, for Linux, which has none: with `--cfg mio_backend="event_ports"` the tests run
-//! this backend on a double of them, `ci/event_ports.c`, which is linked into them.
+//! The declarations of event ports for Linux, whose `libc` has none: with `--cfg mio_backend="event_ports"` the tests run this
+//! backend on a double of event ports, `ci/event_ports.c`, which is linked into them.
 
 #![allow(unsafe_code)]
 

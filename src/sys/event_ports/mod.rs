@@ -1,8 +1,8 @@
-//! Event ports, `port_create(3C)`: Solaris.
+//! The backend on event ports, `port_create(3C)`, for Solaris.
 //!
-//! A descriptor is *associated* with a port for some directions; the association ends with its event. So a registration
-//! is an entry in a table, which knows what to associate anew and when. What is decided stands in `logic::event_ports`; here
-//! are the system calls.
+//! A descriptor is *associated* with a port for some directions, and the association ends with its event. So a registration is
+//! an entry in a table, which knows what to associate again, and when. The decisions are in `logic::event_ports`, and the system
+//! calls here.
 
 #![allow(unsafe_code)]
 
@@ -30,10 +30,10 @@ use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_regist
 use crate::Token;
 use crate::event::Event;
 
-/// Of how many events one call may give the kernel the room (`PORT_MAX_LIST`).
+/// The most events that one call may have room for (`PORT_MAX_LIST`).
 const MOST_EVENTS: usize = 8192;
 
-/// With this as its events, a packet is not a wake.
+/// A packet that has this as its events only interrupts the poller, and is not a wake.
 const MARKER: libc::c_int = 1;
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Backend for Selector {
     type Event = TokenAndFlags<PollFlags>;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes nothing; the descriptor is new, and nobody else's.
+        // SAFETY: the call takes no argument; the descriptor is new, and nothing else owns it.
         let port = unsafe { OwnedFd::from_raw_fd(check(os::port_create())?) };
         set_cloexec(&port)?;
         Ok(Selector { port: Arc::new(Port { port, table: Mutex::default() }) })
@@ -85,7 +85,7 @@ impl Backend for Selector {
             let result = self.port.wait(buffer, room, longest);
             let mut table = lock(&self.port.table);
             table.after_wait();
-            // What the look has told must not be lost to a signal.
+            // A signal must not make the events of the look get lost.
             if events.is_empty() {
                 result?;
             }
@@ -101,17 +101,17 @@ impl Backend for Selector {
                             self.port.associate_anew(&mut table, association);
                         }
                     }
-                    // It has done its work: whoever slept on the descriptor is awake.
+                    // This packet has done its work, because the thread that slept on the descriptor is awake.
                     os::PORT_SOURCE_USER if event.portev_events == MARKER => {}
                     os::PORT_SOURCE_USER => notified = true,
-                    // Something that the program itself associated with the port's descriptor: a timer, say.
+                    // The program has associated something with the port's descriptor, for example a timer.
                     _ => events.push(Event::new(Token(event.portev_user.addr()), PollFlags(0))),
                 }
             }
             drop(table);
 
             left = time.left();
-            // With neither events nor the time up, what was ready is watched no more, or it is time for the next look.
+            // If there are no events and time is left, nothing watches any more what was ready, or the next look is due.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) && !is_ports_turn {
                 return Ok(notified);
             }
@@ -159,8 +159,8 @@ impl Backend for Selector {
     fn rearm(fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
         let Some(port) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = lock(&port.table);
-        // After I/O that was done, nobody tries again. So the change is made in any case; what the port does not take, it is
-        // asked for by the poller, and if that sleeps and cannot be told, it is told next time.
+        // If the I/O was successful, nothing repeats this call. So the change happens in any case. If the port does not take the
+        // association, the poller tries again, and if a sleeping poller cannot be told, the next call tells it.
         if let Some((association, state)) = table.after_io(fd, registration.id, spent) {
             table.set(fd, state);
             if let Some(association) = association {
@@ -180,22 +180,22 @@ impl Backend for Selector {
 }
 
 impl AsFd for Selector {
-    /// Somebody may sleep on the descriptor from now on.
+    /// From now on, other code may sleep on the descriptor.
     fn as_fd(&self) -> BorrowedFd<'_> {
         let mut table = lock(&self.port.table);
         table.export();
         self.port.associate_due(&mut table);
-        // If the poller cannot be told, it is next time.
+        // If the poller cannot be told, the next call tells it.
         let _ = self.port.rouse(&mut table);
         self.port.port.as_fd()
     }
 }
 
-/// The port, and what is registered with it.
+/// The port, and the registrations.
 #[derive(Debug)]
 pub(crate) struct Port {
     port: OwnedFd,
-    /// Locked while associations change, so that table and port agree; never during a wait.
+    /// It is locked while associations change, so that table and port agree, but never during a wait.
     table: Mutex<Table>,
 }
 
@@ -211,7 +211,7 @@ impl Port {
     fn associate(&self, table: &Table, Association { fd, id, directions }: Association) -> io::Result<()> {
         let (port, user) = (self.as_raw_fd(), ptr::without_provenance_mut(id as usize));
         let directions = directions.into();
-        // SAFETY: `user` is given back with the event, and nothing follows it.
+        // SAFETY: the port returns `user` with the event, and nothing follows that pointer.
         let result = check(unsafe { os::port_associate(port, os::PORT_SOURCE_FD, fd as _, directions, user) });
         taken(result.map(drop))?;
         if table.is_exported() {
@@ -220,14 +220,14 @@ impl Port {
         Ok(())
     }
 
-    /// A source that is ready when it is associated does not end the sleep of who waits for the port's descriptor; a packet
-    /// that is sent does.
+    /// Wakes a thread that sleeps on the port's descriptor. A source that is already ready when it is associated does not do
+    /// that, but a packet does.
     fn mark(&self) {
         let mut waiting = 0;
-        // SAFETY: with no room for an event, the number of those that wait is written, and nothing else.
+        // SAFETY: there is no room for an event, so the call writes only the number of waiting events.
         let result = unsafe { os::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
         if result == 0 && waiting > 0 {
-            // If it fails, the port is full, and a packet in it has ended that sleep itself.
+            // If this fails, the port is full, and one of its packets has ended that sleep.
             let _ = self.send(MARKER);
         }
     }
@@ -242,15 +242,15 @@ impl Port {
     }
 
     fn send(&self, events: libc::c_int) -> io::Result<()> {
-        // SAFETY: the last argument is given back with the event, and means nothing.
+        // SAFETY: the port returns the last argument with the event, and nothing follows that pointer.
         taken(check(unsafe { os::port_send(self.as_raw_fd(), events, ptr::null_mut()) }).map(drop))
     }
 
-    /// As `associate`, within a wait.
+    /// Does what `associate` does, within a wait, where an error has no caller.
     fn associate_anew(&self, table: &mut Table, association: Association) {
         match self.associate(table, association) {
             Err(error) if is_closed(&error) => {
-                // The registration is gone with the descriptor.
+                // The registration ends with the descriptor.
                 let _ = table.remove(association.fd, Some(association.id));
             }
             Err(_) => table.put_off(association),
@@ -259,7 +259,7 @@ impl Port {
     }
 
     fn associate_due(&self, table: &mut Table) {
-        // What cannot be associated is due once more.
+        // If an association fails, it is due again.
         for _ in 0..table.due() {
             if let Some(association) = table.take_due() {
                 self.associate_anew(table, association);
@@ -267,7 +267,7 @@ impl Port {
         }
     }
 
-    /// Looks at what has to be looked at, and appends events as long as there is room.
+    /// Looks at the registrations that need it, and appends events as long as there is room.
     fn look(&self, table: &mut Table, events: &mut Vec<Event>, room: usize) {
         let looks = table.looks();
         if looks == 0 {
@@ -287,27 +287,27 @@ impl Port {
     }
 
     fn dissociate(&self, fd: RawFd) -> io::Result<()> {
-        // SAFETY: takes no pointer.
+        // SAFETY: the call takes no pointer.
         check(unsafe { os::port_dissociate(self.as_raw_fd(), os::PORT_SOURCE_FD, fd as _) }).map(drop)
     }
 
-    /// Waits for no more than `room` events, which are written into `buffer`; it is empty.
+    /// Waits for at most `room` events, and writes them into the empty `buffer`.
     fn wait(&self, buffer: &mut Vec<os::port_event>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
         let room = room.min(MOST_EVENTS) as libc::c_uint;
         let mut timeout = timeout.map(timespec);
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-        // Wait for one event, and take what there is.
+        // This asks the call to wait for one event, and to return all that there are.
         let mut count = 1;
         let events = buffer.as_mut_ptr();
-        // SAFETY: there is room for `room` events, one at least (a poll checks that). The source of the first, which is one that
-        // does not exist until the kernel writes it, the number of events and the time are read and written.
+        // SAFETY: there is room for `room` events, which are one or more (a poll checks that). The kernel reads and writes the
+        // number of events and the time. The first event's source is initialized, with a value that no real source has.
         let (result, wrote) = unsafe {
             (*events).portev_source = 0;
             let result = check(os::port_getn(self.as_raw_fd(), events, room, &mut count, timeout));
             (result, (*events).portev_source != 0)
         };
         let count = retrieved(result.map(drop), count, wrote)?;
-        // SAFETY: the kernel has filled that many.
+        // SAFETY: the kernel has filled that many events.
         unsafe { buffer.set_len(count) };
         Ok(())
     }
@@ -323,7 +323,7 @@ impl Registrations for Port {
     fn end(&self, fd: RawFd, id: u64) {
         let mut table = lock(&self.table);
         if table.remove(fd, Some(id)).is_ok() {
-            // Closing the descriptor, which follows, ends the association too.
+            // If this fails, closing the descriptor, which follows, ends the association.
             let _ = self.dissociate(fd);
         }
     }

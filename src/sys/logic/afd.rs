@@ -1,4 +1,4 @@
-//! What AFD, the driver behind Windows' sockets, says of a socket, and what that means.
+//! The flags with which AFD, the driver behind Windows' sockets, describes a socket, and their meaning.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use crate::sys::Flags;
 
 /// There is something to read.
 pub(crate) const RECEIVE: u32 = 0x1;
-/// There is room to write, or the connection stands.
+/// There is room to write, or the socket is connected.
 pub(crate) const SEND: u32 = 0x4;
-/// The peer has shut its writing side.
+/// The peer has shut down its writing side.
 pub(crate) const DISCONNECT: u32 = 0x8;
 /// The connection was reset.
 pub(crate) const ABORT: u32 = 0x10;
@@ -20,10 +20,10 @@ pub(crate) const ACCEPT: u32 = 0x80;
 /// The attempt to connect has failed.
 pub(crate) const CONNECT_FAIL: u32 = 0x100;
 
-/// Not one of the driver's: it cannot watch the socket at present, for lack of memory or the like.
+/// This crate's own flag, which says that the driver cannot watch the socket at present, for example because it lacks memory.
 pub(crate) const UNWATCHED: u32 = 1 << 31;
 
-/// `AFD_POLL_RECEIVE` and its like.
+/// `AFD_POLL_RECEIVE` and the other flags of AFD.
 #[derive(Copy, Clone)]
 pub(crate) struct AfdFlags(pub(crate) u32);
 
@@ -39,7 +39,7 @@ impl Flags for AfdFlags {
 
     #[inline]
     fn readiness(self) -> Readiness {
-        // A reset connection and a failed attempt end both directions.
+        // A reset connection and a failed attempt to connect end both directions.
         let failed = self.any(ABORT | CONNECT_FAIL);
         Readiness::EMPTY
             .with(Readiness::READABLE, failed || self.any(RECEIVE | ACCEPT | DISCONNECT))

@@ -1,5 +1,5 @@
-//! All that is decided about event ports: which registrations there are, what each is associated for, what an event
-//! means, which errors are none.
+//! The decisions about event ports: which registrations there are, what each is associated for, what an event means, and which
+//! errors do not count.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,40 +12,39 @@ use crate::sys::unix::fd_map::FdMap;
 use crate::sys::unix::file::Identity;
 use crate::sys::{Spent, Watch, already_registered, not_registered};
 
-/// All registrations, by descriptor.
+/// All registrations, with the descriptor as the key.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: FdMap<Entry>,
-    /// Registrations to associate anew before the next wait: level-triggered ones that were told of an event, and what
-    /// the port could not take.
-    /// In turn, so that one that the port does not take keeps no other waiting.
+    /// Registrations to associate again before the next wait: level-triggered ones that have reported an event, and those that
+    /// the port could not take. They take turns, so that one that the port refuses does not block the others.
     due: VecDeque<RawFd>,
-    /// Registrations that have to be looked at, perhaps, by their ids; those that have not to be any more are dropped by a
-    /// look. In turn, so that each gets its own when more is ready than fits into a batch.
+    /// Registrations that may need a look, with their ids. A look drops those that no longer need one. They take turns, so that
+    /// each gets its own when more are ready than fit into a batch.
     looked_at: VecDeque<(RawFd, u64)>,
     looks: Looks,
-    /// The last looks filled the batch, so that the port could not be asked, and is now before anything is looked at.
+    /// The last look filled the batch and left no room for the port's events, so the port comes first this time.
     pub(crate) is_ports_turn: bool,
-    /// Somebody else may sleep on the port's descriptor, so nothing can wait for the next `select` here.
+    /// Other code may sleep on the port's descriptor, so no association can wait for the next `select` here.
     exported: bool,
-    /// The poller waits, or is about to, for as long as this if nothing happens.
+    /// The poller waits, or is about to wait, for this long if nothing happens.
     sleeping: Option<Duration>,
     last_id: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// Never used twice; the port gives it back with an event, so that what was asked for one registration is not told
-    /// to the next on the same descriptor.
+    /// No id is used twice. The port returns it with an event, so that an event of one registration does not reach the next one
+    /// for the same descriptor.
     id: u64,
     state: emulated::Entry,
-    /// What the descriptor stood for, if it may be closed and used again without a word.
+    /// What the descriptor stood for, if the program may close it and reuse its number without telling this crate.
     identity: Option<Identity>,
-    /// It stands in `looked_at`.
+    /// It is in `looked_at`.
     is_looked_at: bool,
 }
 
-/// A descriptor to be associated with the port. With no directions the port still reports a hang-up or an error.
+/// A descriptor to associate with the port. Even without directions, the port reports a hang-up or an error.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Association {
     pub(crate) fd: RawFd,
@@ -54,13 +53,13 @@ pub(crate) struct Association {
 }
 
 impl Table {
-    /// A new registration and its association; [insert](Table::insert) it once the port has taken that.
+    /// Makes a new registration and its association. [Insert](Table::insert) it once the port has taken the association.
     pub(crate) fn admit(&mut self, fd: RawFd, watch: Watch, bare: bool) -> io::Result<(Association, emulated::Entry)> {
         if let Some(entry) = self.entries.get(fd) {
             if entry.identity.is_none_or(|identity| identity.is_of(fd)) {
                 return Err(already_registered());
             }
-            // Closed without being deregistered, and its number used again.
+            // The program has closed the descriptor without deregistering it, and reused its number.
             self.forget(fd);
         }
         self.last_id += 1;
@@ -79,7 +78,8 @@ impl Table {
         }
     }
 
-    /// The association that is needed once a registration [is](Table::set) another. Tells the other as well.
+    /// Returns a changed registration and the association that it needs. [Set](Table::set) it once the port has taken the
+    /// association.
     pub(crate) fn replace(&self, fd: RawFd, watch: Watch) -> io::Result<(Association, emulated::Entry)> {
         let entry = self.entries.get(fd).ok_or_else(not_registered)?;
         let state = entry.state.replaced(watch);
@@ -98,12 +98,12 @@ impl Table {
         }
     }
 
-    /// Whether there is a registration of `fd`, with that id if one is given.
+    /// Returns whether `fd` is registered. If `id` is given, the registration must have that id.
     pub(crate) fn has(&self, fd: RawFd, id: Option<u64>) -> bool {
         self.entries.get(fd).is_some_and(|entry| id.is_none_or(|id| entry.id == id))
     }
 
-    /// Removes the registration of `fd`, if its id is the one given or none is.
+    /// Removes the registration of `fd`. If `id` is given, the registration must have that id.
     pub(crate) fn remove(&mut self, fd: RawFd, id: Option<u64>) -> io::Result<()> {
         if !self.has(fd, id) {
             return Err(not_registered());
@@ -112,16 +112,16 @@ impl Table {
         Ok(())
     }
 
-    /// The registration now that I/O has used up what is `spent`, if it becomes another, and its association if there has
-    /// to be one.
+    /// Returns the registration after I/O has used up what is `spent`, if that changes it, and the association that it needs, if
+    /// it needs one.
     pub(crate) fn after_io(&self, fd: RawFd, id: u64, spent: Spent) -> Option<(Option<Association>, emulated::Entry)> {
         let entry = self.entries.get(fd).filter(|entry| entry.id == id)?;
         let state = entry.state.after_io(spent)?;
         Some((association(fd, id, &state), state))
     }
 
-    /// The port `said` so of a descriptor, and has ended its association. `details` asks what else there is of it. Returns
-    /// what to tell, and what to associate anew at once.
+    /// Takes the flags that the port has `said` about a descriptor, whose association has ended with that. `details` asks what
+    /// else holds for it. Returns what to report, and what to associate again at once.
     pub(crate) fn fire(
         &mut self,
         fd: RawFd,
@@ -131,7 +131,7 @@ impl Table {
     ) -> (Option<(Token, PollFlags)>, Option<Association>) {
         let Some(entry) = self.entries.get(fd).filter(|entry| entry.id == id) else { return (None, None) };
         if said & POLLNVAL != 0 {
-            // Closed without being deregistered: the registration is gone with the descriptor, as with other queues.
+            // The program has closed the descriptor without deregistering it. The registration ends with it, as on other queues.
             self.forget(fd);
             return (None, None);
         }
@@ -141,19 +141,20 @@ impl Table {
         self.set(fd, state);
         let event = (told != 0).then_some((state.token(), PollFlags(told)));
         if state.is_level() && event.is_some() && !self.exported {
-            // Not at once: it would be queued as ready before the program has done anything about it.
+            // This has to wait, because the port would report the source again before the program has dealt with the event.
             self.due.push_back(fd);
             return (event, None);
         }
         (event, association(fd, id, &state))
     }
 
-    /// How many registrations are to be looked at.
+    /// Returns how many registrations may need a look.
     pub(crate) fn looks(&self) -> usize {
         self.looked_at.len()
     }
 
-    /// Looks at the one whose turn it is; `details` asks what there is of it. Returns what to tell, and what to associate anew.
+    /// Looks at the registration whose turn it is. `details` asks what holds for it. Returns what to report, and what to associate
+    /// again.
     pub(crate) fn look(
         &mut self,
         now: Instant,
@@ -173,50 +174,50 @@ impl Table {
         (event, association(fd, id, &state).filter(|_| state.asked() != before))
     }
 
-    /// For how long nothing has to be done but at an event: looks, and what the port did not take, which is tried again.
+    /// Returns how long the poller may wait: until the next look, or until it tries again what the port did not take.
     fn patience(&self) -> Duration {
         if self.due.is_empty() { self.looks.patience() } else { LOOK }
     }
 
-    /// The poller is about to wait for as long as `left`. Returns how long it may.
+    /// Notes that the poller is about to wait, with `left` left of its time-out. Returns how long it may wait.
     pub(crate) fn before_wait(&mut self, left: Option<Duration>) -> Option<Duration> {
         let patience = self.patience();
         self.sleeping = Some(patience);
         shortened(left, patience)
     }
 
-    /// The poller has waited, or is interrupted.
+    /// Notes that the poller has waited, or was interrupted.
     pub(crate) fn after_wait(&mut self) {
         self.sleeping = None;
     }
 
-    /// Whether the poller has to be interrupted: it has gone to sleep, and there is work for it before it would wake.
+    /// Returns whether the poller needs an interruption, because it sleeps and has something to do before it would wake.
     pub(crate) fn oversleeps(&self) -> bool {
         self.sleeping.is_some_and(|patience| self.patience() < patience)
     }
 
-    /// The port's descriptor is out.
+    /// Notes that the port's descriptor was taken out.
     pub(crate) fn export(&mut self) {
         self.exported = true;
     }
 
-    #[cfg_attr(test, allow(dead_code, reason = "for the system calls"))]
+    #[cfg_attr(test, allow(dead_code, reason = "only the system calls need it"))]
     pub(crate) fn is_exported(&self) -> bool {
         self.exported
     }
 
-    /// The port could not take this association: to be tried again before the next wait.
+    /// Notes that the port could not take this association, so that it is tried again before the next wait.
     pub(crate) fn put_off(&mut self, association: Association) {
         self.due.push_back(association.fd);
     }
 
-    /// How many registrations are to be associated before a wait.
+    /// Returns how many registrations have to be associated before a wait.
     pub(crate) fn due(&self) -> usize {
         self.due.len()
     }
 
-    /// The first of them, which is so no longer. It may have been replaced or removed in the meantime; what replaced it is
-    /// associated, and can be again.
+    /// Takes the first of them. The registration may have been replaced or removed in the meantime. If it was replaced, it is
+    /// associated already, and associating it again does no harm.
     pub(crate) fn take_due(&mut self) -> Option<Association> {
         let fd = self.due.pop_front()?;
         self.entries.get(fd).and_then(|entry| association(fd, entry.id, &entry.state))
@@ -227,31 +228,31 @@ fn association(fd: RawFd, id: u64, state: &emulated::Entry) -> Option<Associatio
     state.asked().map(|directions| Association { fd, id, directions })
 }
 
-// Solaris's numbers: not each system that compiles this has the same ones, or any.
-/// The time of a wait is up.
+// These are Solaris's numbers. Other systems that compile this have different ones, or none.
+/// The time-out of a wait has ended.
 const ETIME: i32 = 62;
-/// "File descriptor in bad state", which is what the port's calls say of one that is not open.
+/// "File descriptor in bad state", which the port's calls return if a descriptor is not open.
 const EBADFD: i32 = 81;
 
-/// The outcome of `port_associate(3C)` and `port_send(3C)`. A descriptor that is not open is told as by every other call. A port
-/// has a slot for each association and packet, 65,536 unless the system is told otherwise: its `EAGAIN` would read as "try
-/// again when there is an event".
+/// Converts the result of `port_associate(3C)` and `port_send(3C)`. If a descriptor is not open, the error becomes the one that
+/// other calls return. A port has a slot for each association and packet, 65,536 by default. If they are all taken, the error is
+/// `EAGAIN`, which would read as "try again when there is an event".
 pub(crate) fn taken(result: io::Result<()>) -> io::Result<()> {
     match result {
-        // What epoll says at its limit.
+        // This is the error that epoll returns at its limit.
         Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
         Err(error) if error.raw_os_error() == Some(EBADFD) => Err(io::Error::from_raw_os_error(libc::EBADF)),
         result => result,
     }
 }
 
-/// Whether a failed association means that the descriptor was closed, and the registration is gone with it.
+/// Returns whether a failed association means that the descriptor was closed, so that the registration ends with it.
 pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)
 }
 
-/// How many events `port_getn(3C)` gave. With `ETIME`, and with a signal, it may have given some all the same; if it
-/// gave none it may not have written their `count`, so `wrote` says whether it wrote the first one.
+/// Returns how many events `port_getn(3C)` has returned. Even with `ETIME` or after a signal it may have returned some. If it has
+/// not, it may not have written `count`, so `wrote` says whether it wrote the first event.
 pub(crate) fn retrieved(result: io::Result<()>, count: u32, wrote: bool) -> io::Result<usize> {
     let count = if wrote { count as usize } else { 0 };
     match result {
@@ -261,8 +262,8 @@ pub(crate) fn retrieved(result: io::Result<()>, count: u32, wrote: bool) -> io::
     }
 }
 
-/// The outcome of `port_dissociate(3C)` for a registration that the table knew: an association that has fired is not found,
-/// nor is one whose descriptor was closed, whether or not the number is used again.
+/// Converts the result of `port_dissociate(3C)` for a registration in the table. The call does not find an association that has
+/// fired, nor one whose descriptor was closed, even if the number is in use again.
 pub(crate) fn dissociated(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | EBADFD)) => Ok(()),
@@ -296,12 +297,12 @@ mod tests {
         association
     }
 
-    /// What the port says, with nothing else to be said of the descriptor.
+    /// Makes the port report these flags, with nothing else to report about the descriptor.
     fn fire(table: &mut Table, id: u64, said: i16) -> (Option<(Token, PollFlags)>, Option<Association>) {
         table.fire(FD, id, said, |_, _| 0)
     }
 
-    /// The association that is left after I/O; `None` if nothing changes.
+    /// Returns the association after I/O, or `None` if nothing changes.
     fn after_io(table: &mut Table, id: u64, spent: Spent) -> Option<Option<Association>> {
         let (association, state) = table.after_io(FD, id, spent)?;
         table.set(FD, state);
@@ -355,7 +356,7 @@ mod tests {
         assert_eq!(after_io(&mut table, id, Spent::Blocked(Interest::READABLE)), None);
     }
 
-    /// The port reports them of what is associated, whatever it is associated for.
+    /// The port reports them for every association, whatever its directions are.
     #[test]
     fn with_all_directions_told_hang_ups_and_errors_are_still_waited_for() {
         let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
@@ -417,7 +418,8 @@ mod tests {
         }
     }
 
-    /// What the port could not take, and what may have been used up unseen, after the poller has gone to sleep.
+    /// Both an association that the port could not take and a condition that may have been used up unseen need attention while the
+    /// poller sleeps.
     #[test]
     fn a_poller_that_sleeps_is_interrupted_for_work_that_has_come_since() {
         let (long, short) = (Some(LOOK * 2), Some(LOOK));
@@ -433,7 +435,7 @@ mod tests {
         assert!(!table.oversleeps(), "it sees to that by itself");
         table.take_due().unwrap();
 
-        // A connection that has ended, and would block: it may be another one.
+        // The connection has ended, but I/O would block, so it may be a different one.
         let (mut table, id) = registered(Interest::WRITABLE, Trigger::Edge);
         fire(&mut table, id, POLLOUT);
         fire(&mut table, id, POLLHUP | POLLERR | directions(Interest::READABLE));
@@ -443,7 +445,8 @@ mod tests {
         assert!(table.oversleeps());
     }
 
-    /// A source that does its I/O past the library is looked at from its first event on, whoever sleeps when.
+    /// If the library does not see a source's I/O, the source needs looks from its first event on, even if the poller sleeps by
+    /// then.
     #[test]
     fn a_bare_source_is_looked_at_once_it_has_told_something() {
         let mut table = Table::default();
@@ -472,7 +475,7 @@ mod tests {
         assert_eq!(table.looks(), 1);
         let (event, association) = table.look(Instant::now(), |_, _| POLLERR | POLLOUT);
         assert_eq!((event.map(|(_, PollFlags(flags))| flags), association), (Some(POLLOUT), None));
-        // The error was taken: all that is left to tell is waited for by the port.
+        // The error was taken, so the port can wait for everything else.
         let (event, association) = table.look(Instant::now(), |_, _| 0);
         assert!(event.is_none() && association.is_some());
         assert_eq!(table.looks(), 0);

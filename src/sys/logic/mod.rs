@@ -1,5 +1,5 @@
-//! What is decided about the queues that Linux does not have, apart from their system calls and on plain data: so its tests, and
-//! the fuzzer, run on every Unix-like system.
+//! The decisions about the queues that Linux does not have. They work on plain data and make no system calls, so their tests and
+//! the fuzzer run on every Unix-like system.
 
 pub(crate) mod afd;
 #[cfg(unix)]

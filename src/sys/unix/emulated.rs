@@ -547,7 +547,7 @@ mod tests {
         for end in [READING | POLLHUP, POLLIN | POLLRDHUP] {
             assert!(POLLRDHUP == 0 || told(Interest::READABLE, end).after_io(Spent::Short(BOTH)).is_none());
         }
-        // The peer has shut its writing side, and we still write.
+        // The peer has shut down its writing side, but the program still writes.
         assert_eq!(after_block(&told(BOTH, READING | POLLOUT), BOTH).asked(), Some(POLLOUT));
     }
 
@@ -566,14 +566,14 @@ mod tests {
                 assert_eq!(fifo.look(POLLIN | POLLHUP, now), POLLIN, "a writer may have come and gone");
                 assert_eq!(fifo.look(POLLIN | POLLHUP, now), 0);
             }
-            // There is a writer again, and what it wrote.
+            // There is a writer again, and it has written something.
             assert_eq!(fifo.look(POLLIN, later()), POLLIN);
             assert_eq!(fifo.asked(), Some(POLLRDHUP));
             assert_eq!(fifo.event(POLLHUP), POLLHUP);
         }
     }
 
-    /// A broken connection must not wake anybody for as long as it is registered.
+    /// A broken connection must not keep waking the poller while it is registered.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
     fn a_reset_of_what_was_connected_is_looked_at_between_waits_alone() {
@@ -590,7 +590,7 @@ mod tests {
             assert_eq!(entry.look(END & !POLLERR, later()), 0);
             assert_eq!(entry.look(END, later()) & POLLERR, POLLERR);
             assert_eq!(entry.patience(), Duration::MAX);
-            // The program connects it once more.
+            // The program connects the socket again.
             assert_eq!(entry.look(POLLOUT | POLLHUP, later()), POLLOUT | POLLHUP);
             assert_eq!(entry.patience(), LOOK);
             assert_eq!(entry.look(0, later()), 0);
@@ -601,7 +601,7 @@ mod tests {
         }
     }
 
-    /// A connection whose directions are both shut may still fail; one that was refused may be made again.
+    /// A connection that both sides have shut down may still fail, and a socket that was refused may connect again.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
     fn what_hardly_anything_follows_is_looked_at_now_and_then() {
@@ -617,7 +617,7 @@ mod tests {
         }
     }
 
-    /// A socket of datagrams that was shut down still receives; and what was taken for the end may have been another's.
+    /// A datagram socket that was shut down still receives, and the reported end may have concerned an earlier connection.
     #[test]
     fn io_that_would_block_knows_better_than_a_hang_up() {
         for end in [POLLRDHUP, POLLHUP | POLLRDHUP] {
@@ -638,12 +638,12 @@ mod tests {
             let watched = everything(&entry(interest, Trigger::Edge).watch);
             let mut entry = told(interest, FRESH);
             assert!(entry.asked().is_none() && entry.needs_look());
-            // It is refused. The error is taken, and it is refused once more.
+            // The connection is refused. The program takes the error, and the connection is refused again.
             assert_eq!(entry.look(FAILED, later()), FAILED & watched);
             entry = after_io(&entry, Spent::Error);
             assert_eq!(entry.look(FAILED & !POLLERR, later()), 0);
             assert_eq!(entry.look(FAILED, later()), FAILED & watched, "an error is told with all there is");
-            // It is being connected, and is.
+            // The socket starts connecting, and succeeds.
             assert_eq!(entry.look(0, later()), 0);
             assert_eq!(entry.asked(), Some(directions(interest)));
             assert_eq!(entry.event(POLLOUT), POLLOUT);
@@ -651,7 +651,7 @@ mod tests {
         }
     }
 
-    /// Connected and closed between two looks.
+    /// The socket connects and is closed between two looks.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
     fn another_hang_up_is_news() {
@@ -668,14 +668,14 @@ mod tests {
         assert_eq!(entry.look(POLLERR, later()), 0);
         assert_eq!(entry.look(POLLERR | POLLOUT, later()), POLLOUT);
         assert_eq!(entry.look(POLLERR | POLLOUT, later()), 0);
-        // It goes away, and comes again.
+        // The error ends, and comes back.
         assert_eq!(entry.look(0, later()), 0);
         assert!(!entry.needs_look());
         assert_eq!(entry.asked(), Some(READING | POLLOUT));
         assert_eq!(entry.event(POLLERR), POLLERR);
     }
 
-    /// Read past the library, and come again before it would have seen that it was gone.
+    /// The program may read without the library's knowledge, and more may arrive before a look sees that it was gone.
     #[test]
     fn what_may_have_come_again_is_told_again_but_not_at_once() {
         let mut urgent = told(Interest::READABLE | Interest::PRIORITY, POLLPRI);
@@ -732,7 +732,7 @@ mod tests {
         assert_eq!(shortened(Some(LOOK / 2), LOOK), Some(LOOK / 2));
     }
 
-    /// An error of a connection with data to read does not say that nobody reads what is written.
+    /// If a connection has an error and data to read, that does not mean that nobody reads what the program writes.
     #[test]
     fn an_error_is_told_with_all_there_is() {
         let mut entry = told(Interest::READABLE, POLLIN);

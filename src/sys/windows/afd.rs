@@ -1,5 +1,5 @@
-//! AFD, the driver behind Windows' sockets: it completes a poll when a socket is ready. Undocumented, and what
-//! `select` and `WSAPoll` are made of.
+//! AFD, the driver behind Windows' sockets, which completes a poll when a socket is ready. It is undocumented, and `select` and
+//! `WSAPoll` are built on it.
 
 #![allow(unsafe_code)]
 
@@ -29,14 +29,14 @@ use crate::sys::common::kernel::Lent;
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
 
-/// `\Device\Afd`, and below it any name: this one tells who it is to somebody who lists handles.
+/// `\Device\Afd`, followed by any name. Whoever lists a process's handles sees what this one belongs to.
 const DEVICE: &str = r"\Device\Afd\Mio";
 
-/// A handle to the driver that polls are submitted through.
+/// A handle of the driver, through which this crate submits polls.
 pub(crate) struct Afd(OwnedHandle);
 
 impl Afd {
-    /// Opens the driver, and has its polls complete at `port`.
+    /// Opens the driver, and makes its polls complete at `port`.
     pub(crate) fn open(port: &Port) -> io::Result<Afd> {
         let mut name: Vec<u16> = DEVICE.encode_utf16().collect();
         let length = mem::size_of_val(&*name) as u16;
@@ -48,7 +48,7 @@ impl Afd {
         };
         let mut handle = ptr::null_mut();
         let mut status_block = IO_STATUS_BLOCK::default();
-        // SAFETY: all pointers are good during the call; there is no time-out or extended attribute.
+        // SAFETY: all pointers are valid during the call, and there are no extended attributes.
         let status = unsafe {
             NtCreateFile(
                 &mut handle,
@@ -65,11 +65,11 @@ impl Afd {
             )
         };
         check(status)?;
-        // SAFETY: the handle is new, and nobody else's.
+        // SAFETY: the handle is new, and nothing else owns it.
         let device = unsafe { OwnedHandle::from_raw_handle(handle) };
         port.associate(&device)?;
-        // Nobody waits for the handle itself, so the kernel need not signal it with each completion. Without that, all is
-        // the same but for the speed.
+        // No thread waits for the handle itself, so the kernel need not signal it with each completion. If this fails, everything
+        // works, only more slowly.
         // SAFETY: the handle is open.
         unsafe { SetFileCompletionNotificationModes(device.as_raw_handle(), FILE_SKIP_SET_EVENT_ON_HANDLE) };
         Ok(Afd(device))
@@ -79,7 +79,7 @@ impl Afd {
     ///
     /// # Safety
     ///
-    /// `overlapped` and `question` stay alive and are touched by nobody else until the completion was dequeued.
+    /// Until the completion was dequeued, `overlapped` and `question` must stay alive, and no other code may access them.
     pub(crate) unsafe fn poll(
         &self,
         overlapped: *mut OVERLAPPED,
@@ -89,7 +89,7 @@ impl Afd {
     ) -> io::Result<()> {
         super::faults::on_submission()?;
         let info = question.0.get();
-        // SAFETY: the handle is open; the caller keeps the memory, which nobody else knows of yet. An `OVERLAPPED` begins with
+        // SAFETY: the handle is open. The caller keeps the memory alive, and nothing else accesses it. An `OVERLAPPED` begins with
         // an `IO_STATUS_BLOCK`.
         let status = unsafe {
             *info = PollInfo::new(socket, events);
@@ -109,30 +109,30 @@ impl Afd {
         check(status)
     }
 
-    /// Asks for an end of the poll. It completes in any case: as cancelled, or as if nothing had been asked. After an
-    /// error, only the latter.
+    /// Asks the driver to end the poll. The poll completes in any case: as cancelled, or as if this had not been called. After
+    /// an error, only the latter is possible.
     pub(crate) fn cancel(&self, operation: &Operation) -> io::Result<()> {
         let mut status_block = IO_STATUS_BLOCK::default();
         let overlapped = operation.overlapped().cast();
-        // SAFETY: the handle is open, and the address serves only to find the poll.
+        // SAFETY: the handle is open, and the kernel uses the address only to find the poll.
         match unsafe { NtCancelIoFileEx(self.0.as_raw_handle(), overlapped, &mut status_block) } {
-            // The poll is over.
+            // The poll has already ended.
             STATUS_NOT_FOUND => Ok(()),
             status => check(status),
         }
     }
 }
 
-/// The memory of a poll: what was asked, then what was answered.
+/// The memory of a poll, which holds the question, and later the answer.
 pub(crate) struct Question(Lent<PollInfo>);
 
-/// What came of a poll.
+/// The result of a poll.
 pub(crate) enum Answer {
     /// These events hold.
     Events(u32),
-    /// It was cancelled.
+    /// The poll was cancelled.
     Cancelled,
-    /// The driver could not go on with it.
+    /// The driver could not continue the poll.
     Failed(io::Error),
 }
 
@@ -141,14 +141,14 @@ impl Question {
         Question(Lent::new(PollInfo::new(0, 0)))
     }
 
-    /// What came of the poll, which ended with `status`.
+    /// Returns the result of the poll, which has ended with `status`.
     ///
     /// # Safety
     ///
-    /// The completion of the poll was dequeued, and none was started since.
+    /// The completion of the poll was dequeued, and no poll has started since.
     pub(crate) unsafe fn answer(&self, status: NTSTATUS) -> Answer {
         let status = super::faults::on_completion(status);
-        // SAFETY: the caller vouches that nobody writes to it.
+        // SAFETY: the caller promises that nothing writes to it.
         let info = unsafe { &*self.0.get() };
         match status {
             STATUS_SUCCESS if info.count != 0 => Answer::Events(info.events),
@@ -158,8 +158,8 @@ impl Question {
     }
 }
 
-/// Whether polling failed because the socket is closed, and the handle gone or that of something else. Any other failure
-/// may pass.
+/// Returns whether polling failed because the socket was closed, so that the handle is invalid or belongs to something else. Any
+/// other failure may be temporary.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(code) if code == ERROR_INVALID_HANDLE as i32 || code == WSAENOTSOCK)
 }
@@ -170,7 +170,7 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
 struct PollInfo {
     timeout: i64,
     count: u32,
-    /// Whether this poll ends earlier ones of the same socket.
+    /// Whether this poll ends earlier polls of the same socket.
     exclusive: u32,
     handle: HANDLE,
     events: u32,
@@ -184,14 +184,14 @@ impl PollInfo {
     }
 }
 
-/// The driver's own socket under `socket`, which is another one where a layered service provider (a filter that
-/// software of old put between) is installed.
+/// Returns the driver's own socket below `socket`. It is a different one if a layered service provider is installed, which is a
+/// filter that some old software puts in between.
 pub(crate) fn base_socket(socket: RawSocket) -> io::Result<RawSocket> {
     find_base_socket(socket as SOCKET, ask_provider).map(|socket| socket as RawSocket)
 }
 
-/// Some layered providers refuse `SIO_BASE_HANDLE`, against the rules; of those, all known ones tell the next lower
-/// socket to `select` or `WSAPoll`, so they are asked in their name, layer by layer.
+/// Finds the driver's own socket. Against the rules, some layered providers refuse `SIO_BASE_HANDLE`. All known ones of those tell
+/// `select` or `WSAPoll` the next lower socket, so this asks in the name of these functions, layer by layer.
 fn find_base_socket(mut socket: SOCKET, ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>) -> io::Result<SOCKET> {
     loop {
         let error = match ask(socket, SIO_BASE_HANDLE) {
@@ -226,13 +226,13 @@ fn ask_provider(socket: SOCKET, question: u32) -> io::Result<SOCKET> {
     if failed != 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
 }
 
-/// Turns a failure into the error that Win32 has for it. Warnings and "pending" are no failures: a completion comes.
+/// Turns a failure into the corresponding error of Win32. Warnings and "pending" are not failures: a completion follows them.
 pub(crate) fn check(status: NTSTATUS) -> io::Result<()> {
     const SEVERITY: u32 = 0b11 << 30;
     if status as u32 & SEVERITY != SEVERITY {
         return Ok(());
     }
-    // SAFETY: takes no pointer.
+    // SAFETY: the call takes no pointer.
     let code = unsafe { RtlNtStatusToDosError(status) };
     Err(io::Error::from_raw_os_error(code as i32))
 }
@@ -249,7 +249,7 @@ mod tests {
         let (mut status_block, mut modes) = (IO_STATUS_BLOCK::default(), 0_u32);
         let (room, size) = ((&raw mut modes).cast(), size_of::<u32>() as u32);
         let kind = FileIoCompletionNotificationInformation;
-        // SAFETY: the handle is open, and there is room for the answer.
+        // SAFETY: the handle is open, and the answer has enough room.
         check(unsafe { NtQueryInformationFile(afd.0.as_raw_handle(), &mut status_block, room, size, kind) }).unwrap();
         assert_eq!(modes, u32::from(FILE_SKIP_SET_EVENT_ON_HANDLE));
     }
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_provider_that_refuses_the_base_handle_is_asked_layer_by_layer() {
-        // Socket 3 lies over 2, which lies over 1; each layer answers another question.
+        // Socket 3 lies above 2, which lies above 1, and each layer answers a different question.
         let base = find_base_socket(3, |socket, question| match (socket, question) {
             (3, SIO_BSP_HANDLE_SELECT) => Ok(2),
             (2, SIO_BSP_HANDLE_POLL) => Ok(1),

@@ -1,7 +1,8 @@
-//! Failures on demand, for tests: in debug builds, `MIO_FAIL_POLLS` says which of a process's polls of AFD fail.
+//! Failures on demand, for tests. In debug builds, the environment variable `MIO_FAIL_POLLS` says which of a process's polls of AFD
+//! fail.
 //!
-//! `3` fails the third, `/3` every third, `/1` all; `submit 3` or `complete /3` says whether that is when a poll is
-//! submitted (which is so if nothing is said) or when it ends. Release builds have nothing of this.
+//! `3` makes the third poll fail, `/3` every third, and `/1` all. `submit 3` makes it fail when it is submitted, which is the
+//! default, and `complete /3` makes polls fail when they end. Release builds ignore the variable.
 
 use std::env;
 use std::io;
@@ -12,7 +13,7 @@ use windows_sys::Win32::Foundation::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES};
 
 use super::afd::check;
 
-/// What the environment asks for.
+/// The plan that the environment asks for.
 static PLAN: LazyLock<Option<Plan>> = LazyLock::new(|| Plan::parse(&env::var("MIO_FAIL_POLLS").ok()?));
 
 #[derive(Debug, PartialEq)]

@@ -1,13 +1,14 @@
-//! The I/O completion port, and its one law: what the kernel may write to stays alive until it is done with it.
+//! The I/O completion port, and its most important rule: memory that the kernel may write to stays alive until the kernel has
+//! finished with it.
 //!
-//! The port itself keeps alive whatever has an operation in flight. It takes that reference before the operation starts,
-//! and gives it back when the operation's completion was dequeued, or when the call that would have started it said that
-//! no completion will come. Nothing else ends it: neither dropping the source, nor deregistering, nor cancelling. So the
-//! memory of an operation is a plain field of what it is part of, and is never freed by hand. Addresses that come out of
-//! the port are looked up, never followed: a packet that is not of this crate's making finds nothing.
+//! The port itself keeps the owner of each operation in flight alive. It takes a reference before the operation starts, and drops
+//! it when the completion of the operation was dequeued, or when the call that should have started it said that there will be no
+//! completion. Nothing else ends that: neither dropping the source, nor deregistering, nor cancelling. So the memory of an
+//! operation is a plain field of its owner, and no code frees it by hand. This crate looks up the addresses that come out of the
+//! port, and never follows them, so a packet that it has not made finds nothing.
 //!
-//! A port outlives its queue: sources keep it, and it does nothing when they let go of it, whatever they hold locked. The
-//! life of the *queue* ends with [`Port::close`], which the selector alone calls, and after which nothing starts.
+//! A port outlives its queue, because sources keep it. When they drop it, it does nothing, so they may hold any lock. The life of
+//! the *queue* ends with [`Port::close`], which only the selector calls, and after which nothing starts.
 
 #![allow(unsafe_code)]
 
@@ -35,69 +36,68 @@ use crate::sys::common::lock::lock;
 use crate::sys::common::time::milliseconds;
 use crate::sys::not_registered;
 
-/// How many threads that took packets from the port may run at a time. A thread stays one of them until it waits on
-/// another port or ends, and while there are this many running Windows hands packets to nobody else: a queue that moved on
-/// to another thread would be deaf until its former one sleeps. So there is no limit (0 stands for the number of
-/// processors, which is one).
+/// How many threads that have taken packets from the port may run at a time. A thread stays one of them until it waits on another
+/// port or ends, and while this many are running, Windows gives no packets to other threads. If there were a limit, a queue that
+/// moves to another thread would get no packets until the former thread sleeps. (0 would stand for the number of processors.)
 const CONCURRENCY: u32 = u32::MAX;
 
-/// How long a closing port waits for a completion of the operations that it has cancelled. They come at once; if one does
-/// not, its memory is given up for lost, since the kernel may still write to it.
+/// How long a closing port waits for the operations that it has cancelled. They complete at once. If one does not, its memory is
+/// leaked, because the kernel may still write to it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What packets are told apart by: the end of an operation of this crate's files, and a notification.
+/// The keys of packets: one for the end of an operation of this crate's files, and one for a notification.
 const COMPLETION: usize = 1;
 const NOTIFICATION: usize = 2;
 
-/// An I/O completion port, and what has operations in flight on it.
+/// An I/O completion port, and the owners of the operations in flight on it.
 pub(crate) struct Port {
     handle: OwnedHandle,
     table: Mutex<Table>,
-    /// So that the lock is taken only when there are any.
+    /// Whether there are unposted operations. It saves a wait from taking the lock if there are none.
     has_unposted: AtomicBool,
 }
 
 #[derive(Default)]
 struct Table {
-    /// By the address of the operation.
+    /// The owners of operations, with the address of the operation as the key.
     in_flight: HashMap<usize, Arc<dyn InFlight>, BuildHasherDefault<AddressHasher>>,
-    /// Operations that are over, and whose packets the OS has not taken.
+    /// Operations that have ended, but whose packets the OS has not taken.
     unposted: Vec<usize>,
     /// The queue is gone.
     closed: bool,
 }
 
-/// What an operation is part of, together with the memory that the operation reads and writes.
+/// The owner of an operation, and of the memory that the operation reads and writes.
 pub(crate) trait InFlight: Send + Sync + RefUnwindSafe {
-    /// The operation at this address is over. Its memory is no longer the kernel's.
+    /// Called when the operation at this address has ended, and its memory no longer belongs to the kernel.
     fn completed(self: Arc<Self>, operation: usize, bytes: usize, batch: &mut Batch);
 
-    /// Asks the kernel to end all operations of this one. They complete nevertheless. For that it takes the lock under which
-    /// they start: one that is just being submitted would be missed.
+    /// Asks the kernel to end all operations of this owner. They still complete. It takes the lock under which they start, because
+    /// it would otherwise miss one that is just being submitted.
     fn cancel(&self);
 }
 
 impl Port {
     pub(crate) fn new() -> io::Result<Port> {
-        // SAFETY: makes a new port, with no file.
+        // SAFETY: the call makes a new port, and takes no file and no pointer.
         let handle = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, CONCURRENCY) };
         if handle.is_null() {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the handle is new, and nobody else's.
+        // SAFETY: the handle is new, and nothing else owns it.
         let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
         Ok(Port { handle, table: Mutex::default(), has_unposted: AtomicBool::new(false) })
     }
 
-    /// Has the operations on `file` report their completion here. For good: a file keeps its first port.
+    /// Makes the operations on `file` report their completion here. This is permanent, because a file keeps its first port.
     pub(crate) fn associate(&self, file: &OwnedHandle) -> io::Result<()> {
         // SAFETY: both handles are open.
         let port = unsafe { CreateIoCompletionPort(file.as_raw_handle(), self.raw(), COMPLETION, 0) };
         if port.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Starts an operation of `owner`: `submit` hands it to the OS. `Ok` from `submit` says that a completion will come,
-    /// an error that none will. [`NotFound`](io::ErrorKind::NotFound): the queue is gone.
+    /// Starts an operation of `owner`, which `submit` passes to the OS. If `submit` returns `Ok`, there will be a completion; if it
+    /// returns an error, there will be none. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue is gone.
     pub(crate) fn start<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,
@@ -106,7 +106,7 @@ impl Port {
     ) -> io::Result<()> {
         let operation = operation(owner);
         self.table().insert(operation.address(), owner)?;
-        // SAFETY: it was not in flight, so nobody but this thread knows of the memory.
+        // SAFETY: the operation was not in flight, so only this thread accesses the memory.
         unsafe { *operation.0.get() = OVERLAPPED::default() };
         let submitted = submit(operation.0.get());
         if submitted.is_err() {
@@ -115,9 +115,8 @@ impl Port {
         submitted
     }
 
-    /// Completes an operation of `owner` that never was one of the OS's. When the OS takes no packet, for lack of memory,
-    /// the next `dequeue` gives it: so nothing that is due is lost. [`NotFound`](io::ErrorKind::NotFound): the queue is
-    /// gone.
+    /// Completes an operation of `owner` that the OS knows nothing about. If the OS cannot take the packet for lack of memory, the
+    /// next `dequeue` returns it, so it does not get lost. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue is gone.
     pub(crate) fn post<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,
@@ -139,13 +138,13 @@ impl Port {
 
     fn post_packet(&self, overlapped: *mut OVERLAPPED, key: usize) -> io::Result<()> {
         injected_failure()?;
-        // SAFETY: the port is open; the kernel hands the pointer through without following it.
+        // SAFETY: the port is open, and the kernel passes the pointer on without following it.
         let posted = unsafe { PostQueuedCompletionStatus(self.raw(), 0, key, overlapped) };
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Waits for packets, no more than `room` (which is not zero) and no more than the buffer has room for. There are none
-    /// when the time, rounded up to milliseconds, is over: or a little before that, since the kernel counts in ticks of its
+    /// Waits for packets, at most `room` (which is not zero), and at most as many as the buffer has room for. It returns none if
+    /// the time, rounded up to milliseconds, is over. That may happen a little early, because the kernel counts in ticks of its
     /// clock.
     pub(crate) fn dequeue<'b>(
         &self,
@@ -170,7 +169,7 @@ impl Port {
     }
 
     fn wait(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, room: usize, timeout: Duration) -> io::Result<()> {
-        // What is too large for 32 bits as a number of bytes is not offered.
+        // The size of the buffer in bytes has to fit in 32 bits.
         let room = packets.capacity().min(room).min(u32::MAX as usize / size_of::<OVERLAPPED_ENTRY>()) as u32;
         let timeout = milliseconds(timeout) as u32;
         let mut count = 0;
@@ -178,7 +177,7 @@ impl Port {
         let dequeued =
             unsafe { GetQueuedCompletionStatusEx(self.raw(), packets.as_mut_ptr(), room, &mut count, timeout, 0) };
         if dequeued != 0 {
-            // SAFETY: the kernel has filled that many, no more than there is room for.
+            // SAFETY: the kernel has filled that many packets, which is no more than there is room for.
             unsafe { packets.set_len(count as usize) };
             return Ok(());
         }
@@ -186,7 +185,7 @@ impl Port {
         if error.raw_os_error() == Some(WAIT_TIMEOUT as i32) { Ok(()) } else { Err(error) }
     }
 
-    /// As many of those that were not posted as there is room for.
+    /// Takes as many of the unposted operations as there is room for.
     fn take_unposted(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, room: usize) {
         let mut table = self.table();
         let count = table.unposted.len().min(packets.capacity()).min(room);
@@ -198,12 +197,13 @@ impl Port {
         self.has_unposted.store(!table.unposted.is_empty(), Ordering::Release);
     }
 
-    /// What was kept alive for an operation whose completion was dequeued.
+    /// Returns the owner of an operation whose completion was dequeued, and stops keeping it alive.
     pub(crate) fn take(&self, operation: usize) -> Option<Arc<dyn InFlight>> {
         self.table().in_flight.remove(&operation)
     }
 
-    /// Ends all operations that are in flight; no other starts. For the last one who uses the queue, and holds no lock.
+    /// Ends all operations that are in flight, and prevents others from starting. Only the last user of the queue may call this,
+    /// while holding no lock.
     pub(crate) fn close(&self) {
         let in_flight: Vec<_> = {
             let mut table = self.table();
@@ -230,7 +230,7 @@ impl Port {
         }
     }
 
-    /// The queue is gone.
+    /// Returns whether the queue is gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.table().closed
     }
@@ -251,13 +251,13 @@ impl Table {
         }
         match self.in_flight.entry(operation) {
             Entry::Vacant(entry) => drop(entry.insert(Arc::<O>::clone(owner))),
-            Entry::Occupied(_) => return Err(io::Error::other("the operation is in flight already")),
+            Entry::Occupied(_) => return Err(io::Error::other("the operation is already in flight")),
         }
         Ok(())
     }
 }
 
-/// Spreads addresses, whose lowest bits are zero: Fibonacci hashing. Nobody outside chooses them.
+/// Spreads addresses, whose lowest bits are zero, by Fibonacci hashing. That is safe, because no attacker can choose them.
 #[derive(Default)]
 struct AddressHasher(u64);
 
@@ -282,7 +282,7 @@ impl fmt::Debug for Port {
     }
 }
 
-/// The kernel's part of an operation. While that is in flight, nobody else touches it.
+/// The kernel's part of an operation. While the operation is in flight, no other code accesses it.
 pub(crate) struct Operation(Lent<OVERLAPPED>);
 
 impl Operation {
@@ -290,36 +290,36 @@ impl Operation {
         Operation(Lent::new(OVERLAPPED::default()))
     }
 
-    /// By which the kernel knows the operation.
+    /// Returns the address by which the kernel knows the operation.
     pub(crate) fn address(&self) -> usize {
         self.0.get().addr()
     }
 
-    /// The pointer to cancel it by.
+    /// Returns the pointer with which to cancel the operation.
     pub(crate) fn overlapped(&self) -> *const OVERLAPPED {
         self.0.get()
     }
 
-    /// How it ended.
+    /// Returns the status with which the operation has ended.
     ///
     /// # Safety
     ///
-    /// The operation is not in flight, nor being started.
+    /// The operation is not in flight, and no thread is starting it.
     pub(crate) unsafe fn status(&self) -> NTSTATUS {
-        // SAFETY: the caller vouches that nobody writes to it. The field is where the kernel puts its `NTSTATUS`.
+        // SAFETY: the caller promises that nothing writes to it. The kernel puts its `NTSTATUS` into this field.
         unsafe { (*self.0.get()).Internal as NTSTATUS }
     }
 }
 
-/// What was dequeued.
+/// A packet from the port.
 pub(crate) enum Packet {
-    /// The operation at this address is over; it may be one that this crate knows nothing of.
+    /// The operation at this address has ended. It need not be an operation of this crate.
     Completion { operation: usize, bytes: usize },
-    /// One of [`Port::notify`].
+    /// A packet from [`Port::notify`].
     Notification,
 }
 
-/// What the kernel writes packets into.
+/// The memory that the kernel writes packets into.
 pub(crate) type Packets = Buffer<OVERLAPPED_ENTRY>;
 
 impl Packets {
@@ -327,7 +327,7 @@ impl Packets {
         Buffer(Vec::with_capacity(capacity))
     }
 
-    /// For how many packets there is room.
+    /// Returns the number of packets that there is room for.
     pub(crate) fn room(&self) -> usize {
         self.0.capacity()
     }
@@ -348,7 +348,7 @@ mod tests {
     use super::*;
 
     thread_local! {
-        #[allow(clippy::missing_const_for_thread_local, reason = "it is const; the linter sees the macro's way for MinGW")]
+        #[allow(clippy::missing_const_for_thread_local, reason = "it is const, but the linter sees the macro's code for MinGW")]
         static POSTS_FAIL: Cell<bool> = const { Cell::new(false) };
     }
 
@@ -356,7 +356,7 @@ mod tests {
         if POSTS_FAIL.get() { Err(io::ErrorKind::OutOfMemory.into()) } else { Ok(()) }
     }
 
-    /// Does nothing but to be kept alive.
+    /// An owner that does nothing when its operation ends.
     struct Nothing(Operation);
 
     impl InFlight for Nothing {
@@ -365,8 +365,8 @@ mod tests {
         fn cancel(&self) {}
     }
 
-    /// Two posted packets with a pointer that is not this crate's, as of I/O that somebody else began on a handle of the
-    /// port's, and with none.
+    /// Posts a packet with a pointer that does not belong to this crate, like those of I/O that other code starts on a handle of
+    /// the port, and two packets with no pointer.
     #[test]
     fn a_packet_that_is_not_ours_is_found_nowhere() {
         let port = Port::new().unwrap();
@@ -389,7 +389,7 @@ mod tests {
         let nothing = Arc::new(Nothing(Operation::new()));
         let post = || port.start(&nothing, |nothing| &nothing.0, |at| port.post_packet(at, COMPLETION));
         post().unwrap();
-        // In flight: it cannot start twice.
+        // The operation is in flight, so it cannot start again.
         assert!(post().is_err());
         assert_eq!(Arc::strong_count(&nothing), 2);
         port.close();
@@ -407,7 +407,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&nothing), 1);
     }
 
-    /// Wine has no limit, whatever the number is; Windows takes 0 for the number of processors.
+    /// Wine never has a limit, and Windows takes 0 for the number of processors, so this cannot test the behaviour.
     #[test]
     fn threads_that_polled_and_run_on_withhold_no_packets() {
         assert_eq!(CONCURRENCY, u32::MAX);
@@ -418,7 +418,7 @@ mod tests {
         use std::collections::HashSet;
         use std::hash::Hash;
 
-        // Blocks of an allocator, a cache line to some pages apart.
+        // These are the distances between blocks of an allocator, from a cache line to some pages.
         for distance in [64, 176, 4096, 1 << 16] {
             let hashes = (0..1024_usize).map(|index| {
                 let mut hasher = AddressHasher::default();

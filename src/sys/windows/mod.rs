@@ -1,13 +1,13 @@
-//! Windows: an I/O completion port. Sockets report their readiness to it through polls of the driver AFD, named pipes
-//! through overlapped I/O, a waker by posting a packet.
+//! The backend for Windows, on an I/O completion port. Sockets report their readiness to the port through polls of the driver
+//! AFD, named pipes through overlapped I/O, and a waker posts a packet to it.
 //!
-//! - `iocp.rs`: the port, and what keeps memory alive that the kernel may write to.
-//! - `afd.rs`: the driver's polls; what it answers, and what that means, is in `sys/logic/afd.rs`.
-//! - `faults.rs`: failures of the driver on demand, in debug builds.
-//! - `pipe.rs`: one named pipe; readiness made of its operations.
-//! - `pool.rs`: the states of sockets that are free for the next, and the driver's handles.
-//! - `socket_state.rs`: one registered socket; the state machine that makes edges of polls.
-//! - `wait.rs`: one registered object of another kind, such as a process, that the system's thread pool waits for.
+//! - `iocp.rs` has the port, and keeps the memory alive that the kernel may write to.
+//! - `afd.rs` makes the driver's polls; the flags of its answers are in `sys/logic/afd.rs`.
+//! - `faults.rs` makes the driver fail on demand, in debug builds.
+//! - `pipe.rs` has one named pipe, and turns its operations into readiness.
+//! - `pool.rs` keeps the states of sockets for reuse, and the driver's handles.
+//! - `socket_state.rs` has one registered socket, and the state machine that turns polls into edges.
+//! - `wait.rs` has one registered object of another kind, such as a process, that the system's thread pool waits for.
 
 mod afd;
 mod faults;
@@ -38,16 +38,16 @@ use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_regist
 use crate::Token;
 use crate::event::Event;
 
-/// How long one wait of the kernel's lasts at most. It does not count the time that the machine sleeps (since Windows 8),
-/// while a time-out does, and the clock that it is measured by: after a sleep, a time-out that has passed is noticed no
-/// later than this.
+/// The longest single wait in the kernel. Since Windows 8 the kernel does not count the time while the machine is suspended, but
+/// a time-out and the clock that measures it do. So after the machine resumes, it takes at most this long to notice that a
+/// time-out has passed.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// The same without a time-out, so that a sleeping thread hears of what the OS took no packet for (see [`Port::post`]), if
-/// late.
+/// The longest single wait without a time-out. It makes sure that a sleeping thread notices completions for which the OS took no
+/// packet (see [`Port::post`]), even if late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// After how long polls of the driver that failed are tried again.
+/// How long to wait before trying again after a poll of the driver has failed.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 pub(crate) struct Selector {
@@ -57,9 +57,9 @@ pub(crate) struct Selector {
 struct Shared {
     port: Arc<Port>,
     pool: Mutex<Pool>,
-    /// The registrations whose sources remember nothing, by the socket as the user knows it.
+    /// The registrations of bare sources, which remember nothing. The key is the socket's number as the user knows it.
     detached: Mutex<HashMap<RawSocket, Arc<SocketState>>>,
-    /// What a wait brings in. Locked for as long as that takes, by the one thread that polls.
+    /// What a wait collects. The polling thread holds the lock during the wait.
     batch: Mutex<Batch>,
 }
 
@@ -132,8 +132,8 @@ impl Backend for Selector {
         Ok(())
     }
 
-    /// A socket that is registered a second time in this way takes the place of the first: it need not be the same one.
-    /// Windows soon uses the number of a closed socket again, and the news of its closing may still be in the queue.
+    /// If the number is already registered, the new registration replaces the old one, because it may be another socket: Windows
+    /// soon reuses the number of a closed socket, and the packet that reports the closing may still be in the queue.
     fn register_bare(&self, socket: RawSocket, watch: Watch) -> io::Result<()> {
         let mut registration = Registration::default();
         self.register(socket, &mut registration, watch)?;
@@ -163,7 +163,7 @@ impl Backend for Selector {
 }
 
 impl Drop for Selector {
-    /// The end of the queue: nobody else can wait or register any more. It is not that of the port, which sources keep.
+    /// Ends the queue, because nothing else can wait or register any more. The port itself lives on, because sources keep it.
     fn drop(&mut self) {
         self.shared.port.close();
     }
@@ -207,7 +207,7 @@ impl Shared {
             }
 
             left = time.left();
-            // What was asked for anew may be ready at once, and even a wait of no time sees that.
+            // A poll that was submitted again may complete at once, and even a wait without time has to see that.
             let over = left.is_some_and(|left| left.is_zero()) && !batch.resubmitted;
             if notified || !batch.events.is_empty() || over {
                 return Ok(notified);
@@ -226,7 +226,7 @@ impl Shared {
         if free { pool.give_back(state) } else { pool.lost() }
     }
 
-    /// The batch, unless a `select` is running.
+    /// Returns the batch, unless a `select` is running.
     fn resting_batch(&self) -> Option<MutexGuard<'_, Batch>> {
         match self.batch.try_lock() {
             Ok(batch) => Some(batch),
@@ -240,39 +240,39 @@ impl Shared {
     }
 }
 
-/// What completions bring in.
+/// What the completions of one `select` produce.
 #[derive(Default)]
 pub(crate) struct Batch {
-    /// Which one it is. A later one has a larger number.
+    /// The number of the batch. A later one has a larger number.
     number: u64,
     events: Vec<Event>,
-    /// To be asked for by the next `select`.
+    /// The sockets that the next `select` has to poll.
     queued: Vec<Arc<SocketState>>,
-    /// Those whose poll has failed.
+    /// The sockets whose poll has failed.
     failed: Vec<Arc<SocketState>>,
-    /// Others that the next `select` shall ask.
+    /// Other sources that the next `select` has to ask.
     again: Vec<Arc<dyn Again>>,
-    /// When to try again what has failed, of either kind.
+    /// The time at which to try again what has failed, of either kind.
     try_again_at: Option<Instant>,
-    /// A poll was submitted in place of one that was of no use.
+    /// A new poll has replaced one that was no longer useful.
     resubmitted: bool,
 }
 
-/// What is level-triggered without being a socket: it looks whether it is ready still.
+/// A level-triggered source that is not a socket, and checks whether it is still ready.
 trait Again: Send + Sync + RefUnwindSafe {
-    /// The next `select` has begun. False: it could not look, and is to be asked a little later.
+    /// Checks, after the next `select` has started. Returns false if that failed, so that it has to be called again a little later.
     fn again(self: Arc<Self>) -> bool;
 }
 
 impl Batch {
-    /// Adds an event, if there is something in it.
+    /// Adds an event, unless `flags` is empty.
     pub(crate) fn report(&mut self, token: Token, flags: u32) {
         if flags != 0 {
             self.events.push(Event::new(token, AfdFlags(flags)));
         }
     }
 
-    /// As `report`, for a source with several operations: what those that complete in one batch tell is one event.
+    /// Does what `report` does, for a source with several operations. Those that complete in one batch share one event.
     pub(crate) fn report_once(&mut self, slot: &mut Slot, token: Token, flags: u32) {
         match self.events.get_mut(slot.index) {
             Some(event) if slot.batch == self.number && event.token() == token => {
@@ -286,21 +286,21 @@ impl Batch {
         }
     }
 
-    /// For so many that are queued at a time, so that queueing allocates nothing.
+    /// Makes room for that many queued sockets, so that queueing one allocates nothing.
     fn make_room(&mut self, states: usize) {
         self.queued.reserve(states.saturating_sub(self.queued.len()));
     }
 
     fn resume(&mut self) {
         self.number += 1;
-        // Nothing is queued meanwhile, and the memory stays.
+        // Nothing else is queued in the meantime. This way the vector keeps its memory.
         let mut queued = mem::take(&mut self.queued);
         queued.drain(..).for_each(|state| state.resume(self));
         self.queued = queued;
         self.ask_again();
     }
 
-    /// Those for which it fails stay.
+    /// Asks the other sources. Those that fail stay in the list.
     fn ask_again(&mut self) {
         self.again.retain(|source| !Arc::clone(source).again());
         if !self.again.is_empty() {
@@ -317,7 +317,7 @@ impl Batch {
         self.schedule();
     }
 
-    /// Tries again what has failed, if it is time. Each socket may report an event.
+    /// Tries again what has failed, if it is time, for at most `room` sockets, because each may report an event.
     fn try_again(&mut self, room: usize) {
         let Some(time) = self.try_again_at.filter(|&time| time <= Instant::now()) else { return };
         let count = self.failed.len().min(room);
@@ -327,7 +327,7 @@ impl Batch {
         states.iter().for_each(|state| state.resume(self));
     }
 
-    /// How long to wait at a stretch.
+    /// Returns how long a single wait may last.
     fn longest_wait(&self, left: Option<Duration>) -> Duration {
         if !self.events.is_empty() {
             return Duration::ZERO;
@@ -338,14 +338,14 @@ impl Batch {
     }
 }
 
-/// Where in a batch a source's event stands.
+/// The place of a source's event in a batch.
 #[derive(Copy, Clone, Default)]
 pub(crate) struct Slot {
     batch: u64,
     index: usize,
 }
 
-/// A source's part of a registration: what re-arms it, and what ends it when the source is dropped.
+/// The source's part of a registration. It arms the registration again after I/O, and ends it when the source is dropped.
 #[derive(Default)]
 pub(crate) struct Registration {
     queue: Weak<Shared>,
@@ -358,7 +358,7 @@ impl Registration {
         Weak::as_ptr(&self.queue) == Arc::as_ptr(queue)
     }
 
-    /// Takes everything out, if the queue still exists, so that dropping it does nothing.
+    /// Takes out the queue, if it still exists, and the state, so that dropping the registration does nothing.
     fn take(&mut self) -> Option<(Arc<Shared>, Arc<SocketState>)> {
         self.queue.upgrade().zip(self.state.take())
     }

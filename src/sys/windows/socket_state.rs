@@ -1,36 +1,35 @@
 //! The state of one registered socket: what it waits for, and its poll of the driver.
 //!
-//! A poll of AFD is one question: it completes once, as soon as one of the conditions that it asks for holds. From such
-//! answers the triggers are made, by asking again or not. A condition that the registration waits for is *armed*; failure
-//! is one whatever the interests are, and the peer's end of writing is one for who reads.
+//! A poll of AFD is a single question: it completes once, as soon as one of the conditions that it asks for holds. This file
+//! turns such answers into triggers by asking again, or not. A condition that the registration waits for is *armed*. Failures are
+//! armed whatever the interests are, and the end of the peer's writing is armed for a reader.
 //!
-//! - With an *edge-triggered* registration, each condition is an edge of its own: one that was told is armed no longer, the
-//!   others are. I/O that has used up a direction arms that again, and so does registering anew with all. What stays true
-//!   once it is must not be armed by I/O, or it would be told over and over: a reset, after which there is nothing to wait
-//!   for; the peer's end of writing, after which there is nothing to wait for in reading; and the failure of an attempt to
-//!   connect, which stays until another attempt is made, even when its error was taken.
+//! - With an *edge-triggered* registration, each condition is an edge of its own: once it is reported, it is no longer armed, and
+//!   the others stay armed. I/O that has used up a direction arms that direction again, and registering again arms everything. I/O
+//!   must not arm a condition that stays true once it is true, or it would be reported over and over. Such conditions are a reset,
+//!   after which there is nothing to wait for; the end of the peer's writing, after which a reader has nothing to wait for; and a
+//!   failed attempt to connect, which stays true until the next attempt, even when its error was taken.
 //! - A *one-shot* registration waits for nothing after an event.
-//! - A *level-triggered* one goes on waiting for all.
+//! - A *level-triggered* registration keeps waiting for everything.
 //!
-//! A socket has one poll in flight at most, and stands in one of four phases:
+//! A socket has at most one poll in flight, and is in one of four phases:
 //!
-//! | phase | what goes on | leaves it |
+//! | phase | what happens | how it ends |
 //! |---|---|---|
-//! | idle | nothing: nobody waits | when something is armed: queued, or polling if a `select` is running |
-//! | polling | a poll is in flight | with its completion; when more is armed than it asks for: cancelling |
-//! | cancelling | a poll is in flight, and is of no use any more | with its completion: polling, with what is armed by then |
-//! | queued | something is armed, and the batch knows of it | the next `select` asks: polling |
+//! | idle | nothing, because nothing is armed | when something is armed: queued, or polling if a `select` is running |
+//! | polling | a poll is in flight | with its completion; or, when more is armed than it asks for: cancelling |
+//! | cancelling | a poll is in flight, but no longer useful | with its completion: polling, for what is armed by then |
+//! | queued | something is armed, and the batch knows that | when the next `select` asks: polling |
 //!
-//! A queued socket is asked for no earlier than with the next `select` for three reasons: a registration that ends before
-//! that costs nothing, a level-triggered one is to be reported as it is then, and the user's I/O in between often arms
-//! another direction, so one poll does for both.
+//! A queued socket waits until the next `select` polls it, for three reasons: a registration that ends before that costs nothing;
+//! a level-triggered one has to be reported as it is then; and the program's I/O in between often arms another direction, so that
+//! one poll is enough for both.
 //!
-//! A poll that cannot be submitted, or fails, is submitted again a little later. If that fails, too, the directions that are
-//! waited for are told to be ready, with an error: I/O finds out whether that is so, and nobody waits in vain.
+//! If a poll cannot be submitted, or fails, it is submitted again a little later. If that fails as well, the armed directions are
+//! reported as ready, with an error: I/O then finds out whether they are, and no program waits in vain.
 //!
-//! When the registration ends, the state is free for another socket at once, in whatever phase it is: a cancelled poll is
-//! then followed by one of the new socket. So the answer to a cancelled poll, which may be to the question before, counts
-//! for nothing.
+//! When the registration ends, the state is free for another socket at once, in any phase, and the new socket's poll follows a
+//! cancelled one. So the answer to a cancelled poll, which may concern the previous socket, does not count.
 
 #![allow(unsafe_code)]
 
@@ -46,7 +45,7 @@ use crate::sys::logic::afd::{ABORT, ACCEPT, CONNECT_FAIL, DISCONNECT, LOCAL_CLOS
 use crate::sys::{Spent, Watch, not_registered};
 use crate::{Interest, Trigger};
 
-/// The conditions in which I/O in one direction or another does not wait, apart from ends and failures.
+/// The conditions in which I/O in one of the directions can make progress, apart from ends and failures.
 const READY: u32 = RECEIVE | ACCEPT | SEND;
 
 pub(crate) struct SocketState {
@@ -60,21 +59,21 @@ pub(crate) struct SocketState {
 struct Inner {
     /// The driver's own socket.
     socket: RawSocket,
-    /// `None` when the registration has ended.
+    /// What the registration asks for, or `None` after it has ended.
     watch: Option<Watch>,
-    /// The conditions that are waited for.
+    /// The conditions that the registration waits for.
     armed: u32,
     phase: Phase,
     /// The last poll has failed.
     failed: bool,
-    /// The socket was closed while it was registered.
+    /// The program has closed the socket while it was registered.
     closed: bool,
 }
 
 #[derive(Copy, Clone, PartialEq)]
 enum Phase {
     Idle,
-    /// The events that the poll asks for.
+    /// Holds the conditions that the poll asks for.
     Polling(u32),
     Cancelling,
     Queued,
@@ -86,7 +85,7 @@ impl SocketState {
         SocketState { operation: Operation::new(), question: Question::new(), afd, port, inner: Mutex::new(inner) }
     }
 
-    /// Begins a registration in a state without one; when that fails, there still is none. `batch`: of the queue, unless a
+    /// Starts a registration in a state that has none. If that fails, it still has none. `batch` is the queue's, or `None` if a
     /// `select` is running.
     pub(crate) fn begin(
         self: &Arc<Self>,
@@ -100,7 +99,7 @@ impl SocketState {
         self.watch(&mut inner, watch, batch)
     }
 
-    /// Replaces what is watched, and arms all of it. An error leaves it as it was.
+    /// Replaces what the registration asks for, and arms all of it. After an error, the registration is as it was before.
     pub(crate) fn replace(self: &Arc<Self>, watch: Watch, batch: Option<&mut Batch>) -> io::Result<()> {
         let mut inner = self.inner();
         if inner.closed {
@@ -116,7 +115,7 @@ impl SocketState {
         self.update(inner, batch).inspect_err(|_| (inner.watch, inner.armed) = before)
     }
 
-    /// I/O has used up what is `spent`: an edge-triggered registration waits for it again.
+    /// Arms again what I/O has used up, if the registration is edge-triggered.
     pub(crate) fn rearm(self: &Arc<Self>, spent: Spent) -> io::Result<()> {
         let mut inner = self.inner();
         match inner.watch {
@@ -139,14 +138,14 @@ impl SocketState {
         }
     }
 
-    /// A `select` has begun, and this state was queued for it.
+    /// Polls the socket, because a `select` has started and this state was queued for it.
     pub(crate) fn resume(self: &Arc<Self>, batch: &mut Batch) {
         let mut inner = self.inner();
         inner.phase = Phase::Idle;
         self.submit_or_fail(&mut inner, batch);
     }
 
-    /// Sees to it that a poll asks for all that is armed, now or soon.
+    /// Makes sure that a poll asks for everything that is armed, now or soon.
     fn update(self: &Arc<Self>, inner: &mut Inner, batch: Option<&mut Batch>) -> io::Result<()> {
         match (inner.phase, batch) {
             (Phase::Idle, Some(batch)) => {
@@ -160,7 +159,7 @@ impl SocketState {
         }
     }
 
-    /// Submits a poll for all that is armed.
+    /// Submits a poll for everything that is armed.
     fn submit(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
         if inner.armed == 0 {
             return Ok(());
@@ -171,8 +170,8 @@ impl SocketState {
             self,
             |state| &state.operation,
             |overlapped| {
-                // SAFETY: both are part of this state, which the port keeps until the completion was dequeued. Only
-                // `completed` accesses them before that.
+                // SAFETY: both are part of this state, which the port keeps alive until the completion was dequeued. After that,
+                // `completed` is the first to access them.
                 unsafe { self.afd.poll(overlapped, &self.question, inner.socket, events) }
             },
         );
@@ -180,20 +179,21 @@ impl SocketState {
             inner.phase = Phase::Idle;
         }
         match submitted {
-            // The queue is gone: there is nobody to tell of an event.
+            // The queue is gone, so no poll can report an event.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             submitted => submitted,
         }
     }
 
-    /// Submits where there is nobody to give an error to.
+    /// Submits a poll where no caller can take an error.
     fn submit_or_fail(self: &Arc<Self>, inner: &mut Inner, batch: &mut Batch) {
         if let Err(error) = self.submit(inner) {
             self.failed(inner, &error, batch);
         }
     }
 
-    /// A poll could not be submitted, or has failed: of a closed socket for ever, of any other it is tried again.
+    /// Deals with a poll that could not be submitted, or has failed. If the socket is closed, that is the end; otherwise the poll
+    /// is tried again.
     fn failed(self: &Arc<Self>, inner: &mut Inner, error: &io::Error, batch: &mut Batch) {
         let Some(watch) = inner.watch else { return };
         if afd::is_gone(error) {
@@ -224,18 +224,18 @@ impl InFlight for SocketState {
         let mut inner = self.inner();
         let cancelled = mem::replace(&mut inner.phase, Phase::Idle) == Phase::Cancelling;
         let Some(watch) = inner.watch else { return };
-        // SAFETY: the poll is over, and the next one starts under the lock that is held here.
+        // SAFETY: the poll has ended, and the next one starts only under the lock that is held here.
         let answer = unsafe { self.question.answer(self.operation.status()) };
         let events = match answer {
             _ if cancelled => 0,
-            // The socket was closed without having been deregistered: its registration is mute from now on.
+            // The program has closed the socket without deregistering it, so its registration is silent from now on.
             Answer::Events(events) if events & LOCAL_CLOSE != 0 => return inner.close(),
             Answer::Failed(error) => return self.failed(&mut inner, &error, batch),
             Answer::Events(events) => events & inner.armed,
             Answer::Cancelled => 0,
         };
         if events == 0 {
-            // Cancelled, in order to ask something else; or what was asked for is not wanted any more.
+            // The poll was cancelled in order to ask for something else, or the registration no longer wants what it has reported.
             self.submit_or_fail(&mut inner, batch);
             batch.resubmitted = true;
             return;
@@ -250,7 +250,7 @@ impl InFlight for SocketState {
 
     fn cancel(&self) {
         let _submitted = self.inner();
-        // What cannot be cancelled is waited for all the same.
+        // If this fails, the port waits for the poll to complete by itself.
         let _ = self.afd.cancel(&self.operation);
     }
 }
@@ -267,7 +267,7 @@ impl Inner {
     }
 }
 
-/// What a registration waits for in the beginning.
+/// Returns what a registration waits for at the start.
 fn conditions(interest: Interest) -> u32 {
     let mut conditions = ABORT | CONNECT_FAIL;
     if interest.is_readable() {
@@ -279,20 +279,20 @@ fn conditions(interest: Interest) -> u32 {
     conditions
 }
 
-/// What it waits for after an event.
+/// Returns what a registration waits for after an event.
 fn after_event(trigger: Trigger, armed: u32, told: u32) -> u32 {
     match trigger {
         Trigger::Level => armed,
         Trigger::OneShot => 0,
-        // The end of everything.
+        // After a reset, nothing more happens.
         Trigger::Edge if told & ABORT != 0 => 0,
-        // Told as ready in both directions. The socket is not connected, so its ends are still to come.
+        // The event says that both directions are ready. The socket is not connected, so its ends may still come.
         Trigger::Edge if told & CONNECT_FAIL != 0 => armed & !(told | READY) | armed & DISCONNECT,
         Trigger::Edge => armed & !told,
     }
 }
 
-/// What an edge-triggered registration waits for in addition after I/O.
+/// Returns what an edge-triggered registration waits for in addition after I/O.
 fn after_io(armed: u32, interest: Interest, spent: Spent) -> u32 {
     let (Spent::Blocked(spent) | Spent::Short(spent)) = spent else { return 0 };
     let (reset, read_closed) = (armed & ABORT == 0, armed & DISCONNECT == 0);
@@ -301,7 +301,7 @@ fn after_io(armed: u32, interest: Interest, spent: Spent) -> u32 {
         conditions |= RECEIVE | ACCEPT;
     }
     if spent.is_writable() && interest.is_writable() && !reset {
-        // It may be another attempt to connect.
+        // The program may have made another attempt to connect.
         conditions |= SEND | CONNECT_FAIL;
     }
     conditions
@@ -338,9 +338,9 @@ mod tests {
                 while !port.is_closed() {
                     thread::yield_now();
                 }
-                // Who does not wait for the lock has asked for the end of all polls by now, of this one too early.
+                // If `close` did not wait for the lock, it would have cancelled all polls by now, which is too early for this one.
                 thread::sleep(Duration::from_millis(100));
-                // SAFETY: as in `submit`.
+                // SAFETY: this is the same as in `submit`.
                 unsafe { state.afd.poll(overlapped, &state.question, base, RECEIVE) }
             };
             port.start(&state, |state| &state.operation, submit).unwrap();
