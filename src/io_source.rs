@@ -8,7 +8,7 @@ use std::ops::Deref;
 
 use self::registered_with::RegisteredWith;
 use crate::event::{Watched, impl_source};
-use crate::sys::{AsDescriptor, Backend, Descriptor, Selector, Spent, Watch, descriptor};
+use crate::sys::{AsDescriptor, Backend, Descriptor, Selector, Spent, Watch, descriptor, has_begun_to_connect};
 use crate::{Interest, Registry};
 
 /// Anything that has a file descriptor (on Windows, a socket) and does I/O, as a [`Source`](crate::event::Source) that owns it.
@@ -165,7 +165,8 @@ impl<T: AsDescriptor> IoSource<T> {
     }
 
     /// Does I/O that needs the directions of `interest`, by calling `io` once. What it used up is waited for again: those
-    /// directions if it returns [`WouldBlock`](io::ErrorKind::WouldBlock), the source's error if it failed with that.
+    /// directions if it returns [`WouldBlock`](io::ErrorKind::WouldBlock), the source's error if it failed with that,
+    /// everything if it has begun to connect (`EINPROGRESS`).
     ///
     /// # Errors
     ///
@@ -298,9 +299,11 @@ impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
 /// What I/O that failed has used up: nothing if it did not come as far as the source, or if the peer is gone for good (a
 /// pipe says so as often as it is asked).
 fn spent<R>(result: &io::Result<R>, needed: Interest) -> Option<Spent> {
-    match result.as_ref().err()?.kind() {
+    let error = result.as_ref().err()?;
+    match error.kind() {
         io::ErrorKind::WouldBlock => Some(Spent::Blocked(needed)),
         io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput => None,
+        _ if has_begun_to_connect(error) => Some(Spent::Stream),
         _ => Some(Spent::Error),
     }
 }

@@ -149,6 +149,8 @@ pub(crate) enum Spent {
     Short(Interest),
     /// A pending error: it was taken out, or I/O failed with it.
     Error,
+    /// All there was: an attempt to connect has begun, so what comes is another stream's.
+    Stream,
 }
 
 // What names a source to the OS, and the errors of misuse. On Unix those are epoll's, so that they are the same whoever
@@ -160,6 +162,11 @@ cfg_if! {
         #[inline]
         pub(crate) fn descriptor(io: &impl AsDescriptor) -> Descriptor {
             std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
+        }
+
+        /// Whether an attempt to connect has begun. (Here that "would block", too.)
+        pub(crate) fn has_begun_to_connect(_error: &io::Error) -> bool {
+            false
         }
 
         /// The error of registering a source twice, or of changing a registration with another queue.
@@ -177,6 +184,11 @@ cfg_if! {
         #[inline]
         pub(crate) fn descriptor(io: &impl AsDescriptor) -> Descriptor {
             std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
+        }
+
+        /// Whether an attempt to connect has begun.
+        pub(crate) fn has_begun_to_connect(error: &io::Error) -> bool {
+            error.raw_os_error() == Some(libc::EINPROGRESS)
         }
 
         #[allow(dead_code, reason = "not every backend needs it in release builds")]

@@ -72,13 +72,14 @@ impl Backend for Selector {
             if !is_ports_turn {
                 self.port.look(&mut table, events, buffer.capacity());
             }
-            let room = buffer.capacity() - events.len();
+            let room = (buffer.capacity() - events.len()).min(MOST_EVENTS);
             if room == 0 {
                 table.is_ports_turn = true;
                 return Ok(false);
             }
             let is_look = is_ports_turn || !events.is_empty();
             let longest = if is_look { Some(Duration::ZERO) } else { table.before_wait(left) };
+            table.is_marked = false;
             drop(table);
 
             buffer.clear();
@@ -111,8 +112,10 @@ impl Backend for Selector {
             drop(table);
 
             left = time.left();
-            // With neither events nor the time up, what was ready is watched no more, or it is time for the next look.
-            if notified || !events.is_empty() || left == Some(Duration::ZERO) && !is_ports_turn {
+            // With neither events nor the time up, what was ready is watched no more, or it is time for the next look. Behind as
+            // much of that as there was room for, there may be events.
+            let is_all = !is_ports_turn && buffer.len() < room;
+            if notified || !events.is_empty() || left == Some(Duration::ZERO) && is_all {
                 return Ok(notified);
             }
         }
@@ -137,7 +140,7 @@ impl Backend for Selector {
         }
         let mut table = lock(&self.port.table);
         let (association, state) = table.replace(fd, watch)?;
-        self.port.associate(&table, association)?;
+        self.port.associate(&mut table, association)?;
         table.set(fd, state);
         Ok(())
     }
@@ -203,33 +206,31 @@ impl Port {
     fn insert(&self, fd: RawFd, watch: Watch, bare: bool) -> io::Result<u64> {
         let mut table = lock(&self.table);
         let (association, state) = table.admit(fd, watch, bare)?;
-        self.associate(&table, association)?;
+        self.associate(&mut table, association)?;
         table.insert(association, state);
         Ok(association.id)
     }
 
-    fn associate(&self, table: &Table, Association { fd, id, directions }: Association) -> io::Result<()> {
+    fn associate(&self, table: &mut Table, Association { fd, id, directions }: Association) -> io::Result<()> {
         let (port, user) = (self.as_raw_fd(), ptr::without_provenance_mut(id as usize));
         let directions = directions.into();
         // SAFETY: `user` is given back with the event, and nothing follows it.
         let result = check(unsafe { os::port_associate(port, os::PORT_SOURCE_FD, fd as _, directions, user) });
         taken(result.map(drop))?;
-        if table.is_exported() {
-            self.mark();
+        if table.is_exported() && !table.is_marked {
+            table.is_marked = self.mark();
         }
         Ok(())
     }
 
     /// A source that is ready when it is associated does not end the sleep of who waits for the port's descriptor; a packet
-    /// that is sent does.
-    fn mark(&self) {
+    /// that is sent does. Returns whether one was.
+    fn mark(&self) -> bool {
         let mut waiting = 0;
         // SAFETY: with no room for an event, the number of those that wait is written, and nothing else.
         let result = unsafe { os::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
-        if result == 0 && waiting > 0 {
-            // If it fails, the port is full, and a packet in it has ended that sleep itself.
-            let _ = self.send(MARKER);
-        }
+        // If it fails, the port is full, and a packet in it has ended that sleep itself.
+        result == 0 && waiting > 0 && self.send(MARKER).is_ok()
     }
 
     /// Interrupts the poller if it sleeps, and there is something for it to do.
@@ -291,9 +292,9 @@ impl Port {
         check(unsafe { os::port_dissociate(self.as_raw_fd(), os::PORT_SOURCE_FD, fd as _) }).map(drop)
     }
 
-    /// Waits for no more than `room` events, which are written into `buffer`; it is empty.
+    /// Waits for `room` events at most, `MOST_EVENTS` or fewer, which are written into `buffer`; it is empty.
     fn wait(&self, buffer: &mut Vec<os::port_event>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
-        let room = room.min(MOST_EVENTS) as libc::c_uint;
+        let room = room as libc::c_uint;
         let mut timeout = timeout.map(timespec);
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         // Wait for one event, and take what there is.

@@ -27,6 +27,9 @@ pub(crate) struct Table {
     pub(crate) is_ports_turn: bool,
     /// Somebody else may sleep on the port's descriptor, so nothing can wait for the next `select` here.
     exported: bool,
+    /// A packet has told whoever sleeps on the port's descriptor of what waits, and no poll has begun since. One is enough, and
+    /// each takes the room of a registration.
+    pub(crate) is_marked: bool,
     /// The poller waits, or is about to, for as long as this if nothing happens.
     sleeping: Option<Duration>,
     last_id: u64,
