@@ -12,7 +12,7 @@ use std::os::windows::io::AsSocket;
 
 use self::registered_with::RegisteredWith;
 use crate::event::{Watched, impl_source};
-use crate::sys::{AsDescriptor, Backend, Descriptor, Selector, Spent, Watch, descriptor};
+use crate::sys::{AsDescriptor, Backend, Descriptor, Selector, Spent, Watch, descriptor, has_begun_to_connect};
 use crate::{Interest, Registry};
 
 /// Turns anything that has a file descriptor (on Windows, a socket) into a [`Source`](crate::event::Source), and owns it.
@@ -172,8 +172,8 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
     }
 
     /// Does I/O that needs the directions of `interest` by calling `io` once, and returns its result. The queue waits again for
-    /// whatever the I/O used up: for those directions if `io` returns [`WouldBlock`](io::ErrorKind::WouldBlock), and for the next
-    /// error of the source if `io` fails with an error of the source.
+    /// whatever the I/O used up: for those directions if `io` returns [`WouldBlock`](io::ErrorKind::WouldBlock), for the next error
+    /// of the source if `io` fails with an error of the source, and for everything if it has begun to connect (`EINPROGRESS`).
     ///
     /// # Errors
     ///
@@ -309,9 +309,11 @@ impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
 /// Returns what failed I/O has used up. That is nothing if the I/O did not get as far as the source, or if the peer is gone for
 /// good (a pipe repeats that error each time).
 fn spent<R>(result: &io::Result<R>, needed: Interest) -> Option<Spent> {
-    match result.as_ref().err()?.kind() {
+    let error = result.as_ref().err()?;
+    match error.kind() {
         io::ErrorKind::WouldBlock => Some(Spent::Blocked(needed)),
         io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput => None,
+        _ if has_begun_to_connect(error) => Some(Spent::Stream),
         _ => Some(Spent::Error),
     }
 }

@@ -150,6 +150,8 @@ pub(crate) enum Spent {
     Short(Interest),
     /// A pending error, because the program took it, or I/O failed with it.
     Error,
+    /// Everything: an attempt to connect has begun, so whatever comes belongs to another stream.
+    Stream,
 }
 
 // The type that names a source to the OS, and the errors of misuse. On Unix the errors are epoll's, so that they are the same
@@ -161,6 +163,11 @@ cfg_if! {
         #[inline]
         pub(crate) fn descriptor(io: &impl AsDescriptor) -> Descriptor {
             std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
+        }
+
+        /// Returns whether an attempt to connect has begun. (Here, `WouldBlock` says that.)
+        pub(crate) fn has_begun_to_connect(_error: &io::Error) -> bool {
+            false
         }
 
         /// The error for registering a source twice, or changing its registration with another queue.
@@ -178,6 +185,11 @@ cfg_if! {
         #[inline]
         pub(crate) fn descriptor(io: &impl AsDescriptor) -> Descriptor {
             std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
+        }
+
+        /// Returns whether an attempt to connect has begun.
+        pub(crate) fn has_begun_to_connect(error: &io::Error) -> bool {
+            error.raw_os_error() == Some(libc::EINPROGRESS)
         }
 
         #[allow(dead_code, reason = "not every backend needs it in release builds")]

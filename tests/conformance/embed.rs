@@ -8,7 +8,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 
 use crate::source_fd::assert_each_gets_its_turn;
-use crate::util::{TO_WAKE, assert_no_event, next_event, udp_pair, wake_beside_polls};
+use crate::util::{TO_WAKE, assert_no_event, events_so_far, next_event, udp_pair, wake_beside_polls};
 
 const INNER: Token = Token(1);
 const WAKE: Token = Token(2);
@@ -106,6 +106,77 @@ fn a_wake_ends_the_sleep_of_the_outer_queue() {
         });
         inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert!(events.iter().map(|event| event.token()).eq([WAKE]));
+    }
+}
+
+/// Whoever is told by an edge polls until there is nothing more.
+#[test]
+fn a_poll_that_gives_nothing_has_left_nothing_behind() {
+    let inner = Poll::new().unwrap();
+    let mut outer = outer(&inner, Trigger::Edge);
+    let pairs = [(); 3].map(|()| udp_pair());
+    for (_, theirs) in &pairs {
+        theirs.send(b"data").unwrap();
+    }
+    let mut sources = pairs.map(|(ours, _)| ours);
+    for (index, ours) in sources.iter_mut().enumerate() {
+        inner.registry().register(ours, Token(index), Interest::READABLE).unwrap();
+    }
+    assert_eq!(next_event(&mut outer).token(), INNER);
+    assert_eq!(tokens_until_there_is_nothing(inner, 1), [Token(0), Token(1), Token(2)]);
+}
+
+/// The tokens of all events there are, in order, taken out in batches of `capacity`.
+fn tokens_until_there_is_nothing(mut poll: Poll, capacity: usize) -> Vec<Token> {
+    let mut events = Events::with_capacity(capacity);
+    let mut tokens = Vec::new();
+    loop {
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        if events.is_empty() {
+            break;
+        }
+        tokens.extend(events.iter().map(|event| event.token()));
+    }
+    tokens.sort();
+    tokens
+}
+
+/// A port has room for 65,536 registrations and packets.
+#[test]
+#[cfg_attr(miri, ignore = "slow")]
+fn changes_beside_an_event_that_waits_take_no_room_from_a_wake() {
+    let inner = Poll::new().unwrap();
+    let waker = Waker::new(inner.registry(), WAKE).unwrap();
+    let _outer = outer(&inner, Trigger::Level);
+    let [(mut first, to_first), (mut second, to_second)] = [(); 2].map(|()| udp_pair());
+    to_first.send(b"data").unwrap();
+    to_second.send(b"data").unwrap();
+    inner.registry().register(&mut first, Token(0), Interest::READABLE).unwrap();
+    inner.registry().register(&mut second, Token(1), Interest::READABLE).unwrap();
+    for _ in 0..66_000 {
+        inner.registry().reregister(&mut second, Token(3), Interest::READABLE).unwrap();
+    }
+    waker.wake().unwrap();
+    assert_eq!(tokens_until_there_is_nothing(inner, 8), [Token(0), WAKE, Token(3)]);
+}
+
+#[test]
+fn a_level_is_told_until_it_is_gone_once_the_descriptor_is_out() {
+    let mut inner = Poll::new().unwrap();
+    let mut outer = outer(&inner, Trigger::Level);
+    let (mut ours, theirs) = udp_pair();
+    inner.registry().register_with(&mut ours, Token(0), Interest::READABLE, Trigger::Level).unwrap();
+    for _ in 0..2 {
+        theirs.send(b"data").unwrap();
+        for _ in 0..3 {
+            assert_eq!(next_event(&mut outer).token(), INNER);
+            assert_eq!(next_event(&mut inner).token(), Token(0));
+        }
+        assert_eq!(ours.recv(&mut [0; 8]).unwrap(), 4);
+        // It may have been said once more before.
+        events_so_far(&mut inner);
+        assert_no_event(&mut outer);
+        assert_no_event(&mut inner);
     }
 }
 

@@ -117,6 +117,45 @@ fn a_socket_that_was_refused_and_connects_again_is_told_of_both() {
     }
 }
 
+/// Dissolves the connection of a socket, which is as new then.
+#[allow(unsafe_code)]
+fn dissolve(socket: &Socket) {
+    let nowhere = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    // SAFETY: the kernel reads the address, whose length is given.
+    let result = unsafe { libc::connect(socket.as_raw_fd(), &nowhere, size_of_val(&nowhere) as libc::socklen_t) };
+    assert_eq!(result, 0);
+}
+
+/// Nothing of the connection before is left, whatever was told of it; and the queue may not have seen that there was none.
+#[test]
+fn a_connected_socket_that_is_connected_elsewhere_is_told_of_that() {
+    for (is_ended, is_served) in [(false, true), (false, false), (true, true), (true, false)] {
+        let (ours, mut theirs) = tcp_pair();
+        let (mut poll, mut ours) = (Poll::new().unwrap(), IoSource::new(Socket::from(OwnedFd::from(ours))));
+        poll.registry().register(&mut ours, TOKEN, BOTH).unwrap();
+        theirs.write_all(b"data").unwrap();
+        if is_ended {
+            theirs.shutdown(Shutdown::Write).unwrap();
+        }
+        while !events_so_far(&mut poll).is_empty() {}
+        dissolve(&ours);
+        let (listener, address) = tcp_listener();
+        let address = if is_served { address } else { nobody() };
+        ours.try_io_for(Interest::WRITABLE, |ours| ours.connect(&address.into())).unwrap_err();
+        if is_served {
+            wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());
+            settled(&ours);
+            let mut theirs = listener.accept().unwrap().0;
+            theirs.write_all(b"data").unwrap();
+            wait_for(&mut poll, TOKEN, |event| event.is_readable() && !event.is_read_closed());
+            theirs.shutdown(Shutdown::Write).unwrap();
+            wait_for(&mut poll, TOKEN, Event::is_read_closed);
+        } else {
+            wait_for(&mut poll, TOKEN, Event::is_error);
+        }
+    }
+}
+
 /// With and without a poll that sees it connected.
 #[test]
 fn a_unix_stream_that_was_polled_before_it_was_connected_is_told_of_its_end() {

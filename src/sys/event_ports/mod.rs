@@ -72,13 +72,14 @@ impl Backend for Selector {
             if !is_ports_turn {
                 self.port.look(&mut table, events, buffer.capacity());
             }
-            let room = buffer.capacity() - events.len();
+            let room = (buffer.capacity() - events.len()).min(MOST_EVENTS);
             if room == 0 {
                 table.is_ports_turn = true;
                 return Ok(false);
             }
             let is_look = is_ports_turn || !events.is_empty();
             let longest = if is_look { Some(Duration::ZERO) } else { table.before_wait(left) };
+            table.is_marked = false;
             drop(table);
 
             buffer.clear();
@@ -111,8 +112,10 @@ impl Backend for Selector {
             drop(table);
 
             left = time.left();
-            // If there are no events and time is left, nothing watches any more what was ready, or the next look is due.
-            if notified || !events.is_empty() || left == Some(Duration::ZERO) && !is_ports_turn {
+            // If there are no events and time is left, nothing watches any more what was ready, or the next look is due. If the batch
+            // was full, there may be events behind it.
+            let is_all = !is_ports_turn && buffer.len() < room;
+            if notified || !events.is_empty() || left == Some(Duration::ZERO) && is_all {
                 return Ok(notified);
             }
         }
@@ -137,7 +140,7 @@ impl Backend for Selector {
         }
         let mut table = lock(&self.port.table);
         let (association, state) = table.replace(fd, watch)?;
-        self.port.associate(&table, association)?;
+        self.port.associate(&mut table, association)?;
         table.set(fd, state);
         Ok(())
     }
@@ -203,33 +206,31 @@ impl Port {
     fn insert(&self, fd: RawFd, watch: Watch, bare: bool) -> io::Result<u64> {
         let mut table = lock(&self.table);
         let (association, state) = table.admit(fd, watch, bare)?;
-        self.associate(&table, association)?;
+        self.associate(&mut table, association)?;
         table.insert(association, state);
         Ok(association.id)
     }
 
-    fn associate(&self, table: &Table, Association { fd, id, directions }: Association) -> io::Result<()> {
+    fn associate(&self, table: &mut Table, Association { fd, id, directions }: Association) -> io::Result<()> {
         let (port, user) = (self.as_raw_fd(), ptr::without_provenance_mut(id as usize));
         let directions = directions.into();
         // SAFETY: the port returns `user` with the event, and nothing follows that pointer.
         let result = check(unsafe { os::port_associate(port, os::PORT_SOURCE_FD, fd as _, directions, user) });
         taken(result.map(drop))?;
-        if table.is_exported() {
-            self.mark();
+        if table.is_exported() && !table.is_marked {
+            table.is_marked = self.mark();
         }
         Ok(())
     }
 
     /// Wakes a thread that sleeps on the port's descriptor. A source that is already ready when it is associated does not do
-    /// that, but a packet does.
-    fn mark(&self) {
+    /// that, but a packet does. Returns whether it sent one.
+    fn mark(&self) -> bool {
         let mut waiting = 0;
         // SAFETY: there is no room for an event, so the call writes only the number of waiting events.
         let result = unsafe { os::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
-        if result == 0 && waiting > 0 {
-            // If this fails, the port is full, and one of its packets has ended that sleep.
-            let _ = self.send(MARKER);
-        }
+        // If this fails, the port is full, and one of its packets has ended that sleep.
+        result == 0 && waiting > 0 && self.send(MARKER).is_ok()
     }
 
     /// Interrupts the poller if it sleeps, and there is something for it to do.
@@ -291,9 +292,9 @@ impl Port {
         check(unsafe { os::port_dissociate(self.as_raw_fd(), os::PORT_SOURCE_FD, fd as _) }).map(drop)
     }
 
-    /// Waits for at most `room` events, and writes them into the empty `buffer`.
+    /// Waits for at most `room` events, which is no more than `MOST_EVENTS`, and writes them into the empty `buffer`.
     fn wait(&self, buffer: &mut Vec<os::port_event>, room: usize, timeout: Option<Duration>) -> io::Result<()> {
-        let room = room.min(MOST_EVENTS) as libc::c_uint;
+        let room = room as libc::c_uint;
         let mut timeout = timeout.map(timespec);
         let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         // This asks the call to wait for one event, and to return all that there are.

@@ -266,6 +266,7 @@ impl Entry {
         let stays = if told & POLLRDHUP != 0 { POLLIN | POLLRDHUP } else { 0 };
         let mut stream = self.stream;
         let (untold, doubtful) = match spent {
+            Spent::Stream => return Some(Entry::new(self.watch, self.bare)),
             Spent::Error => (POLLERR, 0),
             Spent::Short(interest) if stream == Stream::Reset => (directions(interest) & !stays, 0),
             // I/O does not block while there is an error. So if this moved some bytes, an error may have ended and come back.
@@ -540,6 +541,15 @@ mod tests {
         let entry = told(BOTH, POLLERR);
         assert_eq!(after_io(&entry, Spent::Error).asked(), Some(READING | POLLOUT));
         assert!(told(BOTH, POLLIN).after_io(Spent::Error).is_none(), "none was told");
+    }
+
+    #[test]
+    fn of_a_stream_that_is_being_connected_nothing_was_told() {
+        for said in [READING | POLLOUT, POLLOUT | POLLHUP, READING | POLLOUT | POLLERR | POLLHUP] {
+            let entry = after_io(&told(BOTH, said), Spent::Stream);
+            assert_eq!((entry.asked(), entry.needs_look()), (Some(READING | POLLOUT), false));
+            assert_eq!(told_by(entry, READING | POLLOUT | POLLERR | POLLHUP).asked(), None);
+        }
     }
 
     #[test]
