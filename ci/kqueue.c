@@ -420,6 +420,32 @@ static int attach(struct knote *kn) {
     return error;
 }
 
+// A failure on demand, for tests/kqueue_faults.rs: of a call, or of a change that needs memory.
+static struct fault {
+    int calls, changes, error; // how many are to succeed before that
+    bool happened;
+} fault = {-1, -1, 0, false};
+
+void fail_kevent(int calls, int changes, int error) {
+    lock();
+    fault = (struct fault){calls, changes, error, false};
+    unlock();
+}
+
+bool kevent_has_failed(void) {
+    lock();
+    bool happened = fault.happened;
+    fault = (struct fault){-1, -1, 0, false};
+    unlock();
+    return happened;
+}
+
+static int fails(int *left) {
+    if (*left < 0 || (*left)--) return 0;
+    fault.happened = true;
+    return fault.error;
+}
+
 static struct knote *find(struct kqueue *kq, const struct kevent *change) {
     struct knote *kn = *knotes_of(kq, change->filter, change->ident);
     while (kn && (kn->kq != kq || kn->filter != change->filter || kn->ident != change->ident)) kn = kn->next;
@@ -456,6 +482,7 @@ static int apply(struct kqueue *kq, const struct kevent *change) {
     struct knote *kn = find(kq, change);
     if (!kn) {
         if (!(change->flags & EV_ADD)) return ENOENT;
+        if ((error = fails(&fault.changes))) return error;
         if (!(kn = calloc(1, sizeof *kn))) return ENOMEM;
         kn->kq = kq;
         kn->ident = change->ident;
@@ -561,25 +588,31 @@ int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *ev
     int answers = 0;
     lock();
     struct kqueue *kq = find_kqueue(fd);
-    for (int i = 0; kq && i < nchanges; i++) {
+    int error = fails(&fault.calls);
+    // A signal comes when the changes were made.
+    for (int i = 0; kq && (!error || error == EINTR) && i < nchanges; i++) {
         struct kevent change = changes[i]; // which may be where an answer goes
-        int error = apply(kq, &change);
-        if (!error && !(change.flags & EV_RECEIPT)) continue;
+        int failure = apply(kq, &change);
+        if (!failure && !(change.flags & EV_RECEIPT)) continue;
         if (answers == nevents) {
             unlock();
-            return error ? fail(error) : answers;
+            return failure ? fail(failure) : answers;
         }
         change.flags = is->keeps_flags ? change.flags | EV_ERROR : EV_ERROR;
-        change.data = error;
+        change.data = failure;
         events[answers++] = change;
+    }
+    if (error) {
+        unlock();
+        return fail(error);
     }
     while (kq && !answers && nevents > 0 && !(answers = scan(kq, events, nevents))) {
         unlock();
         int64_t left = timeout ? deadline - now() : INT64_MAX;
         if (left <= 0) {
             static int time_outs;
-            bool error = is->etimedout && (timeout->tv_sec || timeout->tv_nsec) && __atomic_fetch_add(&time_outs, 1, 0) % 2;
-            return error ? fail(ETIMEDOUT) : 0;
+            bool is_error = is->etimedout && (timeout->tv_sec || timeout->tv_nsec) && __atomic_fetch_add(&time_outs, 1, 0) % 2;
+            return is_error ? fail(ETIMEDOUT) : 0;
         }
         struct epoll_event event;
         struct timespec wait = {left / SECOND, left % SECOND};

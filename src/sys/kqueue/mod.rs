@@ -29,7 +29,7 @@ use super::common::kernel::Buffer;
 use super::logic::kqueue::{
     Change, ENDS_GO_UNHEARD, EV_ADD, EV_CLEAR, EV_DELETE, EV_ENABLE, End, Filter, KqueueFlags, NOTE_OOB, NonDefault,
     PerFilter, REMINDER, additions, change_list, deletion_failure, deletions, failure, mode, one_way, outcome,
-    reader_is_gone, replacements, stand_in, undoing,
+    reader_is_gone, replacements, stand_in,
 };
 use super::unix::emulated::details;
 use super::unix::file::File;
@@ -140,25 +140,26 @@ impl Backend for Selector {
     fn register(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
         let mut non_default = self.prepare(fd, &watch)?;
         let file = identify(fd, &watch);
-        let (changes, receipts, end) = self.watch(fd, &watch, additions(&watch), file)?;
-        if let Some(error) = failure(changes, receipts) {
-            // Half a registration is none. If taking it back fails as well, the first error is the one to tell.
-            let _ = self.change(fd, watch.token, undoing(changes, receipts));
-            non_default.forget(fd);
-            return Err(io::Error::from_raw_os_error(error));
+        let result = self.watch(fd, &watch, additions(&watch), file);
+        match result {
+            Ok(end) => non_default.set(fd, &watch, end, file),
+            Err(_) => {
+                // Half a registration is none. If taking it back fails as well, the first error is the one to tell.
+                let _ = self.change(fd, watch.token, deletions([Some(()); 3]));
+                non_default.forget(fd);
+            }
         }
-        non_default.set(fd, &watch, end, file);
-        Ok(())
+        result.map(drop)
     }
 
     fn reregister(&self, fd: RawFd, _registration: &mut (), watch: Watch) -> io::Result<()> {
         let mut non_default = self.prepare(fd, &watch)?;
         let file = identify(fd, &watch);
         let changes = replacements(&watch, non_default.present(fd));
-        let (changes, receipts, end) = self.watch(fd, &watch, changes, file)?;
+        let result = self.watch(fd, &watch, changes, file);
         // After a failure the other filter stays as it is wanted: what it was before is not known any more.
-        non_default.set(fd, &watch, end, file);
-        failure(changes, receipts).map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
+        non_default.set(fd, &watch, *result.as_ref().unwrap_or(&End::Write), file);
+        result.map(drop)
     }
 
     fn deregister(&self, fd: RawFd, _registration: &mut ()) -> io::Result<()> {
@@ -166,7 +167,7 @@ impl Backend for Selector {
         let changes = deletions(non_default.present(fd));
         let receipts = self.change(fd, Token(0), changes)?;
         let end = non_default.end(fd);
-        self.delete_user_event(fd, end);
+        self.delete_user_event(fd, end)?;
         non_default.forget(fd);
         let error = deletion_failure(changes, receipts, || end == End::Nobody || has_ended(fd));
         error.map_or(Ok(()), |error| Err(io::Error::from_raw_os_error(error)))
@@ -230,19 +231,12 @@ impl Selector {
             // Those that fail were not there. An invalid descriptor is told of by the change that follows.
             self.change(fd, watch.token, deletions(non_default.present(fd)))?;
         }
-        self.delete_user_event(fd, non_default.end(fd));
+        self.delete_user_event(fd, non_default.end(fd))?;
         Ok(non_default)
     }
 
-    /// Makes `changes`, which register `fd` as `watch` says. Returns those that were made in the end, what became of them,
-    /// and who tells the end of a pipe.
-    fn watch(
-        &self,
-        fd: RawFd,
-        watch: &Watch,
-        mut changes: PerFilter<u16>,
-        file: Option<File>,
-    ) -> io::Result<(PerFilter<u16>, PerFilter<i32>, End)> {
+    /// Makes `changes`, which register `fd` as `watch` says. Returns who tells the end of a pipe.
+    fn watch(&self, fd: RawFd, watch: &Watch, mut changes: PerFilter<u16>, file: Option<File>) -> io::Result<End> {
         let is_pipe = || file.or_else(|| File::of(fd)).is_some_and(|file| file.is_pipe());
         let (mut receipts, is_refused) = one_way(changes, self.change(fd, watch.token, changes)?, is_pipe);
         let mut end = if is_refused { End::Nobody } else { End::Write };
@@ -261,7 +255,7 @@ impl Selector {
                 end = End::Reminded;
             }
         }
-        Ok((changes, receipts, end))
+        failure(changes, receipts).map_or(Ok(end), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
     /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
@@ -282,11 +276,15 @@ impl Selector {
         }
         // There is room for the receipts only. With a time-out of zero it does not wait, whatever it makes of them.
         let mut receipts = [MaybeUninit::uninit(); 3];
-        let written = match self.kevent(&list[..count], &mut receipts[..count], Some(Duration::ZERO)) {
-            Ok(written) => written,
-            // Interrupted after all changes were made.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(error) => return Err(error),
+        let adds = changes.iter().flatten().any(|flags| flags & EV_ADD != 0);
+        let written = loop {
+            match self.kevent(&list[..count], &mut receipts[..count], Some(Duration::ZERO)) {
+                Ok(written) => break written,
+                // All changes were made, of which there is no receipt. What is added can be added again.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && adds => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => break 0,
+                Err(error) => return Err(error),
+            }
         };
         // SAFETY: the kernel has written that many.
         let receipts = receipts[..written].iter().map(|receipt| unsafe { receipt.assume_init_ref() });
@@ -303,13 +301,17 @@ impl Selector {
             return Ok(());
         }
         // Some kernels trigger none that is new.
-        self.kevent(&[os::kevent { fflags: os::NOTE_TRIGGER, ..change }], &mut [], None).map(drop)
+        let result = self.kevent(&[os::kevent { fflags: os::NOTE_TRIGGER, ..change }], &mut [], None);
+        if result.is_err() {
+            let _ = self.change_user_event(fd, token, EV_DELETE);
+        }
+        result.map(drop)
     }
 
-    fn delete_user_event(&self, fd: RawFd, end: End) {
-        if end == End::User {
-            // It is there, unless the descriptor was found to be another file's.
-            let _ = self.change_user_event(fd, Token(0), EV_DELETE);
+    fn delete_user_event(&self, fd: RawFd, end: End) -> io::Result<()> {
+        match (end == End::User).then(|| self.change_user_event(fd, Token(0), EV_DELETE)) {
+            Some(Err(error)) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
+            _ => Ok(()),
         }
     }
 

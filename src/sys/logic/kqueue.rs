@@ -119,14 +119,6 @@ pub(crate) fn outcome(
     std::array::from_fn(|filter| changes[filter].map(|_| of(FILTERS[filter])))
 }
 
-/// What takes back those `changes` that succeeded.
-pub(crate) fn undoing(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> PerFilter<u16> {
-    std::array::from_fn(|filter| match (changes[filter], receipts[filter]) {
-        (Some(flags), Some(0)) if flags & EV_ADD != 0 => Some(EV_DELETE),
-        _ => None,
-    })
-}
-
 /// The first error among the receipts of `changes` that is one: `errno`.
 pub(crate) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
     changes.into_iter().zip(receipts).find_map(|(flags, errno)| match (flags?, errno?) {
@@ -696,20 +688,6 @@ mod tests {
         assert_eq!(failure(changes, [Some(libc::ENOMEM), Some(0), None]), Some(libc::ENOMEM));
         assert_eq!(failure(changes, [Some(0), Some(libc::EINVAL), None]), Some(libc::EINVAL));
         assert_eq!(failure(changes, [Some(libc::ENOMEM), Some(libc::EINVAL), None]), Some(libc::ENOMEM));
-    }
-
-    #[test]
-    fn a_failed_registration_takes_back_only_what_it_added() {
-        let changes = additions(&watch(BOTH, Trigger::Edge));
-        assert_eq!(undoing(changes, [Some(0), Some(libc::EINVAL), None]), [Some(EV_DELETE), None, None]);
-        assert_eq!(undoing(changes, [Some(libc::EINVAL), Some(0), None]), [None, Some(EV_DELETE), None]);
-        assert_eq!(undoing(changes, [Some(libc::EBADF), Some(libc::EBADF), None]), [None; 3]);
-        let stand_in = stand_in(&watch(Interest::WRITABLE, Trigger::Edge));
-        assert_eq!(
-            undoing(stand_in, [Some(0), Some(0), None]),
-            [Some(EV_DELETE), None, None],
-            "a deletion added nothing"
-        );
     }
 
     #[test]
