@@ -29,8 +29,10 @@ use crate::{Interest, Registry};
 /// There is no I/O of this crate's that could say that a signal is used up, so both of the former are the same here.
 ///
 /// Waiting for an object takes its signal where Windows has it so: an auto-reset event is reset, a semaphore is counted down.
-/// So each event stands for one signal of theirs that was taken for you, and nobody else gets it. Other objects, such as
-/// processes, threads and manual-reset events, stay signalled.
+/// So each event stands for one signal of theirs that was taken for you, and nobody else gets it. If the registration ends
+/// before that event, the signal is given back: an auto-reset event is set, a semaphore counted up. There is no way to do so for
+/// a timer, or with a handle that lacks the rights (`EVENT_QUERY_STATE` and `EVENT_MODIFY_STATE`, or `SEMAPHORE_MODIFY_STATE`).
+/// Other objects, such as processes, threads and manual-reset events, stay signalled.
 ///
 /// # Cost
 ///
