@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use mio::windows::Waitable;
 use mio::{Events, Interest, Poll, Token, Trigger};
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, HANDLE};
+use windows_sys::Win32::Storage::FileSystem::SYNCHRONIZE;
 use windows_sys::Win32::System::Threading::{
-    CreateEventExW, CreateEventW, CreateMutexW, CreateSemaphoreW, GetCurrentProcess, GetProcessHandleCount,
+    CreateEventExW, CreateEventW, CreateMutexW, CreateSemaphoreW, GetCurrentProcess, GetProcessHandleCount, OpenEventW,
     ReleaseSemaphore, ResetEvent, SetEvent, WaitForSingleObject,
 };
 
@@ -235,6 +236,103 @@ fn a_signal_that_was_taken_and_not_reported_is_told_to_the_new_registration() {
         queue.registry().reregister(&mut source, Token(number), Interest::READABLE).unwrap();
         assert_event(&mut queue, &mut events, Token(number));
         queue.registry().reregister(&mut source, TOKEN, Interest::READABLE).unwrap();
+    }
+}
+
+/// The ways in which a registration can end.
+fn ends() -> [fn(Poll, Waitable<BorrowedHandle<'_>>); 4] {
+    [
+        |queue, mut source| queue.registry().deregister(&mut source).unwrap(),
+        |_queue, source| drop(source),
+        |_queue, source| _ = source.into_inner(),
+        |queue, source| {
+            drop(queue);
+            drop(source);
+        },
+    ]
+}
+
+#[test]
+fn a_signal_that_was_taken_and_not_reported_is_given_back_when_the_registration_ends() {
+    for end in ends() {
+        let object = event(false, true);
+        let (queue, _events) = queue();
+        let mut source = Waitable::new(object.as_handle());
+        queue.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
+        assert!(!is_signalled(&object));
+        end(queue, source);
+        assert!(is_signalled(&object));
+
+        // SAFETY: takes no attributes and no name.
+        let semaphore = owned(unsafe { CreateSemaphoreW(ptr::null(), 2, 10, ptr::null()) });
+        let queue = Poll::new().unwrap();
+        let mut source = Waitable::new(semaphore.as_handle());
+        queue.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
+        end(queue, source);
+        let count = (0..10).take_while(|_| is_signalled(&semaphore)).count();
+        assert_eq!(count, 2);
+    }
+}
+
+#[test]
+fn a_signal_that_was_reported_is_not_given_back() {
+    for end in ends() {
+        let object = event(false, true);
+        let (mut queue, mut events) = queue();
+        let mut source = Waitable::new(object.as_handle());
+        queue.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
+        assert_event(&mut queue, &mut events, TOKEN);
+        end(queue, source);
+        assert!(!is_signalled(&object));
+    }
+}
+
+#[test]
+fn an_object_that_was_reset_stays_so_when_the_registration_ends() {
+    for end in ends() {
+        let object = event(true, true);
+        let (queue, _events) = queue();
+        let mut source = Waitable::new(object.as_handle());
+        queue.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
+        reset(&object);
+        end(queue, source);
+        assert!(!is_signalled(&object));
+    }
+}
+
+#[test]
+fn level_triggered_an_object_that_was_reset_before_the_poll_is_not_reported() {
+    let (mut queue, mut events) = queue();
+    let mut source = Waitable::new(event(true, true));
+    queue.registry().register_with(&mut source, TOKEN, Interest::READABLE, Trigger::Level).unwrap();
+    reset(&*source);
+    assert_silent(&mut queue, &mut events);
+    for _ in 0..3 {
+        set(&*source);
+        assert_event(&mut queue, &mut events, TOKEN);
+        reset(&*source);
+        assert_silent(&mut queue, &mut events);
+    }
+}
+
+#[test]
+fn the_end_of_a_registration_lets_go_of_the_object() {
+    for (number, end) in ends().into_iter().enumerate() {
+        for signalled in [false, true] {
+            let name = format!("mio-waitable-{}-{number}-{signalled}\0", std::process::id());
+            let name: Vec<u16> = name.encode_utf16().collect();
+            // SAFETY: takes no attributes; the name ends with a NUL.
+            let object = owned(unsafe { CreateEventW(ptr::null(), 1, signalled.into(), name.as_ptr()) });
+            let (queue, _events) = queue();
+            let survivor = queue.registry().try_clone().unwrap();
+            let mut source = Waitable::new(object.as_handle());
+            queue.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
+            end(queue, source);
+            drop(object);
+            // SAFETY: the name ends with a NUL. A name lives as long as somebody has the object.
+            assert!(unsafe { OpenEventW(SYNCHRONIZE, 0, name.as_ptr()) }.is_null());
+            drop(survivor);
+        }
     }
 }
 

@@ -42,7 +42,9 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 ///   [`NotFound`](std::io::ErrorKind::NotFound), but `read` still returns the data that has arrived by then.
 /// - A pipe stays with the first `Poll` that it was registered with: each call with another one gives
 ///   [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
-/// - It is edge-triggered only. One poll gives at most one event for a pipe.
+/// - It is edge-triggered only. One poll gives at most one event for a pipe. After a read that has failed, or found the end, the
+///   next one gives an event, too.
+/// - `reregister` registers a deregistered pipe anew.
 /// - `write` takes all that it is given, up to 64 MiB, and writes it in the background; until that is done, the next `write`
 ///   returns `WouldBlock`. The next `write` also reports a failure, so bytes that cannot be written never disappear silently.
 ///   If you drop the pipe while a write is under way, the write still finishes as long as the `Poll` exists; dropping the `Poll`
@@ -146,7 +148,7 @@ impl NamedPipe {
     ///
     /// When a client has come after `WouldBlock`, an event tells that the pipe is writable, whatever the interests of the
     /// registration are, and `connect` gives `Ok`: also if the client has gone by then, in which case the pipe is read-closed
-    /// as well.
+    /// as well. Each `Ok` is followed by an event of what the pipe is ready for.
     ///
     /// # Errors
     ///

@@ -430,27 +430,66 @@ mod tests {
     }
 
     #[cfg(feature = "os-ext")]
-    #[test]
-    fn what_the_port_takes_no_packet_for_comes_with_the_next_poll() {
+    mod of_pipes {
+        use std::fs::{File, OpenOptions};
+        use std::io::{Read, Write};
         use std::time::Instant;
 
+        use super::*;
+        use crate::event::Event;
         use crate::windows::NamedPipe;
         use crate::{Events, Interest, Poll, Token};
 
-        let name = format!(r"\\.\pipe\mio-unposted-{}", std::process::id());
-        let mut server = NamedPipe::new(&name).unwrap();
-        let client = std::fs::OpenOptions::new().read(true).write(true).open(&name).unwrap();
-        let mut poll = Poll::new().unwrap();
-        let mut events = Events::with_capacity(4);
-        POSTS_FAIL.set(true);
-        poll.registry().register(&mut server, Token(3), Interest::WRITABLE).unwrap();
-        POSTS_FAIL.set(false);
-        let start = Instant::now();
-        poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
-        assert!(events.iter().any(|event| event.token() == Token(3) && event.is_writable()));
-        assert!(start.elapsed() < Duration::from_secs(5));
-        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-        assert!(events.is_empty());
-        drop(client);
+        /// A queue, a server that is no source yet, and its client.
+        fn pair(name: &str) -> (Poll, NamedPipe, File) {
+            let name = format!(r"\\.\pipe\mio-{name}-{}", std::process::id());
+            let server = NamedPipe::new(&name).unwrap();
+            let client = OpenOptions::new().read(true).write(true).open(&name).unwrap();
+            (Poll::new().unwrap(), server, client)
+        }
+
+        fn without_posts<T>(call: impl FnOnce() -> T) -> T {
+            POSTS_FAIL.set(true);
+            let result = call();
+            POSTS_FAIL.set(false);
+            result
+        }
+
+        /// Waits for such an event, after which there is none.
+        fn expect(poll: &mut Poll, wanted: fn(&Event) -> bool) {
+            let mut events = Events::with_capacity(4);
+            let start = Instant::now();
+            while !events.iter().any(|event| event.token() == Token(3) && wanted(event)) {
+                poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+                assert!(start.elapsed() < Duration::from_secs(5));
+            }
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            assert!(events.is_empty());
+        }
+
+        #[test]
+        fn what_the_port_takes_no_packet_for_comes_with_the_next_poll() {
+            let (mut poll, mut server, _client) = pair("unposted");
+            without_posts(|| poll.registry().register(&mut server, Token(3), Interest::WRITABLE)).unwrap();
+            expect(&mut poll, Event::is_writable);
+        }
+
+        #[test]
+        fn a_read_whose_packet_cannot_be_posted_gives_its_bytes_and_the_event_comes_all_the_same() {
+            let (mut poll, mut server, mut client) = pair("unposted-read");
+            poll.registry().register(&mut server, Token(3), Interest::READABLE).unwrap();
+            client.write_all(b"last words").unwrap();
+            expect(&mut poll, Event::is_readable);
+            drop(client);
+            let mut buffer = [0; 16];
+            // It looks for more, and finds the end.
+            assert_eq!(without_posts(|| server.read(&mut buffer)).unwrap(), 10);
+            assert_eq!(&buffer[..10], b"last words");
+            expect(&mut poll, Event::is_read_closed);
+            for _ in 0..3 {
+                assert_eq!(without_posts(|| server.read(&mut buffer)).unwrap(), 0);
+                expect(&mut poll, Event::is_read_closed);
+            }
+        }
     }
 }

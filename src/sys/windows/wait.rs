@@ -13,6 +13,10 @@
 //! The object is looked at before the pool waits, so what is signalled already is told without a detour through the pool.
 //! Each look and each wait takes what there is to take: an auto-reset event is reset by it, a semaphore counted down.
 //!
+//! A signal that was taken belongs to the event that tells of it. When the registration ends before that, the signal is given
+//! back, where there is a way. What can be reset without us, and was by the time of its packet, is not told of by a
+//! level-triggered registration.
+//!
 //! The pool waits on a duplicate of the handle. So nothing that the user does to theirs, or forgets, harms the pool.
 
 #![allow(unsafe_code)]
@@ -22,13 +26,16 @@ use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use windows_sys::Wdk::Foundation::{NtQueryObject, ObjectTypeInformation};
-use windows_sys::Win32::Foundation::{INVALID_HANDLE_VALUE, UNICODE_STRING, WAIT_OBJECT_0, WAIT_TIMEOUT};
+use windows_sys::Win32::Foundation::{
+    HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, UNICODE_STRING, WAIT_OBJECT_0, WAIT_TIMEOUT,
+};
 use windows_sys::Win32::System::Threading::{
-    INFINITE, RegisterWaitForSingleObject, UnregisterWaitEx, WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE,
-    WaitForSingleObject,
+    INFINITE, RegisterWaitForSingleObject, ReleaseSemaphore, SetEvent, UnregisterWaitEx, WT_EXECUTEINWAITTHREAD,
+    WT_EXECUTEONLYONCE, WaitForSingleObject,
 };
 
 use super::afd::check;
@@ -47,13 +54,7 @@ impl Registration {
         if self.0.as_ref().is_some_and(|wait| !wait.port.is_closed()) {
             return Err(already_registered());
         }
-        refuse_mutex(object)?;
-        let wait = Arc::new(Wait {
-            notice: Operation::new(),
-            object: object.try_clone_to_owned()?,
-            port: Arc::clone(port),
-            inner: Mutex::new(Inner { watch: Some(watch), phase: Phase::Idle }),
-        });
+        let wait = Wait::new(object, port, watch)?;
         wait.arm(&mut wait.inner())?;
         *self = Registration(Some(wait));
         Ok(())
@@ -79,9 +80,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(wait) = &self.0 {
-            let mut inner = wait.inner();
-            inner.watch = None;
-            inner.phase = Phase::Idle;
+            wait.end();
         }
     }
 }
@@ -89,15 +88,32 @@ impl Drop for Registration {
 struct Wait {
     /// Not one of the OS's: brings the signal into the queue.
     notice: Operation,
-    object: OwnedHandle,
+    effect: Effect,
     port: Arc<Port>,
+    /// The object's signal was taken, and is not told of yet.
+    taken: AtomicBool,
     /// The pool's callback does not take this lock, so it may be held while a callback is waited for.
     inner: Mutex<Inner>,
+}
+
+/// What waiting for an object does to it.
+#[derive(Copy, Clone, PartialEq)]
+enum Effect {
+    /// Nothing: it stays signalled.
+    None,
+    /// An auto-reset event is reset.
+    Resets,
+    /// A semaphore is counted down.
+    CountsDown,
+    /// There are timers of both kinds, and handles that may not be asked.
+    Unknown,
 }
 
 struct Inner {
     /// `None` when the registration has ended.
     watch: Option<Watch>,
+    /// No longer than the registration.
+    object: Option<Arc<OwnedHandle>>,
     phase: Phase,
 }
 
@@ -110,13 +126,26 @@ enum Phase {
 }
 
 impl Wait {
+    fn new(object: BorrowedHandle<'_>, port: &Arc<Port>, watch: Watch) -> io::Result<Arc<Wait>> {
+        let effect = Effect::of(object)?;
+        let object = Some(Arc::new(object.try_clone_to_owned()?));
+        Ok(Arc::new(Wait {
+            notice: Operation::new(),
+            effect,
+            port: Arc::clone(port),
+            taken: AtomicBool::new(false),
+            inner: Mutex::new(Inner { watch: Some(watch), object, phase: Phase::Idle }),
+        }))
+    }
+
     /// Waits for the object; if it is signalled already, brings that into the queue.
     fn arm(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        if self.is_signalled()? {
+        let object = inner.object.as_ref().ok_or_else(not_registered)?;
+        if is_signalled(object)? {
             self.post();
             inner.phase = Phase::Signalled;
         } else {
-            inner.phase = Phase::Waiting(PoolWait::new(self)?);
+            inner.phase = Phase::Waiting(PoolWait::new(self, object)?);
         }
         Ok(())
     }
@@ -131,23 +160,50 @@ impl Wait {
         }
     }
 
-    /// Looks whether the object is signalled, and takes the signal if it is of the kind that can be taken.
-    fn is_signalled(&self) -> io::Result<bool> {
-        // SAFETY: the handle is open.
-        match unsafe { WaitForSingleObject(self.object.as_raw_handle(), 0) } {
-            WAIT_OBJECT_0 => Ok(true),
-            WAIT_TIMEOUT => Ok(false),
-            _ => Err(io::Error::last_os_error()),
+    /// Ends the registration.
+    fn end(&self) {
+        let mut inner = self.inner();
+        inner.watch = None;
+        // From here on the pool takes nothing.
+        inner.phase = Phase::Idle;
+        if let Some(object) = inner.object.take() {
+            self.give_back(&object);
         }
     }
 
+    /// The object's signal was taken.
     fn post(self: &Arc<Self>) {
+        self.taken.store(true, Ordering::Relaxed);
         // It fails if the queue is gone, and with it those who would hear of it.
         let _ = self.port.post(self, |wait| &wait.notice);
     }
 
+    /// Undoes what was taken, and told to nobody. A handle without the right to do so keeps it.
+    fn give_back(&self, object: &OwnedHandle) {
+        if !self.taken.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        match self.effect {
+            // SAFETY: the handle is open.
+            Effect::Resets => _ = unsafe { SetEvent(object.as_raw_handle()) },
+            // SAFETY: the handle is open; nobody asks for the count.
+            Effect::CountsDown => _ = unsafe { ReleaseSemaphore(object.as_raw_handle(), 1, ptr::null_mut()) },
+            Effect::None | Effect::Unknown => {}
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
+    }
+}
+
+/// Looks whether the object is signalled, and takes the signal if it is of the kind that can be taken.
+fn is_signalled(object: &OwnedHandle) -> io::Result<bool> {
+    // SAFETY: the handle is open.
+    match unsafe { WaitForSingleObject(object.as_raw_handle(), 0) } {
+        WAIT_OBJECT_0 => Ok(true),
+        WAIT_TIMEOUT => Ok(false),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
@@ -156,9 +212,20 @@ impl InFlight for Wait {
         let mut inner = self.inner();
         // The callback that has posted may not have returned yet. It does so without this lock.
         inner.phase = Phase::Idle;
-        let Some(watch) = inner.watch else { return };
-        batch.report(watch.token, RECEIVE);
-        if watch.trigger == Trigger::Level {
+        let (Some(watch), Some(object)) = (inner.watch, &inner.object) else { return };
+        if self.port.is_closed() {
+            return self.give_back(object);
+        }
+        self.taken.store(false, Ordering::Relaxed);
+        let is_level = watch.trigger == Trigger::Level;
+        if is_level && self.effect == Effect::None && is_signalled(object).is_ok_and(|signalled| !signalled) {
+            if self.arm(&mut inner).is_ok() {
+                return;
+            }
+        } else {
+            batch.report(watch.token, RECEIVE);
+        }
+        if is_level {
             inner.phase = Phase::Queued;
             drop(inner);
             batch.again.push(self);
@@ -183,24 +250,23 @@ impl Again for Wait {
 struct PoolWait {
     /// A `HANDLE`, which is a number: any thread but that of the callback may end the wait.
     handle: usize,
-    /// The callback's.
-    wait: Arc<Wait>,
+    /// The callback's, and what the pool waits for.
+    lent: (Arc<Wait>, Arc<OwnedHandle>),
 }
 
 impl PoolWait {
-    fn new(wait: &Arc<Wait>) -> io::Result<PoolWait> {
-        let object = wait.object.as_raw_handle();
+    fn new(wait: &Arc<Wait>, object: &Arc<OwnedHandle>) -> io::Result<PoolWait> {
         let context = Arc::as_ptr(wait).cast();
         // The thread that waits calls back itself: there is nothing in the callback that takes time.
         let flags = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
-        let mut handle = ptr::null_mut();
-        // SAFETY: object and context stay until the wait was ended, since `wait` is dropped after that.
+        let (mut handle, raw) = (ptr::null_mut(), object.as_raw_handle());
+        // SAFETY: object and context stay until the wait was ended, since `lent` is dropped after that.
         let registered =
-            unsafe { RegisterWaitForSingleObject(&mut handle, object, Some(signalled), context, INFINITE, flags) };
+            unsafe { RegisterWaitForSingleObject(&mut handle, raw, Some(signalled), context, INFINITE, flags) };
         if registered == 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(PoolWait { handle: handle.expose_provenance(), wait: Arc::clone(wait) })
+        Ok(PoolWait { handle: handle.expose_provenance(), lent: (Arc::clone(wait), Arc::clone(object)) })
     }
 }
 
@@ -210,7 +276,7 @@ impl Drop for PoolWait {
         let ended = unsafe { UnregisterWaitEx(ptr::with_exposed_provenance_mut(self.handle), INVALID_HANDLE_VALUE) };
         if ended == 0 {
             // The pool may go on waiting for the object, and call back.
-            mem::forget(Arc::clone(&self.wait));
+            mem::forget(self.lent.clone());
         }
     }
 }
@@ -221,47 +287,105 @@ unsafe extern "system" fn signalled(context: *mut c_void, _timed_out: bool) {
     wait.post();
 }
 
-/// A mutex belongs to the thread that waits for it, which would be one of the pool's: the pool ends the process for that.
-fn refuse_mutex(object: BorrowedHandle<'_>) -> io::Result<()> {
-    // A `PUBLIC_OBJECT_TYPE_INFORMATION`, which begins with the name, and the name's characters.
-    let mut information = [0_u64; 128];
-    let size = mem::size_of_val(&information) as u32;
-    let mut length = 0;
-    let data = information.as_mut_ptr().cast();
-    // SAFETY: the handle is open, and there is room for `size` bytes, aligned for all that is in it.
-    check(unsafe { NtQueryObject(object.as_raw_handle(), ObjectTypeInformation, data, size, &mut length) })?;
-    // SAFETY: the call has filled the beginning in; the name lies in `information`, and is that many bytes long.
-    let name = unsafe {
-        let name = &*information.as_ptr().cast::<UNICODE_STRING>();
-        std::slice::from_raw_parts(name.Buffer, usize::from(name.Length) / 2)
-    };
-    if name.iter().copied().eq("Mutant".encode_utf16()) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a mutex cannot be waited for on behalf of another thread",
-        ));
+impl Effect {
+    /// A mutex is refused: it belongs to the thread that waits for it, which would be one of the pool's, and the pool ends the
+    /// process for that.
+    fn of(object: BorrowedHandle<'_>) -> io::Result<Effect> {
+        // A `PUBLIC_OBJECT_TYPE_INFORMATION`, which begins with the name, and the name's characters.
+        let mut information = [0_u64; 128];
+        let size = mem::size_of_val(&information) as u32;
+        let mut length = 0;
+        let data = information.as_mut_ptr().cast();
+        // SAFETY: the handle is open, and there is room for `size` bytes, aligned for all that is in it.
+        check(unsafe { NtQueryObject(object.as_raw_handle(), ObjectTypeInformation, data, size, &mut length) })?;
+        // SAFETY: the call has filled the beginning in; the name lies in `information`, and is that many bytes long.
+        let name = unsafe {
+            let name = &*information.as_ptr().cast::<UNICODE_STRING>();
+            std::slice::from_raw_parts(name.Buffer, usize::from(name.Length) / 2)
+        };
+        match &*String::from_utf16_lossy(name) {
+            "Mutant" => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a mutex cannot be waited for on behalf of another thread",
+            )),
+            "Event" => Ok(Effect::of_event(object)),
+            "Semaphore" => Ok(Effect::CountsDown),
+            "Timer" => Ok(Effect::Unknown),
+            _ => Ok(Effect::None),
+        }
     }
-    Ok(())
+
+    fn of_event(event: BorrowedHandle<'_>) -> Effect {
+        const EVENT_BASIC_INFORMATION: i32 = 0;
+
+        // Its kind, of which 1 stands for auto-reset, and its state.
+        let mut information = [0_i32; 2];
+        let (data, size) = (information.as_mut_ptr().cast(), mem::size_of_val(&information) as u32);
+        // SAFETY: the handle is open, and there is room for the answer, whose length nobody asks for.
+        let status =
+            unsafe { NtQueryEvent(event.as_raw_handle(), EVENT_BASIC_INFORMATION, data, size, ptr::null_mut()) };
+        match (check(status), information) {
+            (Ok(()), [1, _]) => Effect::Resets,
+            (Ok(()), _) => Effect::None,
+            // The handle may not be asked.
+            (Err(_), _) => Effect::Unknown,
+        }
+    }
+}
+
+#[link(name = "ntdll", kind = "raw-dylib")]
+unsafe extern "system" {
+    /// `windows-sys` lacks it. It writes an `EVENT_BASIC_INFORMATION`.
+    fn NtQueryEvent(event: HANDLE, kind: i32, data: *mut c_void, size: u32, length: *mut u32) -> NTSTATUS;
 }
 
 #[cfg(test)]
 mod tests {
     use std::env;
     use std::fs::File;
+    use std::os::windows::io::{AsHandle, FromRawHandle};
+    use std::thread;
+
+    use windows_sys::Win32::System::Threading::CreateEventW;
 
     use super::*;
+    use crate::{Interest, Token};
+
+    fn wait(object: &impl AsHandle) -> Arc<Wait> {
+        let port = Arc::new(Port::new().unwrap());
+        let watch = Watch { token: Token(0), interest: Interest::READABLE, trigger: Trigger::Edge };
+        Wait::new(object.as_handle(), &port, watch).unwrap()
+    }
+
+    #[test]
+    fn what_the_pool_has_taken_and_nobody_was_told_of_is_given_back() {
+        // SAFETY: takes no attributes and no name.
+        let object = unsafe { OwnedHandle::from_raw_handle(CreateEventW(ptr::null(), 0, 0, ptr::null())) };
+        for closed in [false, true] {
+            let wait = wait(&object);
+            wait.arm(&mut wait.inner()).unwrap();
+            // SAFETY: the handle is open.
+            unsafe { SetEvent(object.as_raw_handle()) };
+            while !wait.taken.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            if closed {
+                wait.port.close();
+            } else {
+                wait.end();
+            }
+            assert!(is_signalled(&object).unwrap());
+        }
+    }
 
     /// The pool may still call back with it.
     #[test]
     fn what_a_wait_that_cannot_be_ended_uses_is_never_freed() {
-        let wait = Arc::new(Wait {
-            notice: Operation::new(),
-            object: File::open(env::current_exe().unwrap()).unwrap().into(),
-            port: Arc::new(Port::new().unwrap()),
-            inner: Mutex::new(Inner { watch: None, phase: Phase::Idle }),
-        });
+        let object = File::open(env::current_exe().unwrap()).unwrap();
+        let wait = wait(&object);
+        let object = Arc::new(object.into());
         // No wait has this handle.
-        drop(PoolWait { handle: 0, wait: Arc::clone(&wait) });
-        assert_eq!(Arc::strong_count(&wait), 2);
+        drop(PoolWait { handle: 0, lent: (Arc::clone(&wait), Arc::clone(&object)) });
+        assert_eq!((Arc::strong_count(&wait), Arc::strong_count(&object)), (2, 2));
     }
 }
