@@ -32,8 +32,7 @@ use crate::{Interest, Registry};
 /// semaphore. So each event of theirs stands for one signal that the source has taken for you, and that no other thread gets. If the
 /// registration ends before that event, the source gives the signal back: it sets the auto-reset event, or counts the semaphore up.
 /// It cannot do so for a timer, or if the handle lacks the rights (`EVENT_QUERY_STATE` and `EVENT_MODIFY_STATE`, or
-/// `SEMAPHORE_MODIFY_STATE`).
-/// Other objects, such as processes, threads and manual-reset events, stay signalled.
+/// `SEMAPHORE_MODIFY_STATE`). Other objects, such as processes, threads and manual-reset events, stay signalled.
 ///
 /// # Cost
 ///
