@@ -149,7 +149,7 @@ impl Pipe {
         let session = self.session();
         let mut inner = session.inner();
         let result = session.connect(&mut inner);
-        // If the notice cannot be sent now, a later one includes it, and the result of `connect` is the same.
+        // A notice that cannot be sent now is sent with the next one: what `connect` says is the same.
         let _ = session.report(&mut inner);
         result
     }
@@ -583,7 +583,7 @@ impl Inner {
         }
     }
 
-    /// Ends the session. A write that is in flight continues.
+    /// Ends the session; a write that is in flight goes on.
     fn end(&mut self) {
         let write = self.take_writing();
         if !matches!(write, Writing::InFlight(_)) {
