@@ -1,8 +1,8 @@
-//! `kqueue(2)`: the BSDs and Apple's systems.
+//! The backend on `kqueue(2)`, for the BSDs and Apple platforms.
 //!
-//! A registration is up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, that are
-//! changed and fire independently: what is ready in both directions gives two events (one for a one-shot). What is decided
-//! stands in `logic::kqueue`; here are the system calls.
+//! A registration consists of up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, which change
+//! and fire independently: a source that is ready in both directions produces two events (one for a one-shot). The decisions are in
+//! `logic::kqueue`, and the system calls here.
 
 #![allow(unsafe_code)]
 #![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types of the fields differ by system")]
@@ -39,7 +39,7 @@ use crate::event::Event;
 
 cfg_if! {
     if #[cfg(target_vendor = "apple")] {
-        /// `libc` does not know it here.
+        /// `libc` does not declare it for this system.
         const EVFILT_EXCEPT: i16 = -15;
     } else if #[cfg(target_os = "freebsd")] {
         /// There is none, nor any filter of this number, which the kernel says.
@@ -58,10 +58,10 @@ const WAKER: os::uintptr_t = 0;
 #[derive(Debug)]
 pub(crate) struct Selector {
     kqueue: OwnedFd,
-    /// Locked while a registration changes, so that this and the kernel's filters agree for whoever holds the lock.
+    /// It is locked while a registration changes, so that this and the kernel's filters agree for the thread that holds the lock.
     non_default: Mutex<NonDefault>,
     exits: Exits,
-    /// The waker's pipe, where the waker is no user event.
+    /// The waker's pipe, unless the waker is a user event.
     notifier: OnceLock<Notifier>,
 }
 
@@ -71,7 +71,7 @@ impl Backend for Selector {
     type Event = TokenAndFlags<KqueueFlags>;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes nothing; the descriptor is new, and nobody else's.
+        // SAFETY: the call takes no argument; the descriptor is new, and nothing else owns it.
         let kqueue = unsafe { OwnedFd::from_raw_fd(check(os::kqueue())?) };
         set_cloexec(&kqueue)?;
         Ok(Selector { kqueue, non_default: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
@@ -114,7 +114,7 @@ impl Backend for Selector {
                 self.fire(buffer, events);
             }
             if notified {
-                // An error of this must not cost the caller the events that came along.
+                // An error here must not cost the caller the other events.
                 let _ = self.notifier.get().map_or(Ok(()), Notifier::seen);
             }
 
@@ -167,7 +167,7 @@ impl Backend for Selector {
         if let Some(error) = failure(changes, receipts) {
             return Err(io::Error::from_raw_os_error(error));
         }
-        // There was none: this is called once.
+        // This does not fail, because it is called only once.
         let _ = self.notifier.set(notifier);
         Ok(())
     }
@@ -194,16 +194,16 @@ impl Selector {
         let written = written.as_mut_ptr().cast();
         let timeout = timeout.map(timespec);
         let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: the kernel reads that many changes and the time, and writes no more events than there is room for.
+        // SAFETY: the kernel reads that many changes, and the time, and writes no more events than there is room for.
         match check(unsafe { os::kevent(kqueue, changes.as_ptr(), changes.len() as _, written, room as _, timeout) }) {
             Ok(count) => Ok(count as usize),
-            // What Apple's kernel says of some time-outs: https://github.com/golang/go/issues/59679.
+            // Apple's kernel returns this for some time-outs: https://github.com/golang/go/issues/59679.
             Err(error) if error.raw_os_error() == Some(libc::ETIMEDOUT) => Ok(0),
             Err(error) => Err(error),
         }
     }
 
-    /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
+    /// Refuses a source that cannot be watched, and deletes filters of another mode, because a mode cannot be changed.
     fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, NonDefault>> {
         if additions(watch) == [None; 3] {
             let reason =
@@ -212,7 +212,7 @@ impl Selector {
         }
         let non_default = lock(&self.non_default);
         if non_default.mode_changes(fd, watch) {
-            // Those that fail were not there. An invalid descriptor is told of by the change that follows.
+            // If a deletion fails, the filter did not exist. If the descriptor is invalid, the change that follows reports it.
             self.change(fd, watch.token, deletions(non_default.present(fd)))?;
         }
         Ok(non_default)
@@ -236,7 +236,7 @@ impl Selector {
         Ok((changes, receipts, no_reader))
     }
 
-    /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
+    /// Changes the filters of `fd`. Returns the result of each change: zero or `errno`.
     fn change(&self, fd: RawFd, token: Token, changes: PerFilter<u16>) -> io::Result<PerFilter<i32>> {
         let mut list = [os::kevent { ident: fd as os::uintptr_t, udata: udata(token), ..no_event() }; 3];
         let mut count = 0;
@@ -252,7 +252,7 @@ impl Selector {
         if count == 0 {
             return Ok([None; 3]);
         }
-        // There is room for the receipts only. With a time-out of zero it does not wait, whatever it makes of them.
+        // There is room only for the receipts. The time-out of zero makes sure that the call does not wait in any case.
         let mut receipts = [MaybeUninit::uninit(); 3];
         let written = match self.kevent(&list[..count], &mut receipts[..count], Some(Duration::ZERO)) {
             Ok(written) => written,
@@ -260,7 +260,7 @@ impl Selector {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(error) => return Err(error),
         };
-        // SAFETY: the kernel has written that many.
+        // SAFETY: the kernel has written that many receipts.
         let receipts = receipts[..written].iter().map(|receipt| unsafe { receipt.assume_init_ref() });
         let receipts = receipts.map(|receipt| (filter(receipt), receipt.flags as u16, receipt.data as i32));
         Ok(outcome(changes, receipts))
@@ -279,8 +279,8 @@ impl Selector {
         }
     }
 
-    /// Changes the waker's user event. Its token is not in the kernel, where a change of another thread's could be read
-    /// half-way: the poller knows it.
+    /// Changes the waker's user event. The kernel does not hold its token, because the poller might read it while another thread
+    /// changes it.
     fn change_waker(&self, flags: u16, fflags: u32) -> io::Result<()> {
         let change = os::kevent { ident: WAKER, filter: os::EVFILT_USER, flags: flags.into(), fflags, ..no_event() };
         self.kevent(&[change], &mut [], None).map(drop)
@@ -290,7 +290,7 @@ impl Selector {
     fn wait(&self, buffer: &mut Vec<os::kevent>, timeout: Option<Duration>) -> io::Result<()> {
         buffer.clear();
         let count = self.kevent(&[], buffer.spare_capacity_mut(), timeout)?;
-        // SAFETY: the kernel has filled that many.
+        // SAFETY: the kernel has filled that many events.
         unsafe { buffer.set_len(count) };
         Ok(())
     }
@@ -324,11 +324,11 @@ fn has_ended(fd: RawFd) -> bool {
 }
 
 fn no_event() -> os::kevent {
-    // SAFETY: numbers and a pointer: all zeros is a value.
+    // SAFETY: it consists of numbers and a pointer, so all zeros is a valid value.
     unsafe { std::mem::zeroed() }
 }
 
-/// A pointer is as wide as a token, on 32-bit systems too.
+/// Converts a token to a pointer, which has the same width, on 32-bit systems as well.
 fn udata(token: Token) -> *mut libc::c_void {
     ptr::without_provenance_mut(token.0)
 }
@@ -358,7 +358,7 @@ fn filter(kevent: &os::kevent) -> Filter {
     }
 }
 
-// The numbers in `logic::kqueue` are this system's. (All flags fit into 16 bits, whatever type they have here.)
+// The numbers in `logic::kqueue` must be this system's. (All flags fit into 16 bits, whatever type they have here.)
 const _: () = {
     use super::logic::kqueue as logic;
 
