@@ -1,17 +1,17 @@
-//! One registered waitable object: the state machine of its waits.
+//! One registered waitable object, and the state machine of its waits.
 //!
-//! A thread of the system's pool waits for the object, and posts to the port when it is signalled. That wait is good for
-//! one time; what follows depends on the trigger:
+//! A thread of the system's pool waits for the object, and posts to the port when it is signalled. Such a wait works once, and the
+//! trigger decides what follows:
 //!
-//! | phase | what goes on | leaves it |
+//! | phase | what happens | how it ends |
 //! |---|---|---|
-//! | idle | nothing: the registration has fired, or ended | when it is registered again: waiting, or signalled |
+//! | idle | nothing, because the registration has fired, or ended | when it is registered again: waiting, or signalled |
 //! | waiting | the pool waits | when the object is signalled: signalled |
 //! | signalled | a packet is on its way to the port | with that packet: idle, or queued if level-triggered |
-//! | queued | an event was reported | the next `select` looks again: signalled, or waiting |
+//! | queued | an event was reported | when the next `select` looks again: signalled, or waiting |
 //!
-//! The object is looked at before the pool waits, so what is signalled already is told without a detour through the pool.
-//! Each look and each wait takes what there is to take: an auto-reset event is reset by it, a semaphore counted down.
+//! Before the pool waits, this looks at the object, so that the report of a signalled object needs no detour through the pool. Each
+//! look and each wait takes the signal where Windows does that: it resets an auto-reset event, and counts down a semaphore.
 //!
 //! The pool waits on a duplicate of the handle. So nothing that the user does to theirs, or forgets, harms the pool.
 
@@ -38,7 +38,7 @@ use crate::Trigger;
 use crate::sys::logic::afd::RECEIVE;
 use crate::sys::{Watch, already_registered, not_registered};
 
-/// What a source remembers of its registration. Dropping it ends that.
+/// What a source remembers of its registration. Dropping this ends the registration.
 #[derive(Default)]
 pub(crate) struct Registration(Option<Arc<Wait>>);
 
@@ -87,7 +87,7 @@ impl Drop for Registration {
 }
 
 struct Wait {
-    /// Not one of the OS's: brings the signal into the queue.
+    /// An operation that the OS knows nothing about. Its completion brings the signal into the queue.
     notice: Operation,
     object: OwnedHandle,
     port: Arc<Port>,
@@ -96,14 +96,14 @@ struct Wait {
 }
 
 struct Inner {
-    /// `None` when the registration has ended.
+    /// What the registration asks for, or `None` after it has ended.
     watch: Option<Watch>,
     phase: Phase,
 }
 
 enum Phase {
     Idle,
-    /// Also when the pool has seen the signal already, until its packet was dequeued.
+    /// This also holds after the pool has seen the signal, until its packet was dequeued.
     Waiting(#[allow(dead_code, reason = "dropping it ends the wait")] PoolWait),
     Signalled,
     Queued,
@@ -126,7 +126,7 @@ impl Wait {
         inner.watch = Some(watch);
         match inner.phase {
             Phase::Idle | Phase::Queued => self.arm(&mut inner),
-            // What was begun goes on, so that no signal is lost that has been taken already.
+            // The wait continues, so that a signal that it has already taken does not get lost.
             Phase::Waiting(_) | Phase::Signalled => Ok(()),
         }
     }
@@ -154,7 +154,7 @@ impl Wait {
 impl InFlight for Wait {
     fn completed(self: Arc<Self>, _operation: usize, _bytes: usize, batch: &mut Batch) {
         let mut inner = self.inner();
-        // The callback that has posted may not have returned yet. It does so without this lock.
+        // The callback that has posted may not have returned yet. It does not need this lock to return.
         inner.phase = Phase::Idle;
         let Some(watch) = inner.watch else { return };
         batch.report(watch.token, RECEIVE);
@@ -165,7 +165,7 @@ impl InFlight for Wait {
         }
     }
 
-    /// There is nothing to end: what is in flight is in the port's queue.
+    /// There is nothing to cancel, because an operation in flight is already in the port's queue.
     fn cancel(&self) {}
 }
 
@@ -179,7 +179,7 @@ impl Again for Wait {
     }
 }
 
-/// A wait of the system's thread pool, which ends when this is dropped: no callback runs any more then.
+/// A wait of the system's thread pool. Dropping this ends the wait, and after that no callback runs.
 struct PoolWait {
     /// A `HANDLE`, which is a number: any thread but that of the callback may end the wait.
     handle: usize,
@@ -191,7 +191,7 @@ impl PoolWait {
     fn new(wait: &Arc<Wait>) -> io::Result<PoolWait> {
         let object = wait.object.as_raw_handle();
         let context = Arc::as_ptr(wait).cast();
-        // The thread that waits calls back itself: there is nothing in the callback that takes time.
+        // The waiting thread itself runs the callback, because that takes hardly any time.
         let flags = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
         let mut handle = ptr::null_mut();
         // SAFETY: object and context stay until the wait was ended, since `wait` is dropped after that.
@@ -206,7 +206,7 @@ impl PoolWait {
 
 impl Drop for PoolWait {
     fn drop(&mut self) {
-        // SAFETY: the wait was not ended yet. This waits for a callback that runs.
+        // SAFETY: the wait has not ended yet. This waits for a callback that is running.
         let ended = unsafe { UnregisterWaitEx(ptr::with_exposed_provenance_mut(self.handle), INVALID_HANDLE_VALUE) };
         if ended == 0 {
             // The pool may go on waiting for the object, and call back.
@@ -216,7 +216,7 @@ impl Drop for PoolWait {
 }
 
 unsafe extern "system" fn signalled(context: *mut c_void, _timed_out: bool) {
-    // SAFETY: the pointer came from an `Arc`, which the `PoolWait` keeps until this has returned.
+    // SAFETY: the pointer comes from an `Arc`, which the `PoolWait` keeps until this has returned.
     let wait = ManuallyDrop::new(unsafe { Arc::from_raw(context.cast::<Wait>().cast_const()) });
     wait.post();
 }
@@ -251,7 +251,7 @@ mod tests {
 
     use super::*;
 
-    /// The pool may still call back with it.
+    /// The pool may still run the callback with it.
     #[test]
     fn what_a_wait_that_cannot_be_ended_uses_is_never_freed() {
         let wait = Arc::new(Wait {
