@@ -1,5 +1,5 @@
-//! What `libc` says of `kqueue(2)` elsewhere, for Linux, which has none: with `--cfg mio_backend="kqueue"` the tests run this
-//! backend on a double of it, `ci/kqueue.c`, which is linked into them.
+//! The declarations of `kqueue(2)` for Linux, whose `libc` has none: with `--cfg mio_backend="kqueue"` the tests run this backend on
+//! a double of `kqueue(2)`, `ci/kqueue.c`, which is linked into them.
 
 #![allow(unsafe_code)]
 
@@ -33,7 +33,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-// FreeBSD's numbers, and Apple's where it has none.
+// These are FreeBSD's numbers, and Apple's where FreeBSD has none.
 pub(crate) const EVFILT_READ: i16 = -1;
 pub(crate) const EVFILT_WRITE: i16 = -2;
 pub(crate) const EVFILT_AIO: i16 = -3;

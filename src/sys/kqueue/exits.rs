@@ -1,13 +1,14 @@
 //! The exits of children.
 //!
-//! `EVFILT_PROC` tells an exit once, whatever the trigger, and of a child that has exited before some kernels say `ESRCH`.
-//! All of them may tell it a little before the child can be waited for. So what it says goes to nobody: when the child can be
-//! waited for, an `EVFILT_USER` event of its own is triggered, and that is the source, with the triggers of the kernel.
+//! `EVFILT_PROC` reports an exit once, with every trigger, and for a child that has already exited some kernels return `ESRCH`. All
+//! kernels may report it a little before `waitid(2)` finds the child. So the program does not see these reports. Instead, each child
+//! has an `EVFILT_USER` event, which this backend triggers when `waitid(2)` finds the child. That event is the source, and the
+//! kernel supplies its triggers.
 //!
-//! | filter | until the child has exited | until it can be waited for | then |
+//! | filter | until the child has exited | until `waitid(2)` finds it | then |
 //! |---|---|---|---|
 //! | `EVFILT_PROC` | waits | gone | gone |
-//! | `EVFILT_TIMER` | | looks again each millisecond | gone |
+//! | `EVFILT_TIMER` | | checks each millisecond | gone |
 //! | `EVFILT_USER` | silent | silent | triggered |
 
 #![allow(unsafe_code)]
@@ -25,20 +26,20 @@ use crate::sys::unix::{check, lock};
 use crate::sys::{already_registered, not_registered};
 use crate::{Token, Trigger};
 
-/// The children that are watched.
+/// The children that the queue watches.
 #[derive(Debug, Default)]
 pub(super) struct Exits(Mutex<BTreeMap<pid_t, Exit>>);
 
 #[derive(Debug)]
 struct Exit {
-    /// A change of a filter has to name it: it replaces the one before.
+    /// A change of a filter has to include the token, because it replaces the previous one.
     token: Token,
-    /// The `EVFILT_USER` event was triggered.
+    /// Whether the `EVFILT_USER` event was triggered.
     told: bool,
 }
 
 impl Selector {
-    /// Begins to watch for the exit of `child`; an event is due at once if that was before.
+    /// Starts watching for the exit of `child`. If the child has already exited, an event is due at once.
     pub(crate) fn register_exit(&self, child: pid_t, token: Token, trigger: Trigger) -> io::Result<()> {
         let mut exits = lock(&self.exits.0);
         if exits.contains_key(&child) {
@@ -47,7 +48,7 @@ impl Selector {
         self.add_source(child, token, trigger).map_err(no_user_events)?;
         let has_ended =
             match self.change_exit(child, Filter::Proc, EV_ADD | EV_ENABLE | EV_ONESHOT, os::NOTE_EXIT, token) {
-                // An exit that came before is looked for, whatever this kernel makes of it.
+                // The child may have exited before, which not every kernel reports.
                 Ok(()) => can_be_waited_for(child),
                 Err(error) if error.raw_os_error() == Some(libc::ESRCH) => true,
                 Err(error) => {
@@ -60,18 +61,18 @@ impl Selector {
         Ok(())
     }
 
-    /// Watches with another token and trigger. An exit that was told is told again.
+    /// Replaces the token and the trigger. If an exit was reported, it is reported again.
     pub(crate) fn reregister_exit(&self, child: pid_t, token: Token, trigger: Trigger) -> io::Result<()> {
         let mut exits = lock(&self.exits.0);
         let exit = exits.get_mut(&child).ok_or_else(not_registered)?;
-        // Adding it anew would change neither `EV_CLEAR` nor `EV_DISPATCH`.
+        // Adding the filter again would change neither `EV_CLEAR` nor `EV_DISPATCH`, so this deletes it first.
         self.change_exit(child, Filter::User, EV_DELETE, 0, token)?;
         self.add_source(child, token, trigger)?;
         exit.token = token;
         if exit.told { self.trigger(child, token) } else { Ok(()) }
     }
 
-    /// Ends the watching. Filters that have said what they had to say are gone already.
+    /// Stops watching. Filters that have fired are already gone.
     pub(crate) fn deregister_exit(&self, child: pid_t) -> io::Result<()> {
         let mut exits = lock(&self.exits.0);
         exits.remove(&child).ok_or_else(not_registered)?;
@@ -81,7 +82,7 @@ impl Selector {
         Ok(())
     }
 
-    /// Whether `kevent`, of `EVFILT_PROC` or `EVFILT_TIMER`, is about a child that is watched. Then it is for this alone.
+    /// Returns whether `kevent`, of `EVFILT_PROC` or `EVFILT_TIMER`, concerns a watched child. If so, the program does not get it.
     #[cold]
     pub(super) fn hears_of_exit(&self, kevent: &os::kevent) -> bool {
         let child = match filter(kevent) {
@@ -94,13 +95,13 @@ impl Selector {
         true
     }
 
-    /// Triggers the event of a child that has exited, or looks again later. Returns whether it was triggered.
+    /// Triggers the event of a child if `waitid(2)` finds it, or checks again later. Returns whether it triggered the event.
     fn tell(&self, child: pid_t, token: Token) -> bool {
         let later = || self.change_exit(child, Filter::Timer, EV_ADD | EV_ENABLE | EV_ONESHOT, 0, token);
         if !can_be_waited_for(child) && later().is_ok() {
             return false;
         }
-        // The event is there, and to trigger it takes no memory.
+        // This does not fail, because the event exists and triggering it takes no memory.
         let _ = self.trigger(child, token);
         true
     }
@@ -114,30 +115,30 @@ impl Selector {
     }
 
     fn change_exit(&self, child: pid_t, filter: Filter, flags: u16, fflags: u32, token: Token) -> io::Result<()> {
-        // The waker's event is 0. A program that has user events or timers of its own on this queue will count up from there.
+        // The waker's event is 0. If a program has user events or timers of its own on this queue, their numbers are probably small.
         let (ident, filter) = match filter {
             Filter::Proc => (child as os::uintptr_t, os::EVFILT_PROC),
             Filter::Timer => (!(child as os::uintptr_t), os::EVFILT_TIMER),
             _ => (!(child as os::uintptr_t), os::EVFILT_USER),
         };
         let mut change = os::kevent { ident, filter, flags: flags.into(), fflags, udata: udata(token), ..no_event() };
-        // A timer's milliseconds.
+        // This is the number of milliseconds for a timer.
         change.data = 1;
         self.kevent(&[change], &mut [], None).map(drop)
     }
 }
 
-/// Whether `child` has exited as far as that, or was waited for already: nothing else will come of it then.
+/// Returns whether the program can wait for `child`, or has already waited for it. In either case nothing more will happen to it.
 fn can_be_waited_for(child: pid_t) -> bool {
     has_exited(child).unwrap_or(true)
 }
 
-/// `ECHILD` if `child` was waited for.
+/// Returns whether `child` has exited, or `ECHILD` if the program has already waited for it.
 pub(crate) fn has_exited(child: pid_t) -> io::Result<bool> {
-    // Not each system writes to it if there is nothing to say.
+    // Some systems do not write to it if there is nothing to report.
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: the kernel writes to `info`: numbers and pointers, of which all zeros is a value as well.
+    // SAFETY: the kernel writes to `info`, which consists of numbers and pointers, so all zeros is a valid value.
     let info = unsafe {
         check(libc::waitid(libc::P_PID, child as _, info.as_mut_ptr(), look))?;
         info.assume_init()

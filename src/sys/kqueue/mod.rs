@@ -1,8 +1,8 @@
-//! `kqueue(2)`: the BSDs and Apple's systems.
+//! The backend on `kqueue(2)`, for the BSDs and Apple platforms.
 //!
-//! A registration is up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, that are
-//! changed and fire independently: what is ready in both directions gives two events (one for a one-shot). What is decided
-//! stands in `logic::kqueue`; here are the system calls.
+//! A registration consists of up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, which change
+//! and fire independently: a source that is ready in both directions produces two events (one for a one-shot). The decisions are in
+//! `logic::kqueue`, and the system calls here.
 
 #![allow(unsafe_code)]
 #![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types of the fields differ by system")]
@@ -41,7 +41,7 @@ use crate::{Token, Trigger};
 
 cfg_if! {
     if #[cfg(target_vendor = "apple")] {
-        /// `libc` does not know it here.
+        /// `libc` does not declare it for this system.
         const EVFILT_EXCEPT: i16 = -15;
     } else if #[cfg(target_os = "freebsd")] {
         /// There is none, nor any filter of this number, which the kernel says.
@@ -64,10 +64,10 @@ const END: os::uintptr_t = 1 << (os::uintptr_t::BITS - 2);
 #[derive(Debug)]
 pub(crate) struct Selector {
     kqueue: OwnedFd,
-    /// Locked while a registration changes, so that this and the kernel's filters agree for whoever holds the lock.
+    /// It is locked while a registration changes, so that this and the kernel's filters agree for the thread that holds the lock.
     non_default: Mutex<NonDefault>,
     exits: Exits,
-    /// The waker's pipe, where the waker is no user event.
+    /// The waker's pipe, unless the waker is a user event.
     notifier: OnceLock<Notifier>,
 }
 
@@ -77,7 +77,7 @@ impl Backend for Selector {
     type Event = TokenAndFlags<KqueueFlags>;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes nothing; the descriptor is new, and nobody else's.
+        // SAFETY: the call takes no argument; the descriptor is new, and nothing else owns it.
         let kqueue = unsafe { OwnedFd::from_raw_fd(check(os::kqueue())?) };
         set_cloexec(&kqueue)?;
         Ok(Selector { kqueue, non_default: Mutex::default(), exits: Exits::default(), notifier: OnceLock::new() })
@@ -124,7 +124,7 @@ impl Backend for Selector {
                 heard |= self.fire(buffer, events);
             }
             if notified {
-                // An error of this must not cost the caller the events that came along.
+                // An error here must not cost the caller the other events.
                 let _ = self.notifier.get().map_or(Ok(()), Notifier::seen);
             }
 
@@ -183,7 +183,7 @@ impl Backend for Selector {
         if let Some(error) = failure(changes, receipts) {
             return Err(io::Error::from_raw_os_error(error));
         }
-        // There was none: this is called once.
+        // This does not fail, because it is called only once.
         let _ = self.notifier.set(notifier);
         Ok(())
     }
@@ -210,16 +210,16 @@ impl Selector {
         let written = written.as_mut_ptr().cast();
         let timeout = timeout.map(timespec);
         let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: the kernel reads that many changes and the time, and writes no more events than there is room for.
+        // SAFETY: the kernel reads that many changes, and the time, and writes no more events than there is room for.
         match check(unsafe { os::kevent(kqueue, changes.as_ptr(), changes.len() as _, written, room as _, timeout) }) {
             Ok(count) => Ok(count as usize),
-            // What Apple's kernel says of some time-outs: https://github.com/golang/go/issues/59679.
+            // Apple's kernel returns this for some time-outs: https://github.com/golang/go/issues/59679.
             Err(error) if error.raw_os_error() == Some(libc::ETIMEDOUT) => Ok(0),
             Err(error) => Err(error),
         }
     }
 
-    /// Refuses what cannot be watched, and deletes what is watched in another mode, which cannot be changed.
+    /// Refuses a source that cannot be watched, and deletes filters of another mode, because a mode cannot be changed.
     fn prepare(&self, fd: RawFd, watch: &Watch) -> io::Result<MutexGuard<'_, NonDefault>> {
         if additions(watch) == [None; 3] {
             let reason =
@@ -228,7 +228,7 @@ impl Selector {
         }
         let non_default = lock(&self.non_default);
         if non_default.mode_changes(fd, watch) {
-            // Those that fail were not there. An invalid descriptor is told of by the change that follows.
+            // If a deletion fails, the filter did not exist. If the descriptor is invalid, the change that follows reports it.
             self.change(fd, watch.token, deletions(non_default.present(fd)))?;
         }
         self.delete_user_event(fd, non_default.end(fd))?;
@@ -258,7 +258,7 @@ impl Selector {
         failure(changes, receipts).map_or(Ok(end), |error| Err(io::Error::from_raw_os_error(error)))
     }
 
-    /// Changes the filters of `fd`. Returns what became of each change: zero or `errno`.
+    /// Changes the filters of `fd`. Returns the result of each change: zero or `errno`.
     fn change(&self, fd: RawFd, token: Token, changes: PerFilter<u16>) -> io::Result<PerFilter<i32>> {
         let mut list = [os::kevent { ident: fd as os::uintptr_t, udata: udata(token), ..no_event() }; 3];
         let mut count = 0;
@@ -274,7 +274,7 @@ impl Selector {
         if count == 0 {
             return Ok([None; 3]);
         }
-        // There is room for the receipts only. With a time-out of zero it does not wait, whatever it makes of them.
+        // There is room only for the receipts. The time-out of zero makes sure that the call does not wait in any case.
         let mut receipts = [MaybeUninit::uninit(); 3];
         let adds = changes.iter().flatten().any(|flags| flags & EV_ADD != 0);
         let written = loop {
@@ -286,7 +286,7 @@ impl Selector {
                 Err(error) => return Err(error),
             }
         };
-        // SAFETY: the kernel has written that many.
+        // SAFETY: the kernel has written that many receipts.
         let receipts = receipts[..written].iter().map(|receipt| unsafe { receipt.assume_init_ref() });
         let receipts = receipts.map(|receipt| (filter(receipt), receipt.flags as u16, receipt.data as i32));
         Ok(outcome(changes, receipts))
@@ -328,8 +328,8 @@ impl Selector {
         }
     }
 
-    /// Changes the waker's user event. Its token is not in the kernel, where a change of another thread's could be read
-    /// half-way: the poller knows it.
+    /// Changes the waker's user event. The kernel does not hold its token, because the poller might read it while another thread
+    /// changes it.
     fn change_waker(&self, flags: u16, fflags: u32) -> io::Result<()> {
         let change = os::kevent { ident: WAKER, filter: os::EVFILT_USER, flags: flags.into(), fflags, ..no_event() };
         self.kevent(&[change], &mut [], None).map(drop)
@@ -339,7 +339,7 @@ impl Selector {
     fn wait(&self, buffer: &mut Vec<os::kevent>, timeout: Option<Duration>) -> io::Result<()> {
         buffer.clear();
         let count = self.kevent(&[], buffer.spare_capacity_mut(), timeout)?;
-        // SAFETY: the kernel has filled that many.
+        // SAFETY: the kernel has filled that many events.
         unsafe { buffer.set_len(count) };
         Ok(())
     }
@@ -388,11 +388,11 @@ fn has_ended(fd: RawFd) -> bool {
 }
 
 fn no_event() -> os::kevent {
-    // SAFETY: numbers and a pointer: all zeros is a value.
+    // SAFETY: it consists of numbers and a pointer, so all zeros is a valid value.
     unsafe { std::mem::zeroed() }
 }
 
-/// A pointer is as wide as a token, on 32-bit systems too.
+/// Converts a token to a pointer, which has the same width, on 32-bit systems as well.
 fn udata(token: Token) -> *mut libc::c_void {
     ptr::without_provenance_mut(token.0)
 }
@@ -422,7 +422,7 @@ fn filter(kevent: &os::kevent) -> Filter {
     }
 }
 
-// The numbers in `logic::kqueue` are this system's. (All flags fit into 16 bits, whatever type they have here.)
+// The numbers in `logic::kqueue` must be this system's. (All flags fit into 16 bits, whatever type they have here.)
 const _: () = {
     use super::logic::kqueue as logic;
 

@@ -1,5 +1,5 @@
-//! All that is decided about kqueue: the changes that a registration makes, what their receipts mean, when a one-shot
-//! has fired, what an event says.
+//! The decisions about kqueue: the changes that a registration makes, what their receipts mean, when a one-shot has fired, and
+//! what an event says.
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -10,7 +10,7 @@ use crate::sys::unix::file::File;
 use crate::sys::{Flags, Watch};
 use crate::{Token, Trigger};
 
-// The same numbers on every system; the compiler compares them with those of `libc` where that has them.
+// These numbers are the same on every system. The compiler compares them with those of `libc` where that has them.
 pub(crate) const EV_ADD: u16 = 0x1;
 pub(crate) const EV_DELETE: u16 = 0x2;
 pub(crate) const EV_ENABLE: u16 = 0x4;
@@ -33,13 +33,13 @@ pub(crate) const NOTE_OOB: u32 = if cfg!(target_os = "openbsd") { 0x4 } else { 0
 /// The filters of a registration.
 const FILTERS: [Filter; 3] = [Filter::Read, Filter::Write, Filter::Except];
 
-/// One of each for the [`FILTERS`], in this order; `None` where that filter is left alone.
+/// One value for each of the [`FILTERS`], in this order, or `None` for a filter that stays as it is.
 pub(crate) type PerFilter<T> = [Option<T>; 3];
 
-/// The flags that make the filters of a registration fire as its trigger says, but for `EVFILT_EXCEPT`.
+/// Returns the flags that make the filters of a registration, except `EVFILT_EXCEPT`, fire as its trigger says.
 ///
-/// `EV_DISPATCH` rather than `EV_ONESHOT`: the filter is disabled when it has fired, not deleted, so that ending the
-/// registration still finds it.
+/// This uses `EV_DISPATCH` and not `EV_ONESHOT`, because it disables a filter that has fired and does not delete it, so that ending
+/// the registration still finds the filter.
 pub(crate) fn mode(trigger: Trigger) -> u16 {
     match trigger {
         Trigger::Level => 0,
@@ -48,7 +48,7 @@ pub(crate) fn mode(trigger: Trigger) -> u16 {
     }
 }
 
-/// The flags for each filter that `watch` asks for. Those of a registration that exists are re-armed.
+/// Returns the flags for each filter that `watch` asks for. If the registration exists, they arm it again.
 ///
 /// `EVFILT_EXCEPT` is edge-triggered always, and [`NonDefault`] makes the other triggers of that: Apple's is `EVFILT_READ` by
 /// another name (`soexcept_filtops` and `filt_soread_common` in XNU's `bsd/kern/uipc_socket.c`). It fires for plain data and
@@ -84,28 +84,28 @@ pub(crate) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u
     changes
 }
 
-/// What deletes the filters that may be `present`.
+/// Returns the changes that delete the filters that may be `present`.
 pub(crate) fn deletions(present: PerFilter<()>) -> PerFilter<u16> {
     present.map(|filter| filter.map(|()| EV_DELETE))
 }
 
-/// One change: what the kernel reads as a `kevent`, but for what all of a registration's have in common.
+/// One change, which the kernel reads as a `kevent`, without the fields that all changes of a registration share.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) filter: Filter,
     pub(crate) flags: u16,
 }
 
-/// The list of `changes`.
+/// Returns the list of `changes`.
 ///
-/// Each asks for its receipt, which has two effects: one that fails does not keep the kernel from making the others, and
-/// what the kernel writes are receipts alone, so that no event is taken out of the queue and lost.
+/// Each change asks for a receipt, which has two effects: if one fails, the kernel still makes the others, and the kernel writes
+/// only receipts, so that no event leaves the queue and gets lost.
 pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
     let change = |(filter, flags): (_, Option<_>)| flags.map(|flags| Change { filter, flags: flags | EV_RECEIPT });
     FILTERS.into_iter().zip(changes).filter_map(change)
 }
 
-/// What became of each of `changes`: zero or `errno`, by what the kernel wrote in answer: a filter, its flags and `data`.
+/// Returns the result of each of `changes`, zero or `errno`, from what the kernel has written: a filter, its flags and `data`.
 ///
 /// A change that there is no receipt of was made: the kernel was interrupted after it, and has no room to say so.
 pub(crate) fn outcome(
@@ -122,16 +122,16 @@ pub(crate) fn outcome(
 /// The first error among the receipts of `changes` that is one: `errno`.
 pub(crate) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
     changes.into_iter().zip(receipts).find_map(|(flags, errno)| match (flags?, errno?) {
-        // The filter was never added, or is gone with an earlier descriptor of the same number: as it is wanted.
+        // The filter was never added, or is gone with an earlier descriptor of the same number, which is the wanted result.
         (EV_DELETE, libc::ENOENT) => None,
         (_, errno) => (errno != 0).then_some(errno),
     })
 }
 
-/// The error of ending a registration with [`deletions`]: there was none if no filter was found.
+/// Returns the error of ending a registration with [`deletions`]. If the kernel has found no filter, there was no registration.
 ///
-/// Unless the kernel has deleted them by itself, as FreeBSD does when the reader of a pipe goes, and XNU and OpenBSD when a
-/// terminal is revoked: the descriptor `has_ended` then.
+/// The exception is a kernel that has deleted the filters by itself, as FreeBSD does when the reader of a pipe goes, and XNU and
+/// OpenBSD when a terminal is revoked: then the descriptor `has_ended`.
 pub(crate) fn deletion_failure(
     changes: PerFilter<u16>,
     receipts: PerFilter<i32>,
@@ -141,10 +141,10 @@ pub(crate) fn deletion_failure(
     failure(changes, receipts).or_else(|| (none_was_found && !has_ended()).then_some(libc::ENOENT))
 }
 
-/// Whether `EVFILT_WRITE` was refused because it is a pipe whose reader is gone.
+/// Returns whether the kernel has refused `EVFILT_WRITE` because the descriptor is a pipe whose reader is gone.
 ///
-/// `EPIPE` is what FreeBSD, DragonFly BSD and older versions of OpenBSD say, and OS X 10.10 and 10.11, which watch it all
-/// the same. NetBSD's word is `EBADF`, which it says of what is no descriptor, too: `is_open` tells them apart.
+/// FreeBSD, DragonFly BSD and older versions of OpenBSD return `EPIPE` for that, and so do OS X 10.10 and 10.11, which watch the
+/// pipe nevertheless. NetBSD returns `EBADF`, as it does for an invalid descriptor: `is_open` tells the two apart.
 pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() -> bool) -> bool {
     match receipts[1] {
         Some(libc::EPIPE) => true,
@@ -193,10 +193,10 @@ pub(crate) enum End {
 /// The registrations that are not edge-triggered for reading and writing, and those of pipes whose end `EVFILT_WRITE` may
 /// not tell, by descriptor.
 ///
-/// Others need no memory. Of these it is needed for four reasons. Adding a filter anew changes neither `EV_CLEAR` nor
-/// `EV_DISPATCH`, so a change of trigger has to delete first; a one-shot of two directions is two filters in the kernel,
-/// of which each fires once; `EVFILT_EXCEPT` is left alone where nobody has asked for it, since older kernels do not
-/// know it; and a filter may stand for another.
+/// Others need no memory. These need it for four reasons. Adding a filter again changes neither `EV_CLEAR` nor `EV_DISPATCH`, so a
+/// change of trigger has to delete the filter first. A one-shot for two directions consists of two filters in the kernel, each of
+/// which fires once. `EVFILT_EXCEPT` must not change if the program has not asked for it, because older kernels do not know it. And
+/// a filter may stand for another one.
 ///
 /// A descriptor that is closed without being deregistered stays in it until its number is registered again; until then
 /// nothing asks for it.
@@ -228,7 +228,7 @@ pub(crate) struct Fired {
 }
 
 impl NonDefault {
-    /// Whether the filters of `fd`, if there are any, were added in another mode than `watch` asks for.
+    /// Returns whether the filters of `fd`, if there are any, have a different mode from the one that `watch` asks for.
     pub(crate) fn mode_changes(&self, fd: RawFd, watch: &Watch) -> bool {
         let entry = self.0.get(fd);
         entry.map_or(EV_CLEAR, |entry| entry.mode) != mode(watch.trigger) || entry.is_some_and(Entry::has_reminder)
@@ -359,7 +359,8 @@ impl Entry {
     }
 }
 
-/// `EVFILT_READ` and its like: those that this crate registers, and those that a program may on the queue's descriptor.
+/// `EVFILT_READ` and the other filters: those that this crate registers, and those that a program may register with the queue's
+/// descriptor.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Filter {
     Read,
@@ -393,13 +394,13 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// What one `kevent` says; or several, of a registration whose filters fired together.
+/// The flags of one `kevent`, or of several if the filters of a registration fired together.
 #[derive(Copy, Clone)]
 pub(crate) struct KqueueFlags {
     fflags: u32,
     flags: u16,
     filter: Filter,
-    /// What other filters say, for which the event stands as well.
+    /// The flags of other filters that the event also stands for.
     also: u8,
 }
 
@@ -415,8 +416,8 @@ impl KqueueFlags {
         KqueueFlags { fflags, flags, filter, also: 0 }
     }
 
-    /// Whether [`NonDefault::fire`] decides about it: about one-shots, ends (which one filter may tell for another, and which
-    /// may be the last that a filter tells), and `EVFILT_EXCEPT`.
+    /// Returns whether [`NonDefault::fire`] has to decide about it. It decides about one-shots, about ends (which one filter may report
+    /// for another, and which may be the last that a filter reports), and about `EVFILT_EXCEPT`.
     pub(crate) fn is_for_fire(self) -> bool {
         match self.filter {
             Filter::Read | Filter::Write => self.flags & (EV_DISPATCH | EV_EOF) != 0,
@@ -433,7 +434,7 @@ impl KqueueFlags {
         }
     }
 
-    /// One event of each of several [`FILTERS`], in their order, as one.
+    /// Joins the events of several [`FILTERS`], in their order, into one.
     pub(crate) fn and(self, next: KqueueFlags) -> KqueueFlags {
         if next.filter == Filter::Except {
             return KqueueFlags { also: self.also | ALSO_EXCEPT, ..self };
@@ -447,7 +448,7 @@ impl KqueueFlags {
         KqueueFlags { also: self.also | also, fflags, ..self }
     }
 
-    /// Whether this filter is among those that fired.
+    /// Returns whether this filter is one of those that fired.
     fn has(self, filter: Filter) -> bool {
         self.filter == filter || self.also(filter).is_some()
     }
@@ -484,17 +485,17 @@ impl Flags for KqueueFlags {
     }
 }
 
-/// What one filter says.
+/// Returns what one filter means.
 ///
-/// `EV_EOF` means that its own direction is closed: of `EVFILT_READ`, that the peer has shut its writing side or is
-/// gone; of `EVFILT_WRITE`, that the peer is gone or that *we* have shut our writing side. So after our own
-/// `shutdown(Write)` an event says "write closed", which is the case, and never "read closed". With it, `fflags` is the
-/// socket's error, if it has one. (Of `EVFILT_EXCEPT`, `fflags` may be the condition as well: there it is no error.)
+/// `EV_EOF` means that the filter's own direction is closed. With `EVFILT_READ`, the peer has shut down its writing side or is gone;
+/// with `EVFILT_WRITE`, the peer is gone or the *program* has shut down its writing side. So after the program's own
+/// `shutdown(Write)` an event says "write closed", which is true, and never "read closed". With `EV_EOF`, `fflags` is the socket's
+/// error, if it has one. (With `EVFILT_EXCEPT`, `fflags` may also be the condition, which is not an error.)
 #[inline]
 fn readiness(filter: Filter, flags: u16, fflags: u32) -> Readiness {
     let read = filter == Filter::Read;
     let write = filter == Filter::Write;
-    // Of a process, `EV_EOF` and `fflags` tell that it has ended.
+    // For a process, `EV_EOF` and `fflags` mean that it has ended.
     let end = flags & EV_EOF != 0 && (read || write);
     Readiness::EMPTY
         .with(Readiness::READABLE, read || matches!(filter, Filter::Except | Filter::User))
@@ -731,7 +732,7 @@ mod tests {
         assert!(non_default.0.get(3).is_none(), "edge-triggered registrations need no memory");
     }
 
-    /// What is told of one filter that fired, and the changes that follow.
+    /// Returns what is reported for one filter that fired, and the changes that follow.
     fn fire(non_default: &mut NonDefault, token: Token, flags: KqueueFlags) -> (Option<Readiness>, PerFilter<u16>) {
         let fired = non_default.fire(3, token, [flags].into_iter(), no_pipe);
         assert_eq!(fired.user, None);

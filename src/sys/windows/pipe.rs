@@ -1,22 +1,22 @@
-//! The machinery of a named pipe.
+//! A named pipe: turns its operations into readiness.
 //!
-//! Windows reports no readiness of a pipe, only the end of an operation. So readiness is made of operations: a read is
-//! always in flight, into a buffer of the pipe, and the user's reads are served from it; a write is taken over into a
-//! buffer, and the pipe is writable again when that is written. The port keeps alive what has an operation in flight.
+//! Windows does not report the readiness of a pipe, only the end of an operation. So this file derives readiness from operations. A
+//! read is always in flight, into a buffer of the pipe, from which the program's reads take their data. A write copies its data into
+//! another buffer, and the pipe is writable again when that has been written. The port keeps the owner of operations alive.
 //!
-//! All of it belongs to a [`Session`], which lasts from one `disconnect` to the next and stands in one [`State`]:
+//! The operations belong to a [`Session`], which lasts from one `disconnect` to the next and is in one [`State`]:
 //!
-//! | state | what is known | leaves it |
+//! | state | what is known | how it ends |
 //! |---|---|---|
-//! | alone | there is no other end | with `connect`: connecting; when I/O finds one: connected |
+//! | alone | there is no other end | with `connect`: connecting; or, when I/O finds another end: connected |
 //! | connecting | `ConnectNamedPipe` is in flight | with its completion: arrived, or failed |
 //! | failed | waiting for a client has failed | with `connect` |
-//! | arrived | a client has come, and `connect` has not told the user | with `connect`: connected |
-//! | connected | there is another end; also the guess for a new handle | when a read finds that there is none: alone |
-//! | over | the pipe was dropped or disconnected | never: what completes counts for nothing |
+//! | arrived | a client has arrived, and `connect` has not returned `Ok` for it | with `connect`: connected |
+//! | connected | there is another end, which is also the guess for a new handle | when a read finds that there is none: alone |
+//! | over | the pipe was dropped or disconnected | never: later completions do not count |
 //!
-//! A session that has operations in flight when the pipe is disconnected is left to them, and the pipe gets a new one: so
-//! nothing that completes late can be taken for news of the next client, and the next `connect` does not wait for it.
+//! If a session has operations in flight when the pipe is disconnected, it is left to them, and the pipe gets a new session. So no
+//! late completion can look like news about the next client, and the next `connect` does not wait for it.
 
 #![allow(unsafe_code)]
 
@@ -41,18 +41,18 @@ use crate::sys::logic::afd::{DISCONNECT, RECEIVE, SEND};
 use crate::sys::{already_registered, not_registered};
 use crate::{Interest, Token};
 
-/// How much the first read of a pipe asks for; later ones ask for as much as the caller did, within these bounds.
+/// How much the first read of a pipe asks for. Later ones ask for as much as the caller did, within these bounds.
 const LEAST_READ: usize = 4 * 1024;
 const LARGEST_READ: usize = 64 * 1024;
-/// How much one write takes. More than the kernel may be willing to lock in memory, and less than its count can tell.
+/// How much one write takes. The kernel may refuse to lock so much in memory, but its count of bytes could hold more.
 const LARGEST_WRITE: usize = 64 * 1024 * 1024;
-/// A buffer of writes that has grown larger than this is not kept.
+/// If the buffer for writes grows larger than this, it is not kept.
 const LARGEST_KEPT: usize = 64 * 1024;
 
-/// A pipe's handle, and what goes on with it.
+/// A pipe's handle and its operations.
 ///
-/// The outer lock belongs to the user's calls, the session's own to both them and completions. They are taken in this order.
-/// The box keeps the lock out of the public type, which has no interior mutability (`Freeze`).
+/// The user's calls take the outer lock, and then the session's lock, which completions take as well. The box keeps the lock out of
+/// the public type, which must have no interior mutability (`Freeze`).
 pub(crate) struct Pipe(Box<Mutex<Arc<Session>>>);
 
 /// A connection of a pipe, with its operations. It outlives the [`Pipe`] while one of them is in flight.
@@ -60,19 +60,19 @@ struct Session {
     connect: Operation,
     read: Operation,
     write: Operation,
-    /// Not one of the OS's: brings the events that are due into the queue.
+    /// An operation that the OS knows nothing about. Its completion brings the events that are due into the queue.
     notice: Operation,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    /// `None` when the session is over, unless something is still to be written.
+    /// It is `None` when the session is over, unless a write is still in flight.
     handle: Option<OwnedHandle>,
     /// The port of the first registration.
     port: Option<Arc<Port>>,
     watch: Option<(Token, Interest)>,
     state: State,
-    /// Events that were not reported yet, in the driver's words.
+    /// Events that have not been reported yet, as the driver's flags.
     due: u32,
     noticing: bool,
     slot: Slot,
@@ -86,12 +86,12 @@ struct Inner {
 
 enum State {
     Alone,
-    /// A write gets through if a client has come and the completion that says so was not dequeued yet.
+    /// A write may already succeed, if a client has arrived and its completion was not dequeued yet.
     Connecting(Transfers),
     Failed(io::Error),
     Arrived(Transfers),
     Connected(Transfers),
-    /// A write that is in flight when the pipe is dropped comes to its end.
+    /// A write that is in flight when the pipe is dropped still finishes.
     Over(Transfers),
 }
 
@@ -106,7 +106,7 @@ enum Reading {
     #[default]
     Idle,
     InFlight,
-    /// From here on the buffer holds what the user has not read yet.
+    /// The buffer holds data that the user has not read, from this index on.
     Data(usize),
     Failed(io::Error),
 }
@@ -115,7 +115,7 @@ enum Reading {
 enum Writing {
     #[default]
     Idle,
-    /// What is before this is written already.
+    /// The part of the buffer before this index has been written.
     InFlight(usize),
     Failed(io::Error),
 }
@@ -124,7 +124,7 @@ impl Pipe {
     pub(crate) fn new(handle: OwnedHandle) -> Pipe {
         // SAFETY: the handle is open.
         let is_pipe = unsafe { GetFileType(handle.as_raw_handle()) } == FILE_TYPE_PIPE;
-        // A pipe gives what it has. Other devices, such as serial ports, may wait until the buffer is full.
+        // A pipe returns what it has. Other devices, such as serial ports, may wait until the buffer is full.
         let least_read = if is_pipe { LEAST_READ } else { 1 };
         Pipe(Box::new(Mutex::new(Session::new(Inner {
             handle: Some(handle),
@@ -177,13 +177,13 @@ impl Pipe {
         }
         let next = inner.next_session();
         drop(inner);
-        // The only other references are those of operations in flight: the lock on the session keeps new ones away.
+        // Only operations in flight have other references, and the lock on the session prevents new ones.
         match Arc::get_mut(&mut session) {
             Some(session) => *session.inner.get_mut().unwrap_or_else(PoisonError::into_inner) = next,
             None => *session = Session::new(next),
         }
         match result {
-            // Wine says so of a pipe without a client; Windows ends the wait, without an error.
+            // Wine returns this for a pipe without a client, where Windows ends the wait without an error.
             Err(error) if is(&error, ERROR_PIPE_LISTENING) => Ok(()),
             result => result,
         }
@@ -201,7 +201,7 @@ impl Pipe {
         }
     }
 
-    /// Has `take` take out of what has come.
+    /// Makes `take` take data from what has arrived.
     pub(crate) fn read(&self, room: usize, take: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
         let session = self.session();
         let mut inner = session.inner();
@@ -283,7 +283,7 @@ impl Session {
         lock(&self.inner)
     }
 
-    /// Starts an operation by one of the calls that take an `OVERLAPPED`.
+    /// Starts an operation with one of the calls that take an `OVERLAPPED`.
     fn start(
         self: &Arc<Self>,
         inner: &Inner,
@@ -292,8 +292,8 @@ impl Session {
     ) -> io::Result<()> {
         inner.port()?.start(self, operation, |overlapped| match call(inner.raw(), overlapped) {
             0 => match io::Error::last_os_error() {
-                // The latter is a warning: the read has succeeded with a part of a message. Both complete at the port.
-                // Errors do not, even if the peer died during the call.
+                // The latter is a warning, which means that the read has returned a part of a message. Both complete at the port.
+                // Errors do not, even if the peer disappears during the call.
                 error if is(&error, ERROR_IO_PENDING) || is(&error, ERROR_MORE_DATA) => Ok(()),
                 error => Err(error),
             },
@@ -319,7 +319,7 @@ impl Session {
                 inner.state = State::Connecting(Transfers::default());
                 Err(io::ErrorKind::WouldBlock.into())
             }
-            // The latter: the client came, and has gone already; there may be something of it to read.
+            // The latter means that a client has come and gone, and that there may be data of it to read.
             Err(error) if is(&error, ERROR_PIPE_CONNECTED) || is(&error, ERROR_NO_DATA) => {
                 if !matches!(inner.state, State::Connected(_)) {
                     inner.state = State::Connected(Transfers::default());
@@ -336,11 +336,12 @@ impl Session {
         inner.tell(inner.ready());
     }
 
-    /// Puts a read in flight, unless there is one, or no other end. One that fails at once is for the user to hear of.
+    /// Starts a read, unless one is in flight, or there is no other end. If the read fails at once, the user's next read returns the
+    /// error.
     ///
     /// # Errors
     ///
-    /// `NotFound`: the pipe is not registered, or the queue is gone.
+    /// Returns `NotFound` if the pipe is not registered, or the queue is gone.
     fn begin_to_read(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
         let (State::Arrived(transfers) | State::Connected(transfers)) = &inner.state else { return Ok(()) };
         let Reading::Idle = transfers.read else { return Ok(()) };
@@ -349,7 +350,7 @@ impl Session {
         buffer.clear();
         buffer.reserve(size);
         let data = buffer.as_mut_ptr();
-        // SAFETY: the handle is open, and the buffer has room; it is the kernel's until the completion was dequeued.
+        // SAFETY: the handle is open, and the buffer has room. It belongs to the kernel until the completion was dequeued.
         let read = |handle, overlapped| unsafe { ReadFile(handle, data, size as u32, ptr::null_mut(), overlapped) };
         let started = self.start(inner, |session| &session.read, read);
         inner.read_buffer = buffer;
@@ -403,7 +404,7 @@ impl Session {
         result
     }
 
-    /// A client may have come to a pipe that nobody waits at. If so, there is room to write to it.
+    /// Looks for a client that has arrived although nothing waits for one. If there is one, there is room to write to it.
     fn look_for_another_end(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
         let State::Alone = inner.state else { return Ok(()) };
         inner.state = State::Connected(Transfers::default());
@@ -436,10 +437,10 @@ impl Session {
         Ok(inner.write_buffer.len())
     }
 
-    /// Puts a write of the buffer in flight, without what is before `from`.
+    /// Starts a write of the buffer, from the index `from` on.
     fn write_rest(self: &Arc<Self>, inner: &Inner, from: usize) -> io::Result<()> {
         let rest = &inner.write_buffer[from..];
-        // SAFETY: the handle is open, and the buffer that long; nobody changes it until the completion was dequeued.
+        // SAFETY: the handle is open, and the buffer is that long. Nothing changes it until the completion was dequeued.
         let write = |handle, overlapped| unsafe {
             WriteFile(handle, rest.as_ptr(), rest.len() as u32, ptr::null_mut(), overlapped)
         };
@@ -485,11 +486,11 @@ impl Session {
         let reading = match inner.take_reading() {
             Reading::InFlight => match result {
                 Ok(()) => {
-                    // SAFETY: the kernel has written that many bytes, no more than there was room for.
+                    // SAFETY: the kernel has written that many bytes, which is no more than there was room for.
                     unsafe { inner.read_buffer.set_len(bytes) };
                     Reading::Data(0)
                 }
-                // Cancelled, not by this crate: or the queue is gone, and this starts nothing.
+                // Other code has cancelled the read, or the queue is gone, and then this starts nothing.
                 Err(error) if is(&error, ERROR_OPERATION_ABORTED) => return drop(self.begin_to_read(inner)),
                 Err(error) => Reading::Failed(error),
             },
@@ -526,7 +527,7 @@ impl Session {
 impl InFlight for Session {
     fn completed(self: Arc<Self>, operation: usize, bytes: usize, batch: &mut Batch) {
         let mut inner = self.inner();
-        // SAFETY: the operation is over, and starts again only under the lock that is held here.
+        // SAFETY: the operation has ended, and starts again only under the lock that is held here.
         let result = |operation: &Operation| check(unsafe { operation.status() });
         if operation == self.connect.address() {
             self.connect_completed(&mut inner, result(&self.connect));
@@ -537,7 +538,7 @@ impl InFlight for Session {
         } else {
             inner.noticing = false;
         }
-        // What the user has used up since is not due any more.
+        // Whatever the user has used up since then is no longer due.
         let due = mem::take(&mut inner.due) & inner.ready();
         if let Some((token, _)) = inner.watch {
             batch.report_once(&mut inner.slot, token, due);
@@ -554,13 +555,13 @@ impl Inner {
         self.handle.as_ref().map_or(ptr::null_mut(), AsRawHandle::as_raw_handle)
     }
 
-    /// Ends an operation if it is in flight, or all of them (null). They complete nevertheless.
+    /// Cancels an operation if it is in flight, or all of them if the pointer is null. They still complete.
     fn cancel(&self, operation: *const OVERLAPPED) {
-        // SAFETY: the handle is open, or null; the address serves only to find the operation.
+        // SAFETY: the handle is open, or null, and the kernel uses the address only to find the operation.
         unsafe { CancelIoEx(self.raw(), operation) };
     }
 
-    /// The port that operations complete at.
+    /// Returns the port at which operations complete.
     fn port(&self) -> io::Result<&Port> {
         self.port.as_deref().ok_or_else(not_registered)
     }
@@ -578,10 +579,10 @@ impl Inner {
         self.state = State::Over(Transfers { read: Reading::Idle, write });
     }
 
-    /// Ends the session, and gives what the next one begins with.
+    /// Ends the session, and returns what the next one starts with.
     fn next_session(&mut self) -> Inner {
         let (reading, writing) = (self.take_reading(), self.take_writing());
-        // A buffer that the kernel has stays where it is.
+        // If the kernel uses a buffer, it stays where it is.
         let read_buffer = match reading {
             Reading::InFlight => Vec::new(),
             _ => mem::take(&mut self.read_buffer),
@@ -634,7 +635,7 @@ impl Inner {
         }
     }
 
-    /// What holds now.
+    /// Returns the conditions that hold now.
     fn ready(&self) -> u32 {
         self.readable() | self.writable()
     }
@@ -651,7 +652,7 @@ impl Inner {
 
     fn writable(&self) -> u32 {
         match &self.state {
-            // That waiting is over is news, whatever is still being written.
+            // The end of the wait for a client is news, even while a write is in flight.
             State::Arrived(_) | State::Failed(_) => SEND,
             State::Connected(transfers) => match transfers.write {
                 Writing::InFlight(_) => 0,
@@ -703,7 +704,7 @@ mod tests {
     use crate::windows::NamedPipe;
     use crate::{Events, Poll};
 
-    /// A queue, a client of this crate's that is registered with it, and the other end.
+    /// Makes a queue, a client that is registered with it, and the other end.
     fn pair() -> (Poll, Pipe, NamedPipe) {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!(r"\\.\pipe\mio-unit-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));

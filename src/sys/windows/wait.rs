@@ -1,17 +1,17 @@
-//! One registered waitable object: the state machine of its waits.
+//! One registered waitable object, and the state machine of its waits.
 //!
-//! A thread of the system's pool waits for the object, and posts to the port when it is signalled. That wait is good for
-//! one time; what follows depends on the trigger:
+//! A thread of the system's pool waits for the object, and posts to the port when it is signalled. Such a wait works once, and the
+//! trigger decides what follows:
 //!
-//! | phase | what goes on | leaves it |
+//! | phase | what happens | how it ends |
 //! |---|---|---|
-//! | idle | nothing: the registration has fired, or ended | when it is registered again: waiting, or signalled |
+//! | idle | nothing, because the registration has fired, or ended | when it is registered again: waiting, or signalled |
 //! | waiting | the pool waits | when the object is signalled: signalled |
 //! | signalled | a packet is on its way to the port | with that packet: idle, or queued if level-triggered |
-//! | queued | an event was reported | the next `select` looks again: signalled, or waiting |
+//! | queued | an event was reported | when the next `select` looks again: signalled, or waiting |
 //!
-//! The object is looked at before the pool waits, so what is signalled already is told without a detour through the pool.
-//! Each look and each wait takes what there is to take: an auto-reset event is reset by it, a semaphore counted down.
+//! Before the pool waits, this looks at the object, so that the report of a signalled object needs no detour through the pool. Each
+//! look and each wait takes the signal where Windows does that: it resets an auto-reset event, and counts down a semaphore.
 //!
 //! A signal that was taken belongs to the event that tells of it. When the registration ends before that, the signal is given
 //! back, where there is a way. What can be reset without us, and was by the time of its packet, is not told of by a
@@ -45,7 +45,7 @@ use crate::Trigger;
 use crate::sys::logic::afd::RECEIVE;
 use crate::sys::{Watch, already_registered, not_registered};
 
-/// What a source remembers of its registration. Dropping it ends that.
+/// What a source remembers of its registration. Dropping this ends the registration.
 #[derive(Default)]
 pub(crate) struct Registration(Option<Arc<Wait>>);
 
@@ -86,7 +86,7 @@ impl Drop for Registration {
 }
 
 struct Wait {
-    /// Not one of the OS's: brings the signal into the queue.
+    /// An operation that the OS knows nothing about. Its completion brings the signal into the queue.
     notice: Operation,
     effect: Effect,
     port: Arc<Port>,
@@ -110,7 +110,7 @@ enum Effect {
 }
 
 struct Inner {
-    /// `None` when the registration has ended.
+    /// What the registration asks for, or `None` after it has ended.
     watch: Option<Watch>,
     /// No longer than the registration.
     object: Option<Arc<OwnedHandle>>,
@@ -119,7 +119,7 @@ struct Inner {
 
 enum Phase {
     Idle,
-    /// Also when the pool has seen the signal already, until its packet was dequeued.
+    /// This also holds after the pool has seen the signal, until its packet was dequeued.
     Waiting(#[allow(dead_code, reason = "dropping it ends the wait")] PoolWait),
     Signalled,
     Queued,
@@ -155,7 +155,7 @@ impl Wait {
         inner.watch = Some(watch);
         match inner.phase {
             Phase::Idle | Phase::Queued => self.arm(&mut inner),
-            // What was begun goes on, so that no signal is lost that has been taken already.
+            // The wait continues, so that a signal that it has already taken does not get lost.
             Phase::Waiting(_) | Phase::Signalled => Ok(()),
         }
     }
@@ -210,7 +210,7 @@ fn is_signalled(object: &OwnedHandle) -> io::Result<bool> {
 impl InFlight for Wait {
     fn completed(self: Arc<Self>, _operation: usize, _bytes: usize, batch: &mut Batch) {
         let mut inner = self.inner();
-        // The callback that has posted may not have returned yet. It does so without this lock.
+        // The callback that has posted may not have returned yet. It does not need this lock to return.
         inner.phase = Phase::Idle;
         let (Some(watch), Some(object)) = (inner.watch, &inner.object) else { return };
         if self.port.is_closed() {
@@ -232,7 +232,7 @@ impl InFlight for Wait {
         }
     }
 
-    /// There is nothing to end: what is in flight is in the port's queue.
+    /// There is nothing to cancel, because an operation in flight is already in the port's queue.
     fn cancel(&self) {}
 }
 
@@ -246,7 +246,7 @@ impl Again for Wait {
     }
 }
 
-/// A wait of the system's thread pool, which ends when this is dropped: no callback runs any more then.
+/// A wait of the system's thread pool. Dropping this ends the wait, and after that no callback runs.
 struct PoolWait {
     /// A `HANDLE`, which is a number: any thread but that of the callback may end the wait.
     handle: usize,
@@ -257,7 +257,7 @@ struct PoolWait {
 impl PoolWait {
     fn new(wait: &Arc<Wait>, object: &Arc<OwnedHandle>) -> io::Result<PoolWait> {
         let context = Arc::as_ptr(wait).cast();
-        // The thread that waits calls back itself: there is nothing in the callback that takes time.
+        // The waiting thread itself runs the callback, because that takes hardly any time.
         let flags = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
         let (mut handle, raw) = (ptr::null_mut(), object.as_raw_handle());
         // SAFETY: object and context stay until the wait was ended, since `lent` is dropped after that.
@@ -272,7 +272,7 @@ impl PoolWait {
 
 impl Drop for PoolWait {
     fn drop(&mut self) {
-        // SAFETY: the wait was not ended yet. This waits for a callback that runs.
+        // SAFETY: the wait has not ended yet. This waits for a callback that is running.
         let ended = unsafe { UnregisterWaitEx(ptr::with_exposed_provenance_mut(self.handle), INVALID_HANDLE_VALUE) };
         if ended == 0 {
             // The pool may go on waiting for the object, and call back.
@@ -282,7 +282,7 @@ impl Drop for PoolWait {
 }
 
 unsafe extern "system" fn signalled(context: *mut c_void, _timed_out: bool) {
-    // SAFETY: the pointer came from an `Arc`, which the `PoolWait` keeps until this has returned.
+    // SAFETY: the pointer comes from an `Arc`, which the `PoolWait` keeps until this has returned.
     let wait = ManuallyDrop::new(unsafe { Arc::from_raw(context.cast::<Wait>().cast_const()) });
     wait.post();
 }
@@ -378,7 +378,7 @@ mod tests {
         }
     }
 
-    /// The pool may still call back with it.
+    /// The pool may still run the callback with it.
     #[test]
     fn what_a_wait_that_cannot_be_ended_uses_is_never_freed() {
         let object = File::open(env::current_exe().unwrap()).unwrap();
