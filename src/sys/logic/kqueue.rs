@@ -107,7 +107,7 @@ pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Chang
 
 /// Returns the result of each of `changes`, zero or `errno`, from what the kernel has written: a filter, its flags and `data`.
 ///
-/// A change that there is no receipt of was made: the kernel was interrupted after it, and has no room to say so.
+/// A change that there is no receipt of was made: the kernel was interrupted after it.
 pub(crate) fn outcome(
     changes: PerFilter<u16>,
     receipts: impl Iterator<Item = (Filter, u16, i32)> + Clone,
@@ -198,16 +198,17 @@ pub(crate) enum End {
 /// which fires once. `EVFILT_EXCEPT` must not change if the program has not asked for it, because older kernels do not know it. And
 /// a filter may stand for another one.
 ///
-/// A descriptor that is closed without being deregistered stays in it until its number is registered again; until then
-/// nothing asks for it.
+/// A descriptor that is closed without being deregistered stays in it until its number is registered again, or its
+/// `EVFILT_USER` event is found to be nobody's.
 #[derive(Debug, Default)]
 pub(crate) struct NonDefault(FdMap<Entry>);
 
 #[derive(Debug)]
 struct Entry {
+    token: Token,
     mode: u16,
-    /// The token of a one-shot that has not fired.
-    armed: Option<Token>,
+    /// A one-shot that has not fired.
+    armed: bool,
     filters: PerFilter<()>,
     end: End,
     /// `EVFILT_WRITE` has told it.
@@ -246,10 +247,10 @@ impl NonDefault {
 
     /// `fd` is registered as `watch` says from now on.
     pub(crate) fn set(&mut self, fd: RawFd, watch: &Watch, end: End, file: Option<File>) {
-        let one_shot = watch.trigger == Trigger::OneShot;
         let entry = Entry {
+            token: watch.token,
             mode: mode(watch.trigger),
-            armed: one_shot.then_some(watch.token),
+            armed: watch.trigger == Trigger::OneShot,
             filters: additions(watch).map(|flags| flags.map(drop)),
             end,
             end_is_told: false,
@@ -268,9 +269,10 @@ impl NonDefault {
 
     /// Filters of `fd` fired with `token`, in their order; `file_now` is what it stands for now, if that is still at its end.
     ///
-    /// Nothing is told of a one-shot that was replaced, was ended, or has fired already: between the kernel's giving the
-    /// event and this call, another thread may have registered the descriptor anew, and that is still due its event. Nor is
-    /// anything added to a descriptor that stands for something else by now: it was closed, and its number used again.
+    /// Nothing is told of a registration that was replaced, or of a one-shot that was ended or has fired already: between the
+    /// kernel's giving the event and this call, another thread may have registered the descriptor anew, and that is still due
+    /// its event. Nor is anything added to a descriptor that stands for something else by now: it was closed, and its number
+    /// used again.
     pub(crate) fn fire(
         &mut self,
         fd: RawFd,
@@ -282,9 +284,12 @@ impl NonDefault {
             let told = fired.filter(|flags| flags.is_meant()).reduce(KqueueFlags::and);
             return Fired { told: told.filter(|flags| flags.flags & EV_DISPATCH == 0), ..Fired::default() };
         };
+        if entry.token != token {
+            return Fired::default();
+        }
         let had_user_event = entry.end == End::User;
         let reminder = entry.reminder(fired.clone());
-        let mut fired = entry.fire(token, fired);
+        let mut fired = entry.fire(fired);
         fired.changes[1] = fired.changes[1].or(reminder);
         let adds = fired.user.into_iter().chain(fired.changes.into_iter().flatten()).any(|flags| flags & EV_ADD != 0);
         if (adds || had_user_event) && (entry.file.is_none() || entry.file != file_now()) {
@@ -309,13 +314,13 @@ impl Entry {
         (is_news && tells_end(Filter::Read)).then_some(EV_ADD | self.mode)
     }
 
-    fn fire(&mut self, token: Token, fired: impl Iterator<Item = KqueueFlags>) -> Fired {
+    fn fire(&mut self, fired: impl Iterator<Item = KqueueFlags>) -> Fired {
         let Some(flags) = fired.filter_map(|flags| self.meaning(flags)).reduce(KqueueFlags::and) else {
             return Fired::default();
         };
         let told = Some(flags);
         match self.mode {
-            EV_DISPATCH if self.armed.take_if(|armed| *armed == token).is_some() => {
+            EV_DISPATCH if std::mem::take(&mut self.armed) => {
                 Fired { told, changes: self.after_the_shot(), user: None }
             }
             0 if flags.flags & EV_DISPATCH == 0 => self.next_level(flags),
@@ -863,6 +868,7 @@ mod tests {
             let written = KqueueFlags { flags: EV_EOF | mode(trigger), ..WRITE_END };
             let token = writer.token;
             assert_eq!(remind(&mut new(), token, &[end]), (None, add), "{trigger:?}");
+            assert_eq!(remind(&mut new(), Token(7), &[end, written]), (None, None), "{trigger:?}: earlier");
             assert_eq!(remind(&mut new(), token, &[end, written]), (Some(written.readiness()), None), "{trigger:?}");
             let data = KqueueFlags { flags: EV_DISPATCH, ..end };
             assert_eq!(remind(&mut new(), token, &[data]), (None, None), "{trigger:?}: sent back");
@@ -915,6 +921,7 @@ mod tests {
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it was deregistered");
         set(&mut non_default, 3, &watch(BOTH, Trigger::Level));
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is level-triggered now");
+        assert_eq!(fire(&mut non_default, Token(7), LAST_WRITE), (None, [None; 3]), "it has another token now");
         set(&mut non_default, 3, &watch(BOTH.add(PRIORITY), Trigger::Edge));
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is edge-triggered now");
     }
