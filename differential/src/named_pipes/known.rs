@@ -134,6 +134,17 @@ const MEANT: &[Known] = &[
         ends: true,
     },
     Known {
+        name: "a read that somebody else cancels begins anew",
+        reason: "nothing is lost by it; and a connect that is cancelled is told of by an event",
+        example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Poll(0), Step::Cancel(0), Step::Poll(0)],
+        explains: |difference| {
+            let told = hints(difference).is_some_and(|(ours, theirs)| ours & !WRITABLE == 0 && theirs & WRITABLE == 0);
+            let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
+            difference.history.cancelled && (told || read)
+        },
+        ends: true,
+    },
+    Known {
         name: "disconnect ends a wait for a client",
         reason: "the next connect waits anew; Wine says that there is no client, and mio goes on waiting",
         example: &[Step::Open(0, Kind::Server), Step::Register(0, 0, 1), Step::Connect(0), Step::Disconnect(0)],

@@ -34,6 +34,8 @@ pub struct History {
     pub found: bool,
     /// The server has disconnected, and no client has come since.
     pub disconnected: bool,
+    /// Its operations were, at least once.
+    pub cancelled: bool,
 }
 
 impl History {
@@ -58,6 +60,7 @@ impl History {
                 self.disconnected = matches!(step, Step::Disconnect(_));
                 self.found &= !self.disconnected;
             }
+            (Step::Cancel(_), _) => self.cancelled = true,
             (Step::PeerOpen(_), Outcome::Count(_)) => (self.uninvited, self.disconnected) = (!self.waits, false),
             _ => {}
         }

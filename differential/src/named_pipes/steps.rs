@@ -27,6 +27,8 @@ pub enum Step {
     Connect(usize),
     Disconnect(usize),
     TakeError(usize),
+    /// All operations, past the crate.
+    Cancel(usize),
     /// At most so many bytes.
     Read(usize, usize),
     /// Until it would block, ends or fails.
@@ -78,7 +80,7 @@ impl Lot {
             8 => Step::Deregister(slot, poll),
             9..=12 => Step::Connect(slot),
             13 | 14 => Step::Disconnect(slot),
-            15 => Step::TakeError(slot),
+            15 => self.one_of(&[Step::TakeError(slot), Step::Cancel(slot)]),
             16..=18 => Step::Read(slot, self.one_of(&[0, 1, 8, 600])),
             19..=21 => Step::ReadAll(slot),
             22..=25 => Step::Write(slot, self.one_of(&[0, 1, 8, 600, 100_000])),
@@ -106,6 +108,7 @@ impl Step {
             | Step::Connect(slot)
             | Step::Disconnect(slot)
             | Step::TakeError(slot)
+            | Step::Cancel(slot)
             | Step::Read(slot, _)
             | Step::ReadAll(slot)
             | Step::Write(slot, _)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX};
+use windows_sys::Win32::System::IO::CancelIoEx;
 use windows_sys::Win32::System::Pipes::{CreateNamedPipeW, DisconnectNamedPipe, PIPE_TYPE_BYTE, PeekNamedPipe};
 
 use super::mio::windows::NamedPipe;
@@ -76,6 +77,11 @@ impl World {
                 Ok(Some(error)) => Err(error),
                 result => result.map(|_| 0),
             },
+            Step::Cancel(slot) => {
+                // SAFETY: the handle is open. Whether there is anything to cancel is not the same in both.
+                unsafe { CancelIoEx(self.slots[slot].as_ref()?.ours.as_raw_handle(), ptr::null()) };
+                Ok(0)
+            }
             Step::Read(slot, length) => self.slots[slot].as_mut()?.ours.read(&mut vec![0; length]),
             Step::ReadAll(slot) => {
                 let ours = &mut self.slots[slot].as_mut()?.ours;
