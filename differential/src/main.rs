@@ -6,25 +6,27 @@
 //! cargo run -p mio-differential -- 60 12345          as that time: the seed is printed
 //! ```
 //!
-//! Known differences are in `known.rs`, each with its reason and a program that shows it. Any other is shown in the shortest
+//! On Unix-like systems the steps are those of sockets and pipes, on Windows those of named pipes. Known differences are in the
+//! `known.rs` of each, every one with its reason and a program that shows it. Any other is shown in the shortest
 //! program that has it, and the run fails.
 
 #![allow(clippy::duplicate_mod)] // world.rs, on two crates
 
 mod compare;
-mod known;
+#[cfg_attr(unix, path = "sockets/mod.rs")]
+#[cfg_attr(windows, path = "named_pipes/mod.rs")]
+mod field;
+mod lot;
 mod ours;
+mod outcome;
 mod released;
-mod steps;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::compare::{BACKEND, Run, run, shortest};
-use crate::known::{KINDS, known};
-use crate::steps::Lot;
-
-const LENGTH: usize = 60;
+use crate::compare::{Difference, PATIENT, QUICK, Run, run, shortest};
+use crate::field::{BACKEND, known};
+use crate::lot::Lot;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().expect("a number"));
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
     println!("on {BACKEND:?}, for {time:?}, seed {seed}");
 
     for known in known() {
-        let Run { found, seen, .. } = run(known.example);
+        let Run { found, seen, .. } = run(known.example, PATIENT);
         if found.is_some() || !seen.contains(&known.name) {
             println!("{}: THERE IS NO SUCH DIFFERENCE, OR ANOTHER: {found:#?}, {seen:?}", known.name);
             return ExitCode::FAILURE;
@@ -45,8 +47,8 @@ fn main() -> ExitCode {
     let mut seen = vec![0; known().count()];
     let start = Instant::now();
     while start.elapsed() < time {
-        let program = lot.program(LENGTH, KINDS);
-        let run = run(&program);
+        let program = lot.program();
+        let run = run(&program, QUICK);
         programs += 1;
         steps += run.steps;
         for (count, known) in seen.iter_mut().zip(known()) {
@@ -56,10 +58,11 @@ fn main() -> ExitCode {
             continue;
         }
         // What was a matter of luck does not come again.
-        if let Some((program, difference)) = shortest(&program) {
+        if let Some(difference) = shortest(&program) {
             println!("A DIFFERENCE, after {programs} programs. The shortest program that shows it:");
-            program.iter().enumerate().for_each(|(index, step)| println!("{index:4} {step:?}"));
-            println!("{difference:#?}");
+            difference.program().iter().enumerate().for_each(|(index, step)| println!("{index:4} {step:?}"));
+            let Difference { ours, theirs, history, .. } = difference;
+            println!("here: {ours:?}\nmio:  {theirs:?}\n{history:?}");
             return ExitCode::FAILURE;
         }
     }

@@ -2,7 +2,8 @@
 
 use ::mio;
 
-#[path = "world.rs"]
+#[cfg_attr(unix, path = "sockets/world.rs")]
+#[cfg_attr(windows, path = "named_pipes/world.rs")]
 mod world;
 
 pub use self::world::World;

@@ -2,8 +2,9 @@
 
 use std::io::ErrorKind;
 
-use crate::compare::{BACKEND, Backend, Difference, History};
-use crate::steps::{ERROR, Kind, Outcome, PRIORITY, READ_CLOSED, READABLE, Side, Step, WRITABLE, WRITE_CLOSED};
+use super::{BACKEND, Backend, History, Kind, Side, Step};
+use crate::compare::{Difference, hints};
+use crate::outcome::{ERROR, Outcome, PRIORITY, READ_CLOSED, READABLE, WRITABLE, WRITE_CLOSED};
 
 /// A difference that is meant.
 pub struct Known {
@@ -19,32 +20,16 @@ pub struct Known {
     pub ends: bool,
 }
 
-/// What the programs open.
-pub const KINDS: &[Kind] = &[
-    Kind::Tcp,
-    Kind::Tcp,
-    Kind::Tcp,
-    Kind::Refused,
-    Kind::Listener,
-    Kind::Udp,
-    Kind::Unix,
-    Kind::Datagram,
-    Kind::UnixListener,
-    Kind::Sender,
-    Kind::Receiver,
-    Kind::Descriptor,
-];
-
 const BOTH: &[Backend] = &[Backend::Epoll, Backend::Poll];
 
-/// The hints that one said for the token and the other did not: ours alone, theirs alone.
-fn hints(difference: &Difference) -> Option<(u8, u8)> {
-    let of = |outcome: &Outcome| match outcome {
-        Outcome::Events(told) => Some(told.iter().fold(0, |hints, told| hints | told.hints)),
-        _ => None,
-    };
-    let (ours, theirs) = (of(&difference.ours)?, of(&difference.theirs)?);
-    Some((ours & !theirs, theirs & !ours))
+/// Whether there was a wake since the last step that was the same: a poll.
+fn woken(difference: &Difference) -> bool {
+    let since = difference.before.iter().rev().take_while(|step| **step != difference.step);
+    since.into_iter().any(|step| matches!(step, Step::Wake(_)))
+}
+
+fn waker_dropped(difference: &Difference) -> bool {
+    difference.before.iter().any(|step| matches!(step, Step::DropWaker(_)))
 }
 
 /// Those of this backend and this kind of build.
@@ -99,7 +84,7 @@ const MEANT: &[Known] = &[
         explains: |difference| {
             let nothing =
                 |outcome: &Outcome| matches!(outcome, Outcome::Events(told) if told.iter().all(|told| told.hints == 0));
-            difference.woken && nothing(&difference.theirs)
+            woken(difference) && nothing(&difference.theirs)
         },
         ends: true,
     },
@@ -110,7 +95,9 @@ const MEANT: &[Known] = &[
         debug_builds_only: false,
         example: &[Step::MakeWaker(0), Step::Wake(0), Step::DropWaker(0), Step::Poll(0)],
         explains: |difference| {
-            difference.waker_dropped && difference.token == Some(usize::MAX) && hints(difference) == Some((READABLE, 0))
+            waker_dropped(difference)
+                && difference.token == Some(usize::MAX)
+                && hints(difference) == Some((READABLE, 0))
         },
         ends: true,
     },

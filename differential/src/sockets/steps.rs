@@ -1,9 +1,7 @@
 //! What a program is made of, and how one is drawn by lot.
 
-use std::fmt;
-use std::io::{self, ErrorKind};
-
-use crate::compare::{BACKEND, Backend};
+use super::{BACKEND, Backend};
+use crate::lot::Lot;
 
 pub const SLOTS: usize = 3;
 pub const POLLS: usize = 2;
@@ -70,94 +68,39 @@ pub enum Step {
     Poll(usize),
 }
 
-/// What became of a step.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// There was nothing to do it with.
-    Idle,
-    Count(usize),
-    Failed(ErrorKind, Option<i32>),
-    /// Sorted by token.
-    Events(Vec<Told>),
-}
+const LENGTH: usize = 60;
 
-/// What the events of one poll said for a token.
-#[derive(Copy, Clone, PartialEq, Eq)]
-pub struct Told {
-    pub token: usize,
-    pub hints: u8,
-    pub events: usize,
-}
-
-pub const HINTS: [&str; 6] = ["readable", "writable", "error", "read-closed", "write-closed", "priority"];
-pub const READABLE: u8 = 1;
-pub const WRITABLE: u8 = 2;
-pub const ERROR: u8 = 4;
-pub const READ_CLOSED: u8 = 8;
-pub const WRITE_CLOSED: u8 = 16;
-pub const PRIORITY: u8 = 32;
-
-impl From<io::Result<usize>> for Outcome {
-    fn from(result: io::Result<usize>) -> Outcome {
-        result.map_or_else(|error| Outcome::Failed(error.kind(), error.raw_os_error()), Outcome::Count)
-    }
-}
-
-impl fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Outcome::Idle => f.write_str("nothing"),
-            Outcome::Count(count) => write!(f, "Ok({count})"),
-            Outcome::Failed(kind, Some(code)) => write!(f, "{kind:?} ({code})"),
-            Outcome::Failed(kind, None) => write!(f, "{kind:?}"),
-            Outcome::Events(told) => told.fmt(f),
-        }
-    }
-}
-
-impl fmt::Debug for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = HINTS.iter().enumerate().filter(|(bit, _)| self.hints >> bit & 1 != 0).collect();
-        let names: Vec<_> = names.into_iter().map(|(_, name)| *name).collect();
-        write!(f, "{}× {}: {}", self.events, self.token, names.join(" "))
-    }
-}
-
-/// A crate under test: it does steps.
-pub trait Subject {
-    fn new() -> Self;
-    fn perform(&mut self, index: usize, step: Step) -> Outcome;
-}
-
-/// SplitMix64.
-pub struct Lot(pub u64);
+/// What the programs open.
+const KINDS: &[Kind] = &[
+    Kind::Tcp,
+    Kind::Tcp,
+    Kind::Tcp,
+    Kind::Refused,
+    Kind::Listener,
+    Kind::Udp,
+    Kind::Unix,
+    Kind::Datagram,
+    Kind::UnixListener,
+    Kind::Sender,
+    Kind::Receiver,
+    Kind::Descriptor,
+];
 
 impl Lot {
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed >> 33) as usize % bound
-    }
-
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-
-    /// A program of `length` steps: it begins with sources that are registered, and often polls.
-    pub fn program(&mut self, length: usize, kinds: &[Kind]) -> Vec<Step> {
+    /// A program: it begins with sources that are registered, and often polls.
+    pub fn program(&mut self) -> Vec<Step> {
         // On poll(2), that of a closed one stays registered, and the next of that number is opened by the other crate.
         let kinds: Vec<_> =
-            kinds.iter().copied().filter(|&kind| BACKEND == Backend::Epoll || kind != Kind::Descriptor).collect();
+            KINDS.iter().copied().filter(|&kind| BACKEND == Backend::Epoll || kind != Kind::Descriptor).collect();
         let kinds = &kinds[..];
-        let mut program = Vec::with_capacity(length);
+        let mut program = Vec::with_capacity(LENGTH);
         for slot in 0..SLOTS {
             program.push(Step::Open(slot, self.one_of(kinds)));
             program.push(Step::Register(slot, 0, self.interest()));
         }
         program.push(Step::MakeWaker(0));
         program.push(Step::Poll(0));
-        while program.len() < length {
+        while program.len() < LENGTH {
             program.push(self.step(kinds));
         }
         program
@@ -203,5 +146,40 @@ impl Lot {
             45 => Step::Poll(1),
             _ => Step::Poll(0),
         }
+    }
+}
+
+impl Step {
+    pub fn slot(self) -> Option<usize> {
+        match self {
+            Step::MakeWaker(_) | Step::DropWaker(_) | Step::Wake(_) | Step::Poll(_) => None,
+            Step::Open(slot, _)
+            | Step::Close(slot)
+            | Step::Register(slot, ..)
+            | Step::Reregister(slot, ..)
+            | Step::Deregister(slot, _)
+            | Step::Read(slot, _)
+            | Step::ReadAll(slot)
+            | Step::Write(slot, _)
+            | Step::WriteAll(slot)
+            | Step::WriteVectored(slot, ..)
+            | Step::Peek(slot)
+            | Step::TryIo(slot)
+            | Step::TakeError(slot)
+            | Step::Shutdown(slot, _)
+            | Step::Convert(slot)
+            | Step::PeerWrite(slot, _)
+            | Step::PeerFill(slot)
+            | Step::PeerRead(slot)
+            | Step::PeerUrgent(slot)
+            | Step::PeerShutdown(slot, _)
+            | Step::PeerClose(slot)
+            | Step::PeerReset(slot) => Some(slot),
+        }
+    }
+
+    /// Whether events may come by its token from now on.
+    pub fn registers(self) -> bool {
+        matches!(self, Step::Register(..) | Step::Reregister(..))
     }
 }

@@ -16,7 +16,8 @@ use super::mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListe
 use super::mio::unix::SourceFd;
 use super::mio::unix::pipe::{Receiver, Sender};
 use super::mio::{Events, Interest, Poll, Registry, Token, Waker};
-use crate::steps::{Kind, Outcome, POLLS, SLOTS, Side, Step, Subject, Told};
+use crate::field::{Kind, POLLS, SLOTS, Side, Step};
+use crate::outcome::{Outcome, Subject, Told};
 
 const WAKER: Token = Token(usize::MAX);
 
@@ -68,7 +69,7 @@ fn localhost() -> SocketAddr {
 }
 
 impl Subject for World {
-    fn new() -> World {
+    fn new(_patience: Duration) -> World {
         let polls = [(); POLLS].map(|()| Poll::new().unwrap());
         World {
             polls,

@@ -1,0 +1,178 @@
+//! The differences that are meant, each with its reason, which CHANGELOG.md gives as well.
+
+use std::io::ErrorKind;
+
+use super::{History, Kind, Step};
+use crate::compare::{Difference, hints};
+use crate::outcome::{Outcome, READ_CLOSED, READABLE, WRITABLE};
+
+/// A difference that is meant.
+pub struct Known {
+    pub name: &'static str,
+    pub reason: &'static str,
+    /// A program that shows it.
+    pub example: &'static [Step],
+    pub explains: fn(&Difference) -> bool,
+    /// The two may be in different states from then on: the program ends.
+    pub ends: bool,
+}
+
+pub fn known() -> impl Iterator<Item = &'static Known> {
+    MEANT.iter()
+}
+
+/// Directions that the interests do not name.
+fn unwanted(difference: &Difference) -> u8 {
+    (READABLE | WRITABLE) & !difference.history.interest
+}
+
+/// Directions in which there was I/O since the last poll, without anything from the other end since.
+fn used(difference: &Difference) -> u8 {
+    let slot = difference.token.and_then(|token| difference.before.get(token)?.slot());
+    let since = difference.before.iter().rev().take_while(|step| **step != difference.step);
+    let of_slot: Vec<_> = since.filter(|step| step.slot() == slot).collect();
+    let is_last = |ours: fn(&Step) -> bool, peers: fn(&Step) -> bool| {
+        of_slot.iter().find(|step| ours(step) || peers(step)).is_some_and(|step| ours(step))
+    };
+    let read = is_last(
+        |step| matches!(step, Step::Read(..) | Step::ReadAll(_)),
+        |step| matches!(step, Step::PeerWrite(..) | Step::PeerDisconnect(_) | Step::PeerClose(_)),
+    );
+    let written = is_last(
+        |step| matches!(step, Step::Write(..) | Step::WriteVectored(..)),
+        |step| matches!(step, Step::PeerRead(_) | Step::PeerDisconnect(_) | Step::PeerClose(_)),
+    );
+    u8::from(read) * READABLE | u8::from(written) * WRITABLE
+}
+
+const MEANT: &[Known] = &[
+    Known {
+        name: "the end is read-closed",
+        reason: "as well as readable, as on every platform",
+        example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 1), Step::PeerClose(0), Step::Poll(0)],
+        explains: |difference| {
+            hints(difference).is_some_and(|(ours, theirs)| ours == READ_CLOSED && theirs & !unwanted(difference) == 0)
+        },
+        ends: false,
+    },
+    Known {
+        name: "an event tells of what the interests name",
+        reason: "as with every other source; mio tells of both directions",
+        example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 1), Step::Poll(0)],
+        explains: |difference| {
+            hints(difference).is_some_and(|(ours, theirs)| ours == 0 && theirs & !unwanted(difference) == 0)
+        },
+        ends: false,
+    },
+    Known {
+        name: "an event tells of what holds when it is polled",
+        reason: "it is spurious if the program has used that up in the meantime",
+        example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 2), Step::Write(0, 100_000), Step::Poll(0)],
+        explains: |difference| {
+            hints(difference)
+                .is_some_and(|(ours, theirs)| ours == 0 && theirs & !(unwanted(difference) | used(difference)) == 0)
+        },
+        ends: false,
+    },
+    Known {
+        name: "an event has the token of the latest registration",
+        reason: "as with every other source; mio may tell of a former one, too, and after the end of the registration",
+        example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Reregister(0, 0, 3), Step::Poll(0)],
+        explains: |difference| {
+            hints(difference).is_some_and(|(ours, _)| ours == 0) && difference.token != difference.history.token
+        },
+        ends: false,
+    },
+    Known {
+        name: "a client that has come is told of while something is written",
+        reason: "that waiting is over is news; mio tells when it is written",
+        example: &[
+            Step::Open(0, Kind::Server),
+            Step::Register(0, 0, 3),
+            Step::Connect(0),
+            Step::PeerOpen(0),
+            Step::Write(0, 100_000),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            difference.history.waits
+                && hints(difference).is_some_and(|(ours, theirs)| ours & WRITABLE != 0 && theirs == 0)
+        },
+        ends: false,
+    },
+    Known {
+        name: "a deregistered pipe goes on working",
+        reason: "as a socket does; what it reads and writes completes without events",
+        example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Deregister(0, 0), Step::Write(0, 8)],
+        explains: |difference| {
+            let io = matches!(
+                difference.step,
+                Step::Connect(_) | Step::Read(..) | Step::ReadAll(_) | Step::Write(..) | Step::WriteVectored(..)
+            );
+            let failed = matches!(difference.theirs, Outcome::Failed(ErrorKind::NotFound | ErrorKind::WouldBlock, _));
+            difference.history.deregistered
+                && (io && failed || hints(difference).is_some_and(|(_, theirs)| theirs & !unwanted(difference) == 0))
+        },
+        ends: true,
+    },
+    Known {
+        name: "a disconnected pipe is silent",
+        reason: "nobody is there to read from or to write to, nor is an error, before the next client",
+        example: &[
+            Step::Open(0, Kind::Server),
+            Step::PeerOpen(0),
+            Step::Disconnect(0),
+            Step::Register(0, 0, 3),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let blocks = matches!(difference.ours, Outcome::Failed(ErrorKind::WouldBlock, _));
+            let told = hints(difference).is_some_and(|(ours, _)| ours == 0);
+            difference.history.disconnected
+                && (told || blocks && matches!(difference.step, Step::Read(..) | Step::ReadAll(_)))
+        },
+        ends: true,
+    },
+    Known {
+        name: "a read that somebody else cancels begins anew",
+        reason: "nothing is lost by it; and a connect that is cancelled is told of by an event",
+        example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Poll(0), Step::Cancel(0), Step::Poll(0)],
+        explains: |difference| {
+            let told = hints(difference).is_some_and(|(ours, theirs)| ours & !WRITABLE == 0 && theirs & WRITABLE == 0);
+            let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
+            difference.history.cancelled && (told || read)
+        },
+        ends: true,
+    },
+    Known {
+        name: "disconnect ends a wait for a client",
+        reason: "the next connect waits anew; Wine says that there is no client, and mio goes on waiting",
+        example: &[Step::Open(0, Kind::Server), Step::Register(0, 0, 1), Step::Connect(0), Step::Disconnect(0)],
+        explains: |difference| {
+            matches!(difference.step, Step::Disconnect(_))
+                && difference.history.waits
+                && difference.ours == Outcome::Count(0)
+        },
+        ends: true,
+    },
+    Known {
+        name: "a client is found without connect",
+        reason: "by register, reregister, read and write; mio hears of it when connect is called",
+        example: &[
+            Step::Open(0, Kind::Server),
+            Step::Register(0, 0, 3),
+            Step::PeerOpen(0),
+            Step::PeerWrite(0, 8),
+            Step::Read(0, 8),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let History { uninvited, found, .. } = difference.history;
+            let told = hints(difference).is_some_and(|(_, theirs)| theirs & !unwanted(difference) == 0);
+            let blocks = matches!(difference.theirs, Outcome::Failed(ErrorKind::WouldBlock, _));
+            let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
+            (uninvited || found) && told || read && (found || uninvited && blocks)
+        },
+        ends: true,
+    },
+];

@@ -1,0 +1,73 @@
+//! What becomes of a step, in words that both crates share.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use crate::field::Step;
+
+/// What became of a step.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// There was nothing to do it with.
+    Idle,
+    Count(usize),
+    Failed(ErrorKind, Option<i32>),
+    /// Sorted by token.
+    Events(Vec<Told>),
+}
+
+/// What the events of one poll said for a token.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub token: usize,
+    pub hints: u8,
+    pub events: usize,
+}
+
+pub const READABLE: u8 = 1;
+pub const WRITABLE: u8 = 2;
+pub const ERROR: u8 = 4;
+pub const READ_CLOSED: u8 = 8;
+pub const WRITE_CLOSED: u8 = 16;
+pub const PRIORITY: u8 = 32;
+const NAMES: [(u8, &str); 6] = [
+    (READABLE, "readable"),
+    (WRITABLE, "writable"),
+    (ERROR, "error"),
+    (READ_CLOSED, "read-closed"),
+    (WRITE_CLOSED, "write-closed"),
+    (PRIORITY, "priority"),
+];
+
+impl From<io::Result<usize>> for Outcome {
+    fn from(result: io::Result<usize>) -> Outcome {
+        result.map_or_else(|error| Outcome::Failed(error.kind(), error.raw_os_error()), Outcome::Count)
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Idle => f.write_str("nothing"),
+            Outcome::Count(count) => write!(f, "Ok({count})"),
+            Outcome::Failed(kind, Some(code)) => write!(f, "{kind:?} ({code})"),
+            Outcome::Failed(kind, None) => write!(f, "{kind:?}"),
+            Outcome::Events(told) => told.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = NAMES.iter().filter(|(bit, _)| self.hints & bit != 0).map(|(_, name)| *name).collect();
+        write!(f, "{}× {}: {}", self.events, self.token, names.join(" "))
+    }
+}
+
+/// A crate under test: it does steps.
+pub trait Subject {
+    /// How long a poll waits for more, if that is needed.
+    fn new(patience: Duration) -> Self;
+    fn perform(&mut self, index: usize, step: Step) -> Outcome;
+}
