@@ -172,16 +172,16 @@ fn a_sender_that_was_closed_after_its_end_was_told_is_silent() {
             drop(receiver);
             wait_for(&mut poll, SENDER, Event::is_write_closed);
             // Another one that has ended, under the same number.
-            let (other, receiver) = pipe::new().unwrap();
+            let (next, receiver) = pipe::new().unwrap();
             drop(receiver);
             let fd = sender.into_raw_fd();
             // SAFETY: the descriptor was given up just now, whatever it stands for.
             let mut sender = unsafe {
-                assert_eq!(libc::dup2(other.as_raw_fd(), fd), fd);
+                assert_eq!(libc::dup2(next.as_raw_fd(), fd), fd);
                 Sender::from_raw_fd(fd)
             };
             // A copy would keep the registration, on epoll.
-            drop(other);
+            drop(next);
             assert_no_event(&mut poll);
             poll.registry().register_with(&mut sender, RECEIVER, Interest::WRITABLE, trigger).unwrap();
             wait_for(&mut poll, RECEIVER, Event::is_write_closed);

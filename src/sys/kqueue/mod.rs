@@ -110,7 +110,7 @@ impl Backend for Selector {
                 }
                 match filter(kevent) {
                     Filter::User if pipe.is_none() && kevent.ident == WAKER => notified = true,
-                    Filter::User if (END..2 * END).contains(&kevent.ident) => {
+                    Filter::User if (END..2 * END).contains(&{ kevent.ident }) => {
                         kevent.ident -= END;
                         return true;
                     }
