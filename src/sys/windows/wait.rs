@@ -333,7 +333,7 @@ impl Effect {
     }
 }
 
-#[link(name = "ntdll", kind = "raw-dylib")]
+#[link(name = "ntdll")]
 unsafe extern "system" {
     /// `windows-sys` lacks it. It writes an `EVENT_BASIC_INFORMATION`.
     fn NtQueryEvent(event: HANDLE, kind: i32, data: *mut c_void, size: u32, length: *mut u32) -> NTSTATUS;
