@@ -68,11 +68,9 @@ impl Queue {
         let before = self.waker_token.get();
         // This comes first, because the OS may report the token as soon as the backend knows it.
         self.waker_token.set(token);
-        let set = if waker.is_set {
-            self.backend.rename_waker(token, self.wake.is_woken())
-        } else {
-            self.backend.set_waker(token)
-        };
+        let was_woken = self.wake.is_woken();
+        let set =
+            if waker.is_set { self.backend.rename_waker(token, was_woken) } else { self.backend.set_waker(token) };
         if set.is_err() {
             self.waker_token.set(before);
         }
@@ -81,6 +79,10 @@ impl Queue {
         // The change of tokens, even one that failed, may have kept the poller from recognizing a notification.
         if waker.is_set {
             self.wake.claim();
+            // Another waker, which there should not be, has woken meanwhile, and its notification may be gone with the old ones.
+            if !was_woken && self.wake.is_woken() {
+                let _ = self.backend.notify();
+            }
         }
         set
     }

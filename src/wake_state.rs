@@ -264,8 +264,9 @@ mod models {
             let mut is_set = self.slot.lock().unwrap();
             let before = self.token.load(Ordering::Acquire);
             self.token.store(token, Ordering::Release);
+            let was_woken = self.state.is_woken();
             let set = if *is_set {
-                if !self.state.is_woken() {
+                if !was_woken {
                     self.drain();
                 }
                 rename(self)
@@ -279,6 +280,9 @@ mod models {
             *is_set |= set.is_ok();
             if *is_set {
                 self.state.claim();
+                if !was_woken && self.state.is_woken() {
+                    let _ = self.notify();
+                }
             }
             set
         }
@@ -652,6 +656,23 @@ mod models {
             queue.poll(Some(Duration::ZERO), false);
             assert_eq!(queue.state.wake(|| Err("told")), Err("told"));
         });
+    }
+
+    /// Two wakers at once are misuse, which release builds do not notice.
+    #[test]
+    fn a_second_waker_takes_no_wake_from_the_first() {
+        for notifier in [Eventfd, Pipe] {
+            model(move || {
+                let queue = Queue::waking_by(notifier);
+                queue.poll(Some(Duration::ZERO), false);
+                let waker = spawn(&queue, |queue| queue.wake());
+                let maker = spawn(&queue, |queue| queue.claim(2).unwrap());
+                // An event of the token before is not recognized, and ends a poll all the same.
+                while !queue.poll(None, false) {}
+                waker.join().unwrap();
+                maker.join().unwrap();
+            });
+        }
     }
 
     #[test]
