@@ -7,8 +7,8 @@ use std::os::fd::RawFd;
 /// Available with the crate feature `os-ext` on Unix.
 ///
 /// It borrows the number of the descriptor and owns nothing: it neither sets non-blocking mode nor closes the descriptor.
-/// Deregister the descriptor before you close it. Otherwise a duplicate that is still open keeps producing events. With
-/// `poll(2)`, a new file that gets the same number does so, too, until you register it. If a number stands for another file by
+/// Deregister the descriptor before you close it. Otherwise, with epoll, a duplicate that is still open keeps producing events. With
+/// `poll(2)`, a new file that gets the same number does so until you register it. If a number stands for another file by
 /// now, you can register it, and the new registration replaces the old one. (`poll(2)` and event ports can tell only for sockets
 /// whether the file is another one. If you register anything else twice, they assume that it is.)
 ///
