@@ -173,7 +173,7 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
 
     /// Does I/O that needs the directions of `interest` by calling `io` once, and returns its result. The queue waits again for
     /// whatever the I/O used up: for those directions if `io` returns [`WouldBlock`](io::ErrorKind::WouldBlock), for the next error
-    /// of the source if `io` fails with an error of the source, and for everything if it has begun to connect (`EINPROGRESS`).
+    /// of the source if `io` fails with an error of the source, and for everything if it starts connecting (`EINPROGRESS`).
     ///
     /// # Errors
     ///

@@ -150,7 +150,7 @@ pub(crate) enum Spent {
     Short(Interest),
     /// A pending error, because the program took it, or I/O failed with it.
     Error,
-    /// Everything: an attempt to connect has begun, so whatever comes belongs to another stream.
+    /// Everything, because an attempt to connect has started, and whatever happens now belongs to another stream.
     Stream,
 }
 
@@ -165,7 +165,7 @@ cfg_if! {
             std::os::windows::io::AsRawSocket::as_raw_socket(&io.as_socket())
         }
 
-        /// Returns whether an attempt to connect has begun. (Here, `WouldBlock` says that.)
+        /// Returns whether an attempt to connect has started. (On Windows, `WouldBlock` says that.)
         pub(crate) fn has_begun_to_connect(_error: &io::Error) -> bool {
             false
         }
@@ -187,7 +187,7 @@ cfg_if! {
             std::os::fd::AsRawFd::as_raw_fd(&io.as_fd())
         }
 
-        /// Returns whether an attempt to connect has begun.
+        /// Returns whether an attempt to connect has started.
         pub(crate) fn has_begun_to_connect(error: &io::Error) -> bool {
             error.raw_os_error() == Some(libc::EINPROGRESS)
         }

@@ -44,10 +44,10 @@ cfg_if! {
         /// `libc` does not declare it for this system.
         const EVFILT_EXCEPT: i16 = -15;
     } else if #[cfg(target_os = "freebsd")] {
-        /// There is none, nor any filter of this number, which the kernel says.
+        /// The system has no such filter, and the kernel rejects this number.
         const EVFILT_EXCEPT: i16 = i16::MIN;
     } else if #[cfg(target_os = "netbsd")] {
-        /// There is none, nor any filter of this number, which the kernel says.
+        /// The system has no such filter, and the kernel rejects this number.
         const EVFILT_EXCEPT: u32 = u32::MAX;
     } else {
         use self::os::EVFILT_EXCEPT;
@@ -57,8 +57,8 @@ cfg_if! {
 /// The waker's `EVFILT_USER` event.
 const WAKER: os::uintptr_t = 0;
 
-/// This and a descriptor are the `EVFILT_USER` event of a pipe that has ended. A program that has some of its own on this
-/// queue will count up from 0; those of children count down from the largest number.
+/// The sum of this and a descriptor is the number of the `EVFILT_USER` event of a pipe that has ended. If a program has such events of
+/// its own on this queue, their numbers are probably small, and those of children are close to the largest number.
 const END: os::uintptr_t = 1 << (os::uintptr_t::BITS - 2);
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Backend for Selector {
             let pipe = self.notifier.get().map(|notifier| notifier.as_raw_fd() as os::uintptr_t);
             let mut notified = false;
             let mut heard = false;
-            // What stays in the buffer is decided together, in `fire`.
+            // `fire` decides about the events that stay in the buffer, together.
             buffer.retain_mut(|kevent| {
                 let flags = flags(kevent);
                 if flags.is_for_fire() {
@@ -129,8 +129,8 @@ impl Backend for Selector {
             }
 
             left = time.left();
-            // With neither events nor the time up, those that there were are to be given to nobody. An exit that was heard of,
-            // and the end of a pipe, have an event of their own by now.
+            // If there are no events and time is left, none of the kernel's events was for the program. The exit of a child and the
+            // end of a pipe have an event of their own by now, which the next wait returns.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) && !heard {
                 return Ok(notified);
             }
@@ -144,7 +144,7 @@ impl Backend for Selector {
         match result {
             Ok(end) => non_default.set(fd, &watch, end, file),
             Err(_) => {
-                // Half a registration is none. If taking it back fails as well, the first error is the one to tell.
+                // No half of the registration may stay. If removing it fails as well, the caller gets the first error.
                 let _ = self.change(fd, watch.token, deletions([Some(()); 3]));
                 non_default.forget(fd);
             }
@@ -157,7 +157,7 @@ impl Backend for Selector {
         let file = identify(fd, &watch);
         let changes = replacements(&watch, non_default.present(fd));
         let result = self.watch(fd, &watch, changes, file);
-        // After a failure the other filter stays as it is wanted: what it was before is not known any more.
+        // If one filter fails, the others stay as requested, because their previous state is no longer known.
         non_default.set(fd, &watch, *result.as_ref().unwrap_or(&End::Write), file);
         result.map(drop)
     }
@@ -235,7 +235,7 @@ impl Selector {
         Ok(non_default)
     }
 
-    /// Makes `changes`, which register `fd` as `watch` says. Returns who tells the end of a pipe.
+    /// Makes `changes`, which register `fd` as `watch` says. Returns what reports the end of a pipe.
     fn watch(&self, fd: RawFd, watch: &Watch, mut changes: PerFilter<u16>, file: Option<File>) -> io::Result<End> {
         let is_pipe = || file.or_else(|| File::of(fd)).is_some_and(|file| file.is_pipe());
         let (mut receipts, is_refused) = one_way(changes, self.change(fd, watch.token, changes)?, is_pipe);
@@ -250,7 +250,7 @@ impl Selector {
                 (changes[0], end) = (None, End::User);
             }
         } else if ENDS_GO_UNHEARD && !is_refused && watch.interest.is_writable() && is_pipe() {
-            // Where `EVFILT_READ` is refused, nobody tells it of a full pipe.
+            // If the kernel refuses `EVFILT_READ`, nothing reports the end of a full pipe.
             if watch.interest.is_readable() || self.change(fd, watch.token, REMINDER)?[0] == Some(0) {
                 end = End::Reminded;
             }
@@ -280,7 +280,7 @@ impl Selector {
         let written = loop {
             match self.kevent(&list[..count], &mut receipts[..count], Some(Duration::ZERO)) {
                 Ok(written) => break written,
-                // All changes were made, of which there is no receipt. What is added can be added again.
+                // If a change has no receipt, it was made. Adding a filter again does no harm.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted && adds => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => break 0,
                 Err(error) => return Err(error),
@@ -292,7 +292,7 @@ impl Selector {
         Ok(outcome(changes, receipts))
     }
 
-    /// Changes the `EVFILT_USER` event that tells of the end of a pipe. One that is added is triggered.
+    /// Changes the `EVFILT_USER` event that reports the end of a pipe. If this adds the event, it also triggers it.
     fn change_user_event(&self, fd: RawFd, token: Token, flags: u16) -> io::Result<()> {
         let ident = END + fd as os::uintptr_t;
         let change = os::kevent { ident, filter: os::EVFILT_USER, udata: udata(token), ..no_event() };
@@ -300,7 +300,7 @@ impl Selector {
         if flags & EV_ADD == 0 {
             return Ok(());
         }
-        // Some kernels trigger none that is new.
+        // Some kernels cannot trigger an event in the same change that adds it.
         let result = self.kevent(&[os::kevent { fflags: os::NOTE_TRIGGER, ..change }], &mut [], None);
         if result.is_err() {
             let _ = self.change_user_event(fd, token, EV_DELETE);
@@ -315,8 +315,8 @@ impl Selector {
         }
     }
 
-    /// Adds the waker's user event. Returns false where the waker has to be a pipe: if that is asked for, or the kernel does
-    /// not know `EVFILT_USER` (NetBSD does since 10, OpenBSD since 7.8; the others do for longer).
+    /// Adds the waker's user event. Returns false if the waker has to be a pipe, because a flag asks for it, or because the kernel
+    /// does not know `EVFILT_USER` (NetBSD has had it since version 10, OpenBSD since 7.8, and the others for longer).
     fn add_user_event(&self) -> io::Result<bool> {
         if cfg!(mio_unsupported_force_waker_pipe) {
             return Ok(false);
@@ -344,11 +344,11 @@ impl Selector {
         Ok(())
     }
 
-    /// Gives one event for the filters of a registration that have `fired`, if they are news. Returns whether there may be
-    /// another event by now.
+    /// Reports one event for all filters of a registration that have `fired`, if they are news. Returns whether there may be another
+    /// event by now.
     #[cold]
     fn fire(&self, fired: &mut [os::kevent], events: &mut Vec<Event>) -> bool {
-        // The filters of a registration side by side, in their order.
+        // This brings the filters of a registration together, in their order.
         fired.sort_unstable_by_key(|kevent| (kevent.ident, token(kevent), filter(kevent)));
         let mut non_default = lock(&self.non_default);
         let mut reminded = false;
@@ -357,7 +357,7 @@ impl Selector {
             let has_user_event = non_default.end(fd) == End::User;
             let file_now = || File::of(fd).filter(|_| !has_user_event || has_ended(fd));
             let fired = non_default.fire(fd, token, filters.iter().map(flags), file_now);
-            // These can fail only if the descriptor was closed meanwhile, and its filters with it.
+            // These fail only if the descriptor was closed in the meantime, which has deleted its filters.
             let _ = self.change(fd, token, fired.changes);
             if let Some(flags) = fired.user {
                 let _ = self.change_user_event(fd, token, flags);
@@ -375,13 +375,13 @@ impl AsFd for Selector {
     }
 }
 
-/// What `fd` stands for, if that matters: if something may be added to it later, when it may have been closed.
+/// Returns the file that `fd` stands for, if `fire` may add a filter later, when the program may have closed the descriptor.
 fn identify(fd: RawFd, watch: &Watch) -> Option<File> {
     let may_be_added_to = watch.trigger == Trigger::Level || ENDS_GO_UNHEARD && watch.interest.is_writable();
     may_be_added_to.then(|| File::of(fd)).flatten()
 }
 
-/// Whether a descriptor says that its other end is gone, or that it is dead itself.
+/// Returns whether a descriptor reports that its other end is gone, or that it is dead itself.
 #[cold]
 fn has_ended(fd: RawFd) -> bool {
     details(fd, libc::POLLOUT) & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0

@@ -22,12 +22,12 @@ pub(crate) const EV_DISPATCH: u16 = 0x80;
 pub(crate) const EV_ERROR: u16 = 0x4000;
 pub(crate) const EV_EOF: u16 = 0x8000;
 
-/// Whether the kernel may not look at the `EVFILT_WRITE` of a full pipe when its reader goes: NetBSD and OpenBSD wake the
-/// writer's filter first, and mark the pipe as ended after that (`pipeclose`, `pipe_destroy` in their `sys_pipe.c`). The
-/// others do it the other way round. (Linux has the double of all of them.)
+/// Whether the kernel may miss that `EVFILT_WRITE` of a full pipe has to fire when the reader goes away. NetBSD and OpenBSD wake the
+/// writer's filter first, and mark the pipe as ended after that (`pipeclose`, `pipe_destroy` in their `sys_pipe.c`). The others do it
+/// the other way round. (On Linux the double may behave like any of them.)
 pub(crate) const ENDS_GO_UNHEARD: bool = cfg!(any(target_os = "linux", target_os = "netbsd", target_os = "openbsd"));
 
-/// What `EVFILT_EXCEPT` is asked for: urgent data.
+/// The flag with which `EVFILT_EXCEPT` reports urgent data.
 pub(crate) const NOTE_OOB: u32 = if cfg!(target_os = "openbsd") { 0x4 } else { 0x2 };
 
 /// The filters of a registration.
@@ -50,9 +50,9 @@ pub(crate) fn mode(trigger: Trigger) -> u16 {
 
 /// Returns the flags for each filter that `watch` asks for. If the registration exists, they arm it again.
 ///
-/// `EVFILT_EXCEPT` is edge-triggered always, and [`NonDefault`] makes the other triggers of that: Apple's is `EVFILT_READ` by
-/// another name (`soexcept_filtops` and `filt_soread_common` in XNU's `bsd/kern/uipc_socket.c`). It fires for plain data and
-/// for the end, too, and would do so without end, or be used up by what is not urgent.
+/// `EVFILT_EXCEPT` is always edge-triggered, and [`NonDefault`] derives the other triggers from that. On Apple platforms this filter
+/// is `EVFILT_READ` under another name (`soexcept_filtops` and `filt_soread_common` in XNU's `bsd/kern/uipc_socket.c`). It also fires
+/// for plain data and for the end, and with another trigger it would fire endlessly, or be used up by data that is not urgent.
 pub(crate) fn additions(watch: &Watch) -> PerFilter<u16> {
     let flags = |mode| EV_ADD | EV_ENABLE | mode;
     let (interest, mode) = (watch.interest, mode(watch.trigger));
@@ -63,19 +63,20 @@ pub(crate) fn additions(watch: &Watch) -> PerFilter<u16> {
     ]
 }
 
-/// What registers a pipe without a reader as `watch` says: `EVFILT_READ` for `EVFILT_WRITE`, [`End::Read`].
+/// Returns the changes that register a pipe without a reader as `watch` says, with `EVFILT_READ` instead of `EVFILT_WRITE`
+/// ([`End::Read`]).
 ///
-/// To most kernels that refuse the one ([`reader_is_gone`]) a pipe goes both ways, and the other says at once that it has
-/// ended: as often as the trigger asks for, and no longer than the descriptor is open.
+/// In most kernels that refuse `EVFILT_WRITE` ([`reader_is_gone`]), a pipe goes both ways, and `EVFILT_READ` reports at once that it
+/// has ended: as often as the trigger asks for, and no longer than the descriptor is open.
 pub(crate) fn stand_in(watch: &Watch) -> PerFilter<u16> {
     [Some(EV_ADD | EV_ENABLE | mode(watch.trigger)), Some(EV_DELETE), None]
 }
 
-/// What adds [`End::Reminded`]'s `EVFILT_READ`, if nobody reads: [`NonDefault::fire`] has a say of all that it tells, and
-/// what a reader sends back, where pipes go both ways, disables it.
+/// The changes that add `EVFILT_READ` for [`End::Reminded`], if the registration does not ask for readable. [`NonDefault::fire`]
+/// decides about everything that this filter reports. Where pipes go both ways, data that the reader sends back disables it.
 pub(crate) const REMINDER: PerFilter<u16> = [Some(EV_ADD | EV_ENABLE | EV_DISPATCH), None, None];
 
-/// As [`additions`]; those of the `present` filters that `watch` does not ask for are deleted.
+/// Does what [`additions`] does, and deletes those of the `present` filters that `watch` does not ask for.
 pub(crate) fn replacements(watch: &Watch, present: PerFilter<()>) -> PerFilter<u16> {
     let mut changes = deletions(present);
     for (change, addition) in changes.iter_mut().zip(additions(watch)) {
@@ -107,7 +108,7 @@ pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Chang
 
 /// Returns the result of each of `changes`, zero or `errno`, from what the kernel has written: a filter, its flags and `data`.
 ///
-/// A change that there is no receipt of was made: the kernel was interrupted after it.
+/// If a change has no receipt, it was made, and the kernel was interrupted after it.
 pub(crate) fn outcome(
     changes: PerFilter<u16>,
     receipts: impl Iterator<Item = (Filter, u16, i32)> + Clone,
@@ -119,7 +120,7 @@ pub(crate) fn outcome(
     std::array::from_fn(|filter| changes[filter].map(|_| of(FILTERS[filter])))
 }
 
-/// The first error among the receipts of `changes` that is one: `errno`.
+/// Returns the first real error among the receipts of `changes`, an `errno`.
 pub(crate) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Option<i32> {
     changes.into_iter().zip(receipts).find_map(|(flags, errno)| match (flags?, errno?) {
         // The filter was never added, or is gone with an earlier descriptor of the same number, which is the wanted result.
@@ -153,10 +154,11 @@ pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() ->
     }
 }
 
-/// As the `receipts` of `changes`, but that a pipe was refused for a direction in which it does not go is no error: nothing
-/// will come from there. The second is whether it was refused for all that it was to be added for.
+/// Returns the `receipts` of `changes`, without the errors of a pipe that the kernel has refused for the direction in which it does
+/// not go, because no event can come from there. Also returns whether the kernel has refused all the filters to add.
 ///
-/// NetBSD's word since version 11 is `EINVAL`, and that of most systems for a FIFO; others take it, and say nothing.
+/// The error is `EINVAL`, on NetBSD since version 11, and on most systems for a FIFO. Others accept the filter, which then never
+/// fires.
 pub(crate) fn one_way(
     changes: PerFilter<u16>,
     mut receipts: PerFilter<i32>,
@@ -174,32 +176,32 @@ pub(crate) fn one_way(
     (receipts, (0..3).all(|filter| !is_added(filter) || refused.get(filter) == Some(&true)))
 }
 
-/// Who tells that nobody reads a pipe any more.
+/// What reports that nobody reads a pipe any more.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// `EVFILT_WRITE`, or nobody.
+    /// `EVFILT_WRITE` reports it, or the source is not a pipe.
     Write,
-    /// `EVFILT_WRITE`, after `EVFILT_READ` has told the end: then the kernel is made to look at it again. Or `EVFILT_READ`
-    /// itself, if that is asked for.
+    /// `EVFILT_WRITE` reports it, but only after `EVFILT_READ` has reported the end, and this crate has made the kernel look at
+    /// `EVFILT_WRITE` again. If the registration asks for readable, `EVFILT_READ` itself reports it.
     Reminded,
-    /// `EVFILT_READ` in its place.
+    /// `EVFILT_READ` reports it in place of `EVFILT_WRITE`.
     Read,
-    /// A triggered `EVFILT_USER` event in its place. It outlives the descriptor.
+    /// A triggered `EVFILT_USER` event reports it in place of `EVFILT_WRITE`. This event outlives the descriptor.
     User,
-    /// The kernel has no filter of the pipe: it does not go in any direction that was asked for.
+    /// Nothing reports it: the kernel has no filter for the pipe, which does not go in any direction that the registration asks for.
     Nobody,
 }
 
-/// The registrations that are not edge-triggered for reading and writing, and those of pipes whose end `EVFILT_WRITE` may
-/// not tell, by descriptor.
+/// The registrations that are not edge-triggered for reading and writing, and those of pipes whose end `EVFILT_WRITE` may not
+/// report. The key is the descriptor.
 ///
 /// Others need no memory. These need it for four reasons. Adding a filter again changes neither `EV_CLEAR` nor `EV_DISPATCH`, so a
 /// change of trigger has to delete the filter first. A one-shot for two directions consists of two filters in the kernel, each of
 /// which fires once. `EVFILT_EXCEPT` must not change if the program has not asked for it, because older kernels do not know it. And
 /// a filter may stand for another one.
 ///
-/// A descriptor that is closed without being deregistered stays in it until its number is registered again, or its
-/// `EVFILT_USER` event is found to be nobody's.
+/// If a descriptor is closed without being deregistered, its entry stays until the number is registered again, or until its
+/// `EVFILT_USER` event turns out to belong to no registration.
 #[derive(Debug, Default)]
 pub(crate) struct NonDefault(FdMap<Entry>);
 
@@ -207,24 +209,24 @@ pub(crate) struct NonDefault(FdMap<Entry>);
 struct Entry {
     token: Token,
     mode: u16,
-    /// A one-shot that has not fired.
+    /// It is a one-shot that has not fired.
     armed: bool,
     filters: PerFilter<()>,
     end: End,
-    /// `EVFILT_WRITE` has told it.
+    /// `EVFILT_WRITE` has reported the end.
     end_is_told: bool,
-    /// What the descriptor stood for, of those that [`NonDefault::fire`] may add something to.
+    /// What the descriptor stood for, if [`NonDefault::fire`] may add a filter.
     file: Option<File>,
 }
 
-/// What comes of filters that fired.
+/// What follows from filters that have fired.
 #[derive(Debug, Default)]
 pub(crate) struct Fired {
-    /// What is to be told.
+    /// What to report.
     pub(crate) told: Option<KqueueFlags>,
-    /// The changes to be made.
+    /// The changes to make.
     pub(crate) changes: PerFilter<u16>,
-    /// The change of [`End::User`]'s event.
+    /// The change of the event for [`End::User`].
     pub(crate) user: Option<u16>,
 }
 
@@ -235,17 +237,17 @@ impl NonDefault {
         entry.map_or(EV_CLEAR, |entry| entry.mode) != mode(watch.trigger) || entry.is_some_and(Entry::has_reminder)
     }
 
-    /// Who tells the end of `fd`.
+    /// Returns what reports the end of `fd`.
     pub(crate) fn end(&self, fd: RawFd) -> End {
         self.0.get(fd).map_or(End::Write, |entry| entry.end)
     }
 
-    /// The filters that `fd` may have.
+    /// Returns the filters that `fd` may have.
     pub(crate) fn present(&self, fd: RawFd) -> PerFilter<()> {
         [Some(()), Some(()), self.0.get(fd).and_then(|entry| entry.filters[2])]
     }
 
-    /// `fd` is registered as `watch` says from now on.
+    /// Notes that `fd` is registered as `watch` says from now on.
     pub(crate) fn set(&mut self, fd: RawFd, watch: &Watch, end: End, file: Option<File>) {
         let entry = Entry {
             token: watch.token,
@@ -267,12 +269,13 @@ impl NonDefault {
         self.0.remove(fd);
     }
 
-    /// Filters of `fd` fired with `token`, in their order; `file_now` is what it stands for now, if that is still at its end.
+    /// Takes the filters of `fd` that have `fired` with `token`, in their order. `file_now` returns the file that `fd` stands for now,
+    /// if that is still at its end.
     ///
-    /// Nothing is told of a registration that was replaced, or of a one-shot that was ended or has fired already: between the
-    /// kernel's giving the event and this call, another thread may have registered the descriptor anew, and that is still due
-    /// its event. Nor is anything added to a descriptor that stands for something else by now: it was closed, and its number
-    /// used again.
+    /// This reports nothing about a registration that was replaced, or about a one-shot that has ended or has already fired. After the
+    /// kernel has returned the event, and before this call, another thread may have registered the descriptor again, and that
+    /// registration still needs its own event. Nor does this add a filter if the descriptor stands for another file by now, because
+    /// the program has closed it and its number was reused.
     pub(crate) fn fire(
         &mut self,
         fd: RawFd,
@@ -301,12 +304,12 @@ impl NonDefault {
 }
 
 impl Entry {
-    /// Whether `EVFILT_READ` may be there though nobody reads.
+    /// Returns whether `EVFILT_READ` may exist although the registration does not ask for readable.
     fn has_reminder(&self) -> bool {
         self.filters[0].is_none() && self.end != End::Write
     }
 
-    /// What makes the kernel look at `EVFILT_WRITE` again if `EVFILT_READ` alone tells the end.
+    /// Returns the flags that make the kernel look at `EVFILT_WRITE` again, if only `EVFILT_READ` has reported the end.
     fn reminder(&mut self, fired: impl Iterator<Item = KqueueFlags> + Clone) -> Option<u16> {
         let tells_end = |filter| fired.clone().any(|flags| flags.filter == filter && flags.flags & EV_EOF != 0);
         self.end_is_told |= tells_end(Filter::Write);
@@ -329,14 +332,14 @@ impl Entry {
         }
     }
 
-    /// What keeps the filters from firing again; the kernel has disabled the one of `EV_DISPATCH` that fired.
+    /// Returns the changes that keep the filters from firing again. The kernel has already disabled the one that fired.
     fn after_the_shot(&self) -> PerFilter<u16> {
         let several = self.filters.iter().flatten().count() > 1 || self.filters[2].is_some();
         self.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE))
     }
 
-    /// What makes level-triggered filters fire again that would not by themselves: `EVFILT_EXCEPT`, and those that the kernel
-    /// has deleted. To a pipe without a reader `EVFILT_WRITE` cannot be added.
+    /// Returns what makes level-triggered filters fire again that would not do so by themselves: `EVFILT_EXCEPT`, and those that the
+    /// kernel has deleted. `EVFILT_WRITE` cannot be added to a pipe without a reader.
     fn next_level(&mut self, flags: KqueueFlags) -> Fired {
         let add = EV_ADD | EV_ENABLE;
         let [read, write] = [Filter::Read, Filter::Write].map(|filter| flags.was_last_of(filter));
@@ -349,7 +352,7 @@ impl Entry {
         Fired { told: Some(flags), changes, user: user.then_some(add) }
     }
 
-    /// What one filter means here, if anything.
+    /// Returns what one filter means for this registration, if it means anything.
     fn meaning(&self, flags: KqueueFlags) -> Option<KqueueFlags> {
         let write_end = KqueueFlags { filter: Filter::Write, flags: flags.flags | EV_EOF, ..flags };
         match (flags.filter, self.end) {
@@ -413,7 +416,7 @@ const ALSO_WRITE: u8 = 0x1;
 const ALSO_WRITE_EOF: u8 = 0x2;
 const ALSO_WRITE_ERROR: u8 = 0x4;
 const ALSO_EXCEPT: u8 = 0x8;
-/// The kernel has deleted `EVFILT_WRITE`.
+/// The kernel has deleted `EVFILT_WRITE` after it fired.
 const ALSO_WRITE_LAST: u8 = 0x10;
 
 impl KqueueFlags {
@@ -430,8 +433,9 @@ impl KqueueFlags {
         }
     }
 
-    /// Whether it tells of what was asked for. Apple's `EVFILT_EXCEPT` tells of data, without `fflags`, and of the end, with
-    /// the socket's error in them, of which any bit may be set. An `EVFILT_USER` event of a pipe is [`Entry::meaning`]'s.
+    /// Returns whether it reports what the registration asks for. Apple's `EVFILT_EXCEPT` also reports data, without `fflags`, and the
+    /// end, with the socket's error in `fflags`, in which any bit may be set. [`Entry::meaning`] decides about the `EVFILT_USER` event
+    /// of a pipe.
     fn is_meant(&self) -> bool {
         match self.filter {
             Filter::Except => self.fflags == NOTE_OOB,
@@ -458,13 +462,13 @@ impl KqueueFlags {
         self.filter == filter || self.also(filter).is_some()
     }
 
-    /// Whether the kernel has deleted this filter.
+    /// Returns whether the kernel has deleted this filter.
     fn was_last_of(self, filter: Filter) -> bool {
         let flags = if self.filter == filter { Some(self.flags) } else { self.also(filter) };
         flags.is_some_and(|flags| flags & EV_ONESHOT != 0)
     }
 
-    /// The flags of another filter that fired as well.
+    /// Returns the flags of another filter, if that fired as well.
     fn also(self, filter: Filter) -> Option<u16> {
         let flag = |bit, flag| if self.also & bit != 0 { flag } else { 0 };
         match filter {
@@ -568,7 +572,7 @@ mod tests {
         Some(File::examples()[1])
     }
 
-    /// `fd`, which is no pipe, is registered as `watch` says.
+    /// Notes that `fd`, which is not a pipe, is registered as `watch` says.
     fn set(non_default: &mut NonDefault, fd: RawFd, watch: &Watch) {
         non_default.set(fd, watch, End::Write, no_pipe());
     }
@@ -773,7 +777,7 @@ mod tests {
     const READ_END: KqueueFlags = KqueueFlags { flags: EV_EOF, ..LAST_READ };
     const WRITE_END: KqueueFlags = KqueueFlags { flags: EV_EOF, ..LAST_WRITE };
 
-    /// What XNU and OpenBSD do of a terminal that is revoked.
+    /// This is what XNU and OpenBSD do when a terminal is revoked.
     #[test]
     fn level_triggered_filters_that_the_kernel_has_deleted_are_added_again() {
         let mut non_default = NonDefault::default();
@@ -788,7 +792,7 @@ mod tests {
         assert_eq!((fired.changes, fired.user), ([again, again, None], None));
     }
 
-    /// What FreeBSD does when nobody reads a pipe any more.
+    /// This is what FreeBSD does when nobody reads a pipe any more.
     #[test]
     fn the_end_of_a_level_triggered_pipe_is_told_by_a_user_event_once_the_kernel_has_deleted_the_filter() {
         for (interest, together) in [(Interest::WRITABLE, vec![LAST_WRITE]), (BOTH, vec![READ_END, LAST_WRITE])] {
@@ -848,7 +852,7 @@ mod tests {
         }
     }
 
-    /// What is told of a pipe's filters that fired, and what reminds the kernel of `EVFILT_WRITE`.
+    /// Returns what is reported for the filters of a pipe that fired, and the flags that remind the kernel of `EVFILT_WRITE`.
     fn remind(non_default: &mut NonDefault, token: Token, fired: &[KqueueFlags]) -> (Option<Readiness>, Option<u16>) {
         let fired = non_default.fire(3, token, fired.iter().copied(), pipe);
         (fired.told.map(KqueueFlags::readiness), fired.changes[1])

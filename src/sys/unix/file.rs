@@ -1,5 +1,4 @@
-//! Identifies the file that a descriptor stands for, as far as the OS lets it: the numbers of files are reused, and not every file
-//! has any.
+//! Identifies the file that a descriptor stands for, as far as possible: the OS reuses the numbers of files, and some files have none.
 
 #![allow(unsafe_code)]
 
@@ -45,7 +44,7 @@ impl File {
     }
 
     /// Returns whether this is a pipe, named or anonymous.
-    #[allow(dead_code, reason = "kqueue alone uses it")]
+    #[allow(dead_code, reason = "only kqueue uses it")]
     pub(crate) fn is_pipe(&self) -> bool {
         self.kind == Kind::Pipe
     }

@@ -150,9 +150,9 @@ impl Pipe {
         let mut inner = session.inner();
         session.connect(&mut inner)?;
         session.greet(&mut inner);
-        // Whoever connects hears of it, whatever the interests are.
+        // The program called `connect`, so it gets this event whatever the interests are.
         inner.due |= inner.writable();
-        // A notice that cannot be sent now is sent with the next one: what `connect` says is the same.
+        // If the notice cannot be sent now, a later one includes it, and the result of `connect` is the same.
         let _ = session.report(&mut inner);
         Ok(())
     }
@@ -399,7 +399,7 @@ impl Session {
                 count
             }
         };
-        // What was read is the caller's, whatever becomes of this: the next call tells.
+        // The caller gets the data even if this fails, and the next call returns the error.
         let _ = self.begin_to_read(inner).and_then(|()| self.report(inner));
         result
     }
@@ -428,7 +428,7 @@ impl Session {
         }
         fill(&mut inner.write_buffer, data)?;
         self.write_rest(inner, 0)?;
-        // The other end may have come without `connect`.
+        // The other end may have arrived without `connect`.
         if let State::Alone | State::Failed(_) = inner.state {
             inner.state = State::Connected(Transfers::default());
             self.greet(inner);
@@ -570,7 +570,7 @@ impl Inner {
         if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
     }
 
-    /// Ends the session; a write that is in flight goes on.
+    /// Ends the session. A write that is in flight continues.
     fn end(&mut self) {
         let write = self.take_writing();
         if !matches!(write, Writing::InFlight(_)) {
@@ -662,8 +662,8 @@ impl Inner {
         }
     }
 
-    /// Makes what has come to hold due for a report, as far as the registration wants to hear of it. Whoever waits for a client
-    /// does in any case.
+    /// Makes conditions that have become true due for a report, if the registration asks for them. The arrival of a client is due in
+    /// any case.
     fn tell(&mut self, events: u32) {
         let Some((_, interest)) = self.watch else { return };
         if interest.is_readable() {

@@ -13,11 +13,11 @@
 //! Before the pool waits, this looks at the object, so that the report of a signalled object needs no detour through the pool. Each
 //! look and each wait takes the signal where Windows does that: it resets an auto-reset event, and counts down a semaphore.
 //!
-//! A signal that was taken belongs to the event that tells of it. When the registration ends before that, the signal is given
-//! back, where there is a way. What can be reset without us, and was by the time of its packet, is not told of by a
-//! level-triggered registration.
+//! A signal that was taken belongs to the event that reports it. If the registration ends before that, the signal is given back where
+//! that is possible. Other code may reset an object whose signal a wait does not take. If it has done so by the time of the packet, a
+//! level-triggered registration does not report the object.
 //!
-//! The pool waits on a duplicate of the handle. So nothing that the user does to theirs, or forgets, harms the pool.
+//! The pool waits on a duplicate of the handle. So whatever users do to their own handle, or forget to do, does not harm the pool.
 
 #![allow(unsafe_code)]
 
@@ -90,29 +90,29 @@ struct Wait {
     notice: Operation,
     effect: Effect,
     port: Arc<Port>,
-    /// The object's signal was taken, and is not told of yet.
+    /// The object's signal was taken, and no event has reported it yet.
     taken: AtomicBool,
-    /// The pool's callback does not take this lock, so it may be held while a callback is waited for.
+    /// The pool's callback does not take this lock, so a thread may hold it while it waits for a callback.
     inner: Mutex<Inner>,
 }
 
-/// What waiting for an object does to it.
+/// What a successful wait does to the object.
 #[derive(Copy, Clone, PartialEq)]
 enum Effect {
-    /// Nothing: it stays signalled.
+    /// The wait does nothing, and the object stays signalled.
     None,
-    /// An auto-reset event is reset.
+    /// The wait resets an auto-reset event.
     Resets,
-    /// A semaphore is counted down.
+    /// The wait counts down a semaphore.
     CountsDown,
-    /// There are timers of both kinds, and handles that may not be asked.
+    /// This is not known: there are timers of both kinds, and handles that do not permit the query.
     Unknown,
 }
 
 struct Inner {
     /// What the registration asks for, or `None` after it has ended.
     watch: Option<Watch>,
-    /// No longer than the registration.
+    /// The duplicate of the handle, which is closed when the registration ends.
     object: Option<Arc<OwnedHandle>>,
     phase: Phase,
 }
@@ -138,7 +138,7 @@ impl Wait {
         }))
     }
 
-    /// Waits for the object; if it is signalled already, brings that into the queue.
+    /// Waits for the object or, if it is already signalled, brings that into the queue.
     fn arm(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
         let object = inner.object.as_ref().ok_or_else(not_registered)?;
         if is_signalled(object)? {
@@ -164,21 +164,21 @@ impl Wait {
     fn end(&self) {
         let mut inner = self.inner();
         inner.watch = None;
-        // From here on the pool takes nothing.
+        // After this, the pool takes no signal any more.
         inner.phase = Phase::Idle;
         if let Some(object) = inner.object.take() {
             self.give_back(&object);
         }
     }
 
-    /// The object's signal was taken.
+    /// Notes that the object's signal was taken, and brings that into the queue.
     fn post(self: &Arc<Self>) {
         self.taken.store(true, Ordering::Relaxed);
-        // It fails if the queue is gone, and with it those who would hear of it.
+        // This fails if the queue is gone, and then no poll can report the signal.
         let _ = self.port.post(self, |wait| &wait.notice);
     }
 
-    /// Undoes what was taken, and told to nobody. A handle without the right to do so keeps it.
+    /// Gives back a signal that was taken and that no event has reported. If the handle lacks the right to do so, the signal is lost.
     fn give_back(&self, object: &OwnedHandle) {
         if !self.taken.swap(false, Ordering::Relaxed) {
             return;
@@ -186,7 +186,7 @@ impl Wait {
         match self.effect {
             // SAFETY: the handle is open.
             Effect::Resets => _ = unsafe { SetEvent(object.as_raw_handle()) },
-            // SAFETY: the handle is open; nobody asks for the count.
+            // SAFETY: the handle is open, and the call need not return the count.
             Effect::CountsDown => _ = unsafe { ReleaseSemaphore(object.as_raw_handle(), 1, ptr::null_mut()) },
             Effect::None | Effect::Unknown => {}
         }
@@ -197,7 +197,7 @@ impl Wait {
     }
 }
 
-/// Looks whether the object is signalled, and takes the signal if it is of the kind that can be taken.
+/// Returns whether the object is signalled, and takes the signal where Windows does that.
 fn is_signalled(object: &OwnedHandle) -> io::Result<bool> {
     // SAFETY: the handle is open.
     match unsafe { WaitForSingleObject(object.as_raw_handle(), 0) } {
@@ -248,9 +248,9 @@ impl Again for Wait {
 
 /// A wait of the system's thread pool. Dropping this ends the wait, and after that no callback runs.
 struct PoolWait {
-    /// A `HANDLE`, which is a number: any thread but that of the callback may end the wait.
+    /// A `HANDLE`, which is a number. Any thread except that of the callback may end the wait.
     handle: usize,
-    /// The callback's, and what the pool waits for.
+    /// The references that the callback uses, and the handle that the pool waits for.
     lent: (Arc<Wait>, Arc<OwnedHandle>),
 }
 
@@ -260,7 +260,7 @@ impl PoolWait {
         // The waiting thread itself runs the callback, because that takes hardly any time.
         let flags = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
         let (mut handle, raw) = (ptr::null_mut(), object.as_raw_handle());
-        // SAFETY: object and context stay until the wait was ended, since `lent` is dropped after that.
+        // SAFETY: the object and the context live until the wait has ended, because `lent` is dropped after that.
         let registered =
             unsafe { RegisterWaitForSingleObject(&mut handle, raw, Some(signalled), context, INFINITE, flags) };
         if registered == 0 {
@@ -275,7 +275,7 @@ impl Drop for PoolWait {
         // SAFETY: the wait has not ended yet. This waits for a callback that is running.
         let ended = unsafe { UnregisterWaitEx(ptr::with_exposed_provenance_mut(self.handle), INVALID_HANDLE_VALUE) };
         if ended == 0 {
-            // The pool may go on waiting for the object, and call back.
+            // The pool may still be waiting for the object, and run the callback.
             mem::forget(self.lent.clone());
         }
     }
@@ -288,17 +288,17 @@ unsafe extern "system" fn signalled(context: *mut c_void, _timed_out: bool) {
 }
 
 impl Effect {
-    /// A mutex is refused: it belongs to the thread that waits for it, which would be one of the pool's, and the pool ends the
-    /// process for that.
+    /// Finds out what a wait does to the object. It refuses a mutex, which would belong to the waiting thread of the pool, because the
+    /// pool ends the process for that.
     fn of(object: BorrowedHandle<'_>) -> io::Result<Effect> {
-        // A `PUBLIC_OBJECT_TYPE_INFORMATION`, which begins with the name, and the name's characters.
+        // This holds a `PUBLIC_OBJECT_TYPE_INFORMATION`, which begins with the name, and then the characters of the name.
         let mut information = [0_u64; 128];
         let size = mem::size_of_val(&information) as u32;
         let mut length = 0;
         let data = information.as_mut_ptr().cast();
-        // SAFETY: the handle is open, and there is room for `size` bytes, aligned for all that is in it.
+        // SAFETY: the handle is open, and there is room for `size` bytes, with sufficient alignment.
         check(unsafe { NtQueryObject(object.as_raw_handle(), ObjectTypeInformation, data, size, &mut length) })?;
-        // SAFETY: the call has filled the beginning in; the name lies in `information`, and is that many bytes long.
+        // SAFETY: the call has filled in the beginning. The name is in `information`, and is that many bytes long.
         let name = unsafe {
             let name = &*information.as_ptr().cast::<UNICODE_STRING>();
             std::slice::from_raw_parts(name.Buffer, usize::from(name.Length) / 2)
@@ -318,16 +318,16 @@ impl Effect {
     fn of_event(event: BorrowedHandle<'_>) -> Effect {
         const EVENT_BASIC_INFORMATION: i32 = 0;
 
-        // Its kind, of which 1 stands for auto-reset, and its state.
+        // This holds the kind of the event, where 1 stands for auto-reset, and its state.
         let mut information = [0_i32; 2];
         let (data, size) = (information.as_mut_ptr().cast(), mem::size_of_val(&information) as u32);
-        // SAFETY: the handle is open, and there is room for the answer, whose length nobody asks for.
+        // SAFETY: the handle is open, and there is room for the answer. The call need not return its length.
         let status =
             unsafe { NtQueryEvent(event.as_raw_handle(), EVENT_BASIC_INFORMATION, data, size, ptr::null_mut()) };
         match (check(status), information) {
             (Ok(()), [1, _]) => Effect::Resets,
             (Ok(()), _) => Effect::None,
-            // The handle may not be asked.
+            // The handle does not permit the query.
             (Err(_), _) => Effect::Unknown,
         }
     }
@@ -335,7 +335,7 @@ impl Effect {
 
 #[link(name = "ntdll")]
 unsafe extern "system" {
-    /// `windows-sys` lacks it. It writes an `EVENT_BASIC_INFORMATION`.
+    /// `windows-sys` lacks this function. It writes an `EVENT_BASIC_INFORMATION`.
     fn NtQueryEvent(event: HANDLE, kind: i32, data: *mut c_void, size: u32, length: *mut u32) -> NTSTATUS;
 }
 
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn what_the_pool_has_taken_and_nobody_was_told_of_is_given_back() {
-        // SAFETY: takes no attributes and no name.
+        // SAFETY: the call gets no attributes and no name.
         let object = unsafe { OwnedHandle::from_raw_handle(CreateEventW(ptr::null(), 0, 0, ptr::null())) };
         for closed in [false, true] {
             let wait = wait(&object);
@@ -384,7 +384,7 @@ mod tests {
         let object = File::open(env::current_exe().unwrap()).unwrap();
         let wait = wait(&object);
         let object = Arc::new(object.into());
-        // No wait has this handle.
+        // There is no wait with this handle.
         drop(PoolWait { handle: 0, lent: (Arc::clone(&wait), Arc::clone(&object)) });
         assert_eq!((Arc::strong_count(&wait), Arc::strong_count(&object)), (2, 2));
     }
