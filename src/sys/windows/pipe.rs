@@ -74,6 +74,8 @@ struct Inner {
     state: State,
     /// Events that were not reported yet, in the driver's words.
     due: u32,
+    /// `connect` has succeeded, and no event has told of room to write since.
+    unheard: bool,
     noticing: bool,
     slot: Slot,
     /// Belongs to the kernel while a read is in flight.
@@ -132,6 +134,7 @@ impl Pipe {
             watch: None,
             state: State::Connected(Transfers::default()),
             due: 0,
+            unheard: false,
             noticing: false,
             slot: Slot::default(),
             read_buffer: Vec::new(),
@@ -149,9 +152,8 @@ impl Pipe {
         let session = self.session();
         let mut inner = session.inner();
         session.connect(&mut inner)?;
+        inner.unheard = true;
         session.greet(&mut inner);
-        // Whoever connects hears of it, whatever the interests are.
-        inner.due |= inner.writable();
         // A notice that cannot be sent now is sent with the next one: what `connect` says is the same.
         let _ = session.report(&mut inner);
         Ok(())
@@ -450,7 +452,7 @@ impl Session {
         self.look_for_another_end(inner)?;
         self.begin_to_read(inner)?;
         inner.watch = Some((token, interest));
-        inner.due = 0;
+        (inner.due, inner.unheard) = (0, false);
         inner.tell(inner.ready());
         self.report(inner)
     }
@@ -539,6 +541,7 @@ impl InFlight for Session {
         }
         // What the user has used up since is not due any more.
         let due = mem::take(&mut inner.due) & inner.ready();
+        inner.unheard &= due & SEND == 0;
         if let Some((token, _)) = inner.watch {
             batch.report_once(&mut inner.slot, token, due);
         }
@@ -597,6 +600,7 @@ impl Inner {
             watch: self.watch.take(),
             state: State::Alone,
             due: 0,
+            unheard: false,
             noticing: false,
             slot: self.slot,
             read_buffer,
@@ -661,14 +665,14 @@ impl Inner {
         }
     }
 
-    /// Makes what has come to hold due for a report, as far as the registration wants to hear of it. Whoever waits for a client
+    /// Makes what has come to hold due for a report, as far as the registration wants to hear of it. Whoever connects to a client
     /// does in any case.
     fn tell(&mut self, events: u32) {
         let Some((_, interest)) = self.watch else { return };
         if interest.is_readable() {
             self.due |= events & (RECEIVE | DISCONNECT);
         }
-        if interest.is_writable() || matches!(self.state, State::Arrived(_) | State::Failed(_)) {
+        if interest.is_writable() || self.unheard || matches!(self.state, State::Arrived(_) | State::Failed(_)) {
             self.due |= events & SEND;
         }
     }
