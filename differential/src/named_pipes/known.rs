@@ -98,7 +98,7 @@ const MEANT: &[Known] = &[
             difference.history.waits
                 && hints(difference).is_some_and(|(ours, theirs)| ours & WRITABLE != 0 && theirs == 0)
         },
-        ends: false,
+        ends: true,
     },
     Known {
         name: "a deregistered pipe goes on working",
@@ -135,12 +135,14 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "a read that somebody else cancels begins anew",
-        reason: "nothing is lost by it; and a connect that is cancelled is told of by an event",
+        reason: "nothing is lost by it; a connect that is cancelled is told of by an event, and forgotten by the next one",
         example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Poll(0), Step::Cancel(0), Step::Poll(0)],
         explains: |difference| {
-            let told = hints(difference).is_some_and(|(ours, theirs)| ours & !WRITABLE == 0 && theirs & WRITABLE == 0);
+            let spurious = READABLE | unwanted(difference) | used(difference);
+            let told = hints(difference).is_some_and(|(_, theirs)| theirs & !spurious == 0);
             let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
-            difference.history.cancelled && (told || read)
+            let forgotten = matches!(difference.step, Step::TakeError(_));
+            difference.history.cancelled && (told || read || forgotten)
         },
         ends: true,
     },
