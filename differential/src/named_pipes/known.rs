@@ -128,8 +128,11 @@ const MEANT: &[Known] = &[
         explains: |difference| {
             let blocks = matches!(difference.ours, Outcome::Failed(ErrorKind::WouldBlock, _));
             let told = hints(difference).is_some_and(|(ours, _)| ours == 0);
-            difference.history.disconnected
-                && (told || blocks && matches!(difference.step, Step::Read(..) | Step::ReadAll(_)))
+            let History { disconnected, was_disconnected, .. } = difference.history;
+            let late = hints(difference)
+                .is_some_and(|(ours, theirs)| ours == 0 && theirs & !(READABLE | unwanted(difference)) == 0);
+            let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
+            disconnected && (told || blocks && read) || was_disconnected && late
         },
         ends: true,
     },
