@@ -150,6 +150,25 @@ const MEANT: &[Known] = &[
         ends: true,
     },
     Known {
+        name: "a client that a wait has brought is read from when the wait is over",
+        reason: "that is with its event; mio's reregister reads before",
+        example: &[
+            Step::Open(0, Kind::Server),
+            Step::Register(0, 0, 3),
+            Step::Connect(0),
+            Step::PeerOpen(0),
+            Step::PeerClose(0),
+            Step::Reregister(0, 0, 1),
+            Step::Read(0, 600),
+        ],
+        explains: |difference| {
+            let blocks = matches!(difference.ours, Outcome::Failed(ErrorKind::WouldBlock, _));
+            let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
+            difference.history.waits && blocks && read
+        },
+        ends: true,
+    },
+    Known {
         name: "disconnect ends a wait for a client",
         reason: "the next connect waits anew; Wine says that there is no client, and mio goes on waiting",
         example: &[Step::Open(0, Kind::Server), Step::Register(0, 0, 1), Step::Connect(0), Step::Disconnect(0)],
