@@ -42,6 +42,7 @@ use crate::{Interest, Registry};
 /// ```
 /// # #[cfg(all(unix, not(target_vendor = "apple")))]
 /// # fn main() -> std::io::Result<()> {
+/// use std::io::Read;
 /// use mio::{Events, Interest, IoSource, Poll, Token};
 /// use socket2::{Domain, Socket, Type};
 ///
@@ -56,7 +57,7 @@ use crate::{Interest, Registry};
 /// theirs.send(b"one message")?;
 /// poll.poll(&mut events, None)?;
 /// let mut buffer = [0; 64];
-/// let length = ours.try_io_for(Interest::READABLE, |socket| std::io::Read::read(&mut &*socket, &mut buffer))?;
+/// let length = ours.try_io_for(Interest::READABLE, |mut socket| socket.read(&mut buffer))?;
 /// assert_eq!(&buffer[..length], b"one message");
 /// # Ok(())
 /// # }

@@ -218,6 +218,20 @@ fn each_success_of_connect_brings_an_event_whatever_the_interests_are() {
 }
 
 #[test]
+fn a_success_of_connect_while_something_is_written_brings_an_event_when_it_is_written() {
+    let (mut queue, mut events, mut server, name) = waiting(Interest::READABLE);
+    let mut client = OpenOptions::new().read(true).write(true).open(&name).unwrap();
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    // More than the pipe has room for.
+    server.write_all(&vec![1; 300_000]).unwrap();
+    server.connect().unwrap();
+    assert_silent(&mut queue, &mut events);
+    client.read_exact(&mut vec![0; 300_000]).unwrap();
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    assert_silent(&mut queue, &mut events);
+}
+
+#[test]
 fn a_write_while_connect_waits_fails_as_the_system_says() {
     let (mut queue, mut events, mut server, name) = waiting(BOTH);
     for _ in 0..2 {

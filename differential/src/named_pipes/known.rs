@@ -98,7 +98,7 @@ const MEANT: &[Known] = &[
             difference.history.waits
                 && hints(difference).is_some_and(|(ours, theirs)| ours & WRITABLE != 0 && theirs == 0)
         },
-        ends: false,
+        ends: true,
     },
     Known {
         name: "a deregistered pipe goes on working",
@@ -128,19 +128,43 @@ const MEANT: &[Known] = &[
         explains: |difference| {
             let blocks = matches!(difference.ours, Outcome::Failed(ErrorKind::WouldBlock, _));
             let told = hints(difference).is_some_and(|(ours, _)| ours == 0);
-            difference.history.disconnected
-                && (told || blocks && matches!(difference.step, Step::Read(..) | Step::ReadAll(_)))
+            let History { disconnected, was_disconnected, .. } = difference.history;
+            let late = hints(difference)
+                .is_some_and(|(ours, theirs)| ours == 0 && theirs & !(READABLE | unwanted(difference)) == 0);
+            let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
+            disconnected && (told || blocks && read) || was_disconnected && late
         },
         ends: true,
     },
     Known {
         name: "a read that somebody else cancels begins anew",
-        reason: "nothing is lost by it; and a connect that is cancelled is told of by an event",
+        reason: "nothing is lost by it; a connect that is cancelled is told of by an event, and forgotten by the next one",
         example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Poll(0), Step::Cancel(0), Step::Poll(0)],
         explains: |difference| {
-            let told = hints(difference).is_some_and(|(ours, theirs)| ours & !WRITABLE == 0 && theirs & WRITABLE == 0);
+            let spurious = READABLE | unwanted(difference) | used(difference);
+            let told = hints(difference).is_some_and(|(_, theirs)| theirs & !spurious == 0);
             let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
-            difference.history.cancelled && (told || read)
+            let forgotten = matches!(difference.step, Step::TakeError(_));
+            difference.history.cancelled && (told || read || forgotten)
+        },
+        ends: true,
+    },
+    Known {
+        name: "a client that a wait has brought is read from when the wait is over",
+        reason: "that is with its event; mio's reregister reads before",
+        example: &[
+            Step::Open(0, Kind::Server),
+            Step::Register(0, 0, 3),
+            Step::Connect(0),
+            Step::PeerOpen(0),
+            Step::PeerClose(0),
+            Step::Reregister(0, 0, 1),
+            Step::Read(0, 600),
+        ],
+        explains: |difference| {
+            let blocks = matches!(difference.ours, Outcome::Failed(ErrorKind::WouldBlock, _));
+            let read = matches!(difference.step, Step::Read(..) | Step::ReadAll(_));
+            difference.history.waits && blocks && read
         },
         ends: true,
     },

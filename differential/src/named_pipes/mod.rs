@@ -34,13 +34,16 @@ pub struct History {
     pub found: bool,
     /// The server has disconnected, and no client has come since.
     pub disconnected: bool,
+    /// The server has disconnected, and no event has come since.
+    pub was_disconnected: bool,
     /// Its operations were, at least once.
     pub cancelled: bool,
 }
 
 impl History {
-    /// No difference depends on what events have told.
-    pub fn hear(&mut self, _hints: u8) {}
+    pub fn hear(&mut self, _hints: u8) {
+        self.was_disconnected = false;
+    }
 
     /// Notes what has become of a step.
     pub fn note(&mut self, index: usize, step: Step, outcome: &Outcome) {
@@ -59,6 +62,7 @@ impl History {
                 (self.waits, self.uninvited) = (false, false);
                 self.disconnected = matches!(step, Step::Disconnect(_));
                 self.found &= !self.disconnected;
+                self.was_disconnected |= self.disconnected;
             }
             (Step::Cancel(_), _) => self.cancelled = true,
             (Step::PeerOpen(_), Outcome::Count(_)) => (self.uninvited, self.disconnected) = (!self.waits, false),

@@ -74,6 +74,8 @@ struct Inner {
     state: State,
     /// Events that have not been reported yet, as the driver's flags.
     due: u32,
+    /// `connect` has succeeded, and no event has told of room to write since.
+    unheard: bool,
     noticing: bool,
     slot: Slot,
     /// Belongs to the kernel while a read is in flight.
@@ -132,6 +134,7 @@ impl Pipe {
             watch: None,
             state: State::Connected(Transfers::default()),
             due: 0,
+            unheard: false,
             noticing: false,
             slot: Slot::default(),
             read_buffer: Vec::new(),
@@ -149,9 +152,8 @@ impl Pipe {
         let session = self.session();
         let mut inner = session.inner();
         session.connect(&mut inner)?;
+        inner.unheard = true;
         session.greet(&mut inner);
-        // The program called `connect`, so it gets this event whatever the interests are.
-        inner.due |= inner.writable();
         // If the notice cannot be sent now, a later one includes it, and the result of `connect` is the same.
         let _ = session.report(&mut inner);
         Ok(())
@@ -451,7 +453,7 @@ impl Session {
         self.look_for_another_end(inner)?;
         self.begin_to_read(inner)?;
         inner.watch = Some((token, interest));
-        inner.due = 0;
+        (inner.due, inner.unheard) = (0, false);
         inner.tell(inner.ready());
         self.report(inner)
     }
@@ -540,6 +542,7 @@ impl InFlight for Session {
         }
         // Whatever the user has used up since then is no longer due.
         let due = mem::take(&mut inner.due) & inner.ready();
+        inner.unheard &= due & SEND == 0;
         if let Some((token, _)) = inner.watch {
             batch.report_once(&mut inner.slot, token, due);
         }
@@ -598,6 +601,7 @@ impl Inner {
             watch: self.watch.take(),
             state: State::Alone,
             due: 0,
+            unheard: false,
             noticing: false,
             slot: self.slot,
             read_buffer,
@@ -669,7 +673,7 @@ impl Inner {
         if interest.is_readable() {
             self.due |= events & (RECEIVE | DISCONNECT);
         }
-        if interest.is_writable() || matches!(self.state, State::Arrived(_) | State::Failed(_)) {
+        if interest.is_writable() || self.unheard || matches!(self.state, State::Arrived(_) | State::Failed(_)) {
             self.due |= events & SEND;
         }
     }
