@@ -13,6 +13,7 @@ use socket2::SockRef;
 
 #[cfg(target_os = "linux")]
 use crate::queue::Queue;
+#[cfg(target_os = "linux")]
 use crate::util::knows_priority;
 use crate::util::{assert_no_event, assert_would_block, drain, next_event, tcp_pair, udp_pair, wait_for};
 

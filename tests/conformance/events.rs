@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
 use crate::util::knows_priority;
 use crate::util::{HANG, assert_no_event, drain, next_event, tcp_listener, tcp_pair, udp_pair, wait_for};
 

@@ -170,7 +170,7 @@ pub(crate) fn wake_beside_polls(mut wake: impl FnMut(&Registry, &mut Random)) {
 pub(crate) const TO_WAKE: Token = Token(10);
 
 /// Whether the queue can tell of urgent data. kqueue on FreeBSD and NetBSD cannot, which its double on Linux may act like.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
 pub(crate) fn knows_priority() -> bool {
     let poll = Poll::new().unwrap();
     match poll.registry().register(&mut tcp_pair().0, Token(0), Interest::PRIORITY) {
