@@ -42,7 +42,7 @@ fn used(difference: &Difference) -> u8 {
         |step| matches!(step, Step::Write(..) | Step::WriteVectored(..)),
         |step| matches!(step, Step::PeerRead(_) | Step::PeerDisconnect(_) | Step::PeerClose(_)),
     );
-    u8::from(read) * READABLE | u8::from(written) * WRITABLE
+    (u8::from(read) * READABLE) | (u8::from(written) * WRITABLE)
 }
 
 const MEANT: &[Known] = &[
