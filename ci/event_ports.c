@@ -259,6 +259,7 @@ int port_getn(int fd, port_event_t *events, unsigned room, unsigned *count, cons
         struct timespec wait = {left / SECOND, left % SECOND};
         if (left <= 0) error = ETIME;
         else if (epoll_pwait2(fd, &event, 1, timeout ? &wait : NULL, NULL) == -1) error = errno;
+        usleep(20); // so that this gets what the thread that has woken it sends next, too
         lock();
         if ((port = find(fd))) port->sleeping--;
     }

@@ -167,7 +167,7 @@ fn a_change_beside_a_poll_keeps_no_later_one_from_ending_the_sleep_of_the_outer_
     let mut inner = Poll::new().unwrap();
     let mut outer = outer(&inner, Trigger::Level);
     let registry = inner.registry().try_clone().unwrap();
-    let rounds = if cfg!(miri) { 3 } else { 300 };
+    let rounds = if cfg!(miri) { 3 } else { 1_000 };
     thread::scope(|scope| {
         let (ask, asked) = mpsc::channel();
         scope.spawn(move || {
