@@ -2,7 +2,9 @@
 // into each test program. What it does is written from Solaris's manual pages and illumos's documented behaviour.
 //
 // A port is an epoll of an epoll, in which the associations are one-shot, and of an eventfd that is readable while events
-// are queued. An event of a descriptor says what was ready when it was queued, and may be out of date when it is got.
+// are queued. An event of a descriptor says what was ready when it was queued, and may be out of date when it is got. As on
+// illumos, an association of what is ready already ends no sleep on the port's descriptor, which is readable from the next
+// look at it on.
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stdbool.h>
@@ -50,7 +52,7 @@ struct port {
     struct port *next;
     int fd, watched, has_queued; // the outer epoll, the inner one, and the eventfd
     TAILQ_HEAD(, event) queue;
-    int queued, slots;
+    int queued, slots, sleeping; // sleeping: the threads in port_getn(3C)
     struct association *by_fd;
     int fd_count;
 };
@@ -63,10 +65,21 @@ static struct port *find(int fd) {
     return port;
 }
 
+static void tell(struct port *port) { eventfd_write(port->has_queued, 1); }
+
 static void enqueue(struct port *port, struct event *event) {
     TAILQ_INSERT_TAIL(&port->queue, event, queue);
     port->queued++;
-    eventfd_write(port->has_queued, 1);
+}
+
+static void enqueue_fd(struct port *port, int fd, int ready) {
+    struct association *it = &port->by_fd[fd];
+    if (it->queued) it->queued->event.portev_events |= ready;
+    struct event *event = it->is_there && !it->queued ? calloc(1, sizeof *event) : NULL;
+    if (!event) return;
+    event->event = (port_event_t){ready, PORT_SOURCE_FD, 0, fd, it->user};
+    it->queued = event;
+    enqueue(port, event);
 }
 
 static void dequeue(struct port *port, struct event *event) {
@@ -164,13 +177,21 @@ static int associate(struct port *port, int fd, int events, void *user) {
     }
     if (!it->is_there && port->slots == MOST_SLOTS) return EAGAIN;
     if (it->queued) dequeue(port, it->queued);
-    struct epoll_event event = {events | EPOLLONESHOT, {.fd = fd}};
+    struct port *inner = find(fd);
+    if (inner && inner->queued) tell(inner);
+    struct epoll_event event = {EPOLLONESHOT, {.fd = fd}};
     if (epoll_ctl(port->watched, EPOLL_CTL_MOD, fd, &event)) {
         if (errno != ENOENT || epoll_ctl(port->watched, EPOLL_CTL_ADD, fd, &event)) return errno;
     }
     if (!it->is_there) port->slots++;
     *it = (struct association){.is_there = true, .ino = stat.st_ino, .events = events, .user = user};
-    return 0;
+    struct pollfd now = {fd, events, 0};
+    if (poll(&now, 1, 0) == 1) {
+        enqueue_fd(port, fd, now.revents);
+        if (port->sleeping) tell(port);
+    }
+    event.events |= events & ~now.revents; // what comes while the event is queued is added to it
+    return epoll_ctl(port->watched, EPOLL_CTL_MOD, fd, &event) ? errno : 0;
 }
 
 int port_associate(int fd, int source, uintptr_t object, int events, void *user) {
@@ -201,6 +222,7 @@ int port_send(int fd, int events, void *user) {
         event->event = (port_event_t){events, PORT_SOURCE_USER, 0, fd, user};
         port->slots++;
         enqueue(port, event);
+        tell(port);
     }
     unlock();
     return error ? fail(error) : 0;
@@ -212,14 +234,8 @@ static void scan(struct port *port) {
     int count;
     do {
         count = epoll_wait(port->watched, ready, 64, 0);
-        for (int i = 0; i < count; i++) {
-            struct association *it = &port->by_fd[ready[i].data.fd];
-            struct event *event = it->is_there && !it->queued ? calloc(1, sizeof *event) : NULL;
-            if (!event) continue;
-            event->event = (port_event_t){ready[i].events, PORT_SOURCE_FD, 0, ready[i].data.fd, it->user};
-            it->queued = event;
-            enqueue(port, event);
-        }
+        for (int i = 0; i < count; i++) enqueue_fd(port, ready[i].data.fd, ready[i].events);
+        if (count > 0 && port->queued) tell(port);
     } while (count == 64);
 }
 
@@ -236,13 +252,16 @@ int port_getn(int fd, port_event_t *events, unsigned room, unsigned *count, cons
         port = find(fd);
         if (port) scan(port);
         if (!port || room == 0 || port->queued >= (int)*count || error) break;
+        port->sleeping++;
         unlock();
         int64_t left = timeout ? deadline - now() : INT64_MAX;
         struct epoll_event event;
         struct timespec wait = {left / SECOND, left % SECOND};
         if (left <= 0) error = ETIME;
         else if (epoll_pwait2(fd, &event, 1, timeout ? &wait : NULL, NULL) == -1) error = errno;
+        usleep(20); // so that this gets what the thread that has woken it sends next, too
         lock();
+        if ((port = find(fd))) port->sleeping--;
     }
     if (!port) {
         unlock();
@@ -261,6 +280,7 @@ int port_getn(int fd, port_event_t *events, unsigned room, unsigned *count, cons
         if (event->event.portev_source == PORT_SOURCE_FD) port->by_fd[event->event.portev_object].is_there = false;
         dequeue(port, event);
     }
+    if (port->queued) tell(port);
     unlock();
     if (got || !error) *count = got;
     return error ? fail(error) : 0;

@@ -1,6 +1,7 @@
 //! A `Poll` is a file descriptor: another queue can watch it, and it is readable when an event waits.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -158,6 +159,35 @@ fn changes_beside_an_event_that_waits_take_no_room_from_a_wake() {
     }
     waker.wake().unwrap();
     assert_eq!(tokens_until_there_is_nothing(inner, 8), [Token(0), WAKE, Token(3)]);
+}
+
+/// Event ports do not end such a sleep by themselves if a source is ready when it is registered.
+#[test]
+fn a_change_beside_a_poll_keeps_no_later_one_from_ending_the_sleep_of_the_outer_queue() {
+    let mut inner = Poll::new().unwrap();
+    let mut outer = outer(&inner, Trigger::Level);
+    let registry = inner.registry().try_clone().unwrap();
+    let rounds = if cfg!(miri) { 3 } else { 1_000 };
+    thread::scope(|scope| {
+        let (ask, asked) = mpsc::channel();
+        scope.spawn(move || {
+            let (mut ours, theirs) = udp_pair();
+            theirs.send(b"data").unwrap();
+            registry.register(&mut ours, Token(0), Interest::READABLE).unwrap();
+            for token in asked {
+                registry.reregister(&mut ours, token, Interest::READABLE).unwrap();
+            }
+        });
+        assert_eq!(next_event(&mut outer).token(), INNER);
+        assert_eq!(next_event(&mut inner).token(), Token(0));
+        for _ in 0..rounds {
+            ask.send(Token(1)).unwrap();
+            assert_eq!(next_event(&mut inner).token(), Token(1));
+            ask.send(Token(2)).unwrap();
+            assert_eq!(next_event(&mut outer).token(), INNER);
+            assert_eq!(next_event(&mut inner).token(), Token(2));
+        }
+    });
 }
 
 #[test]

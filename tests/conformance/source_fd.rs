@@ -82,8 +82,10 @@ fn a_source_can_be_implemented_with_it() {
 fn a_number_that_is_no_descriptor_is_ebadf() {
     let mut poll = Poll::new().unwrap();
     for fd in [NONE, -1, i32::MIN] {
-        let error = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        for (interest, trigger) in [(Interest::WRITABLE, Trigger::Edge), (Interest::READABLE, Trigger::Level)] {
+            let result = poll.registry().register_with(&mut SourceFd(&fd), TOKEN, interest, trigger);
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EBADF));
+        }
         assert!(poll.registry().reregister(&mut SourceFd(&fd), TOKEN, Interest::READABLE).is_err());
         assert!(poll.registry().deregister(&mut SourceFd(&fd)).is_err());
     }

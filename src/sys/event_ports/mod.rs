@@ -79,7 +79,6 @@ impl Backend for Selector {
             }
             let is_look = is_ports_turn || !events.is_empty();
             let longest = if is_look { Some(Duration::ZERO) } else { table.before_wait(left) };
-            table.is_marked = false;
             drop(table);
 
             buffer.clear();
@@ -91,7 +90,7 @@ impl Backend for Selector {
                 result?;
             }
 
-            let mut notified = false;
+            let (mut notified, mut has_marker) = (false, false);
             for event in buffer.iter() {
                 match libc::c_int::from(event.portev_source) {
                     os::PORT_SOURCE_FD => {
@@ -102,12 +101,16 @@ impl Backend for Selector {
                             self.port.associate_anew(&mut table, association);
                         }
                     }
-                    // This packet has done its work, because the thread that slept on the descriptor is awake.
-                    os::PORT_SOURCE_USER if event.portev_events == MARKER => {}
+                    os::PORT_SOURCE_USER if event.portev_events == MARKER => has_marker = true,
                     os::PORT_SOURCE_USER => notified = true,
                     // The program has associated something with the port's descriptor, for example a timer.
                     _ => events.push(Event::new(Token(event.portev_user.addr()), PollFlags(0))),
                 }
+            }
+            if has_marker {
+                // Since the wait took the marker, other threads may have relied on it.
+                table.is_marked = false;
+                self.port.mark(&mut table);
             }
             drop(table);
 
@@ -217,26 +220,38 @@ impl Port {
         // SAFETY: the port returns `user` with the event, and nothing follows that pointer.
         let result = check(unsafe { os::port_associate(port, os::PORT_SOURCE_FD, fd as _, directions, user) });
         taken(result.map(drop))?;
-        if table.is_exported() && !table.is_marked {
-            table.is_marked = self.mark();
-        }
+        self.mark(table);
         Ok(())
     }
 
-    /// Wakes a thread that sleeps on the port's descriptor. A source that is already ready when it is associated does not do
-    /// that, but a packet does. Returns whether it sent one.
-    fn mark(&self) -> bool {
+    /// Wakes a thread that sleeps on the port's descriptor, if an event waits. A source that is already ready when it is
+    /// associated does not do that, but a packet does.
+    fn mark(&self, table: &mut Table) {
+        if !table.is_exported() || table.is_marked {
+            return;
+        }
         let mut waiting = 0;
         // SAFETY: there is no room for an event, so the call writes only the number of waiting events.
         let result = unsafe { os::port_getn(self.as_raw_fd(), ptr::null_mut(), 0, &mut waiting, ptr::null_mut()) };
-        // If this fails, the port is full, and one of its packets has ended that sleep.
-        result == 0 && waiting > 0 && self.send(MARKER).is_ok()
+        if result == 0 && waiting > 0 {
+            // If this fails, the port is full, and the thread wakes when there is a packet or when a source becomes ready.
+            let _ = self.interrupt(table);
+        }
+    }
+
+    /// Sends a marker, unless one is on its way to a poll. One is enough, and each takes the room of a registration.
+    fn interrupt(&self, table: &mut Table) -> io::Result<()> {
+        if !table.is_marked {
+            self.send(MARKER)?;
+            table.is_marked = true;
+        }
+        Ok(())
     }
 
     /// Interrupts the poller if it sleeps, and there is something for it to do.
     fn rouse(&self, table: &mut Table) -> io::Result<()> {
         if table.oversleeps() {
-            self.send(MARKER)?;
+            self.interrupt(table)?;
             table.after_wait();
         }
         Ok(())

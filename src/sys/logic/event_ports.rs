@@ -27,8 +27,7 @@ pub(crate) struct Table {
     pub(crate) is_ports_turn: bool,
     /// Other code may sleep on the port's descriptor, so no association can wait for the next `select` here.
     exported: bool,
-    /// A packet has woken the threads that sleep on the port's descriptor, and no poll has started since. One packet is enough, and
-    /// each takes the room of a registration.
+    /// A packet has interrupted the poller, or the threads that sleep on the port's descriptor, and no poll has seen it yet.
     pub(crate) is_marked: bool,
     /// The poller waits, or is about to wait, for this long if nothing happens.
     sleeping: Option<Duration>,

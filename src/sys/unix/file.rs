@@ -27,6 +27,10 @@ impl File {
         use std::os::fd::FromRawFd;
         use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
+        // The standard library's types panic if they are given this number.
+        if fd == -1 {
+            return None;
+        }
         // SAFETY: the descriptor is only asked about, and `ManuallyDrop` keeps it open. If it is not open, the call fails.
         let file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
         let file = file.metadata().ok()?;
