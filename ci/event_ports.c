@@ -37,6 +37,7 @@ enum { EBADFD = 81 };
 struct event {
     TAILQ_ENTRY(event) queue;
     port_event_t event;
+    bool is_quiet; // it was ready when it was associated, and nobody has looked since
 };
 
 // An association is there from port_associate(3C) until its event is got.
@@ -188,6 +189,7 @@ static int associate(struct port *port, int fd, int events, void *user) {
     struct pollfd now = {fd, events, 0};
     if (poll(&now, 1, 0) == 1) {
         enqueue_fd(port, fd, now.revents);
+        if (it->queued) it->queued->is_quiet = true;
         if (port->sleeping) tell(port);
     }
     event.events |= events & ~now.revents; // what comes while the event is queued is added to it
@@ -228,8 +230,20 @@ int port_send(int fd, int events, void *user) {
     return error ? fail(error) : 0;
 }
 
-// Queues the events of what has become ready.
+// Queues the events of what has become ready, and takes back those of what is not ready any more.
 static void scan(struct port *port) {
+    for (int fd = 0; fd < port->fd_count; fd++) {
+        struct association *it = &port->by_fd[fd];
+        if (!it->queued || !it->queued->is_quiet) continue;
+        struct pollfd now = {fd, it->events, 0};
+        it->queued->is_quiet = false;
+        if (poll(&now, 1, 0) == 1) {
+            it->queued->event.portev_events = now.revents;
+            continue;
+        }
+        dequeue(port, it->queued);
+        epoll_ctl(port->watched, EPOLL_CTL_MOD, fd, &(struct epoll_event){it->events | EPOLLONESHOT, {.fd = fd}});
+    }
     struct epoll_event ready[64];
     int count;
     do {
