@@ -619,12 +619,15 @@ impl<F: Feed> World<F> {
         assert!(!event.is_write_closed() || !outgoing.intact(), "not closed for writing: {event:?}, {what}");
         assert!(!event.is_error() || !incoming.intact() || !outgoing.intact(), "no error: {event:?}, {what}");
         assert!(registered.trigger != Trigger::OneShot || !registered.fired, "one-shot fired again: {event:?}, {what}");
-        let told = if Queue::HERE.is_kqueue() {
-            // Both filters tell a sender of its end, in two events if they do not fit into one batch.
-            let again = event.is_write_closed() && !registered.touched[1];
-            [event.is_readable() || again, event.is_writable() && !again]
-        } else {
+        let told = if !Queue::HERE.is_kqueue() {
             [true; 2]
+        } else if event.is_write_closed() {
+            // Each of the filters may tell of that alone, for both directions.
+            let [reading, writing] = registered.touched;
+            let by_read = if event.is_readable() { reading } else { !writing };
+            [by_read, !by_read]
+        } else {
+            [event.is_readable(), event.is_writable()]
         };
         if F::EXACT {
             let readable = event.is_readable() && !event.is_priority();
