@@ -309,9 +309,12 @@ impl Selector {
     }
 
     fn delete_user_event(&self, fd: RawFd, end: End) -> io::Result<()> {
-        match (end == End::User).then(|| self.change_user_event(fd, Token(0), EV_DELETE)) {
-            Some(Err(error)) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
-            _ => Ok(()),
+        if end != End::User {
+            return Ok(());
+        }
+        match self.change_user_event(fd, Token(0), EV_DELETE) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            result => result,
         }
     }
 
