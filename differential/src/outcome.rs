@@ -69,5 +69,10 @@ impl fmt::Debug for Told {
 pub trait Subject {
     /// How long a poll waits for more, if that is needed.
     fn new(patience: Duration) -> Self;
-    fn perform(&mut self, index: usize, step: Step) -> Outcome;
+    /// `None` if there is nothing to do it with.
+    fn try_perform(&mut self, index: usize, step: Step) -> Option<Outcome>;
+
+    fn perform(&mut self, index: usize, step: Step) -> Outcome {
+        self.try_perform(index, step).unwrap_or(Outcome::Idle)
+    }
 }

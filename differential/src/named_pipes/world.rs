@@ -45,13 +45,6 @@ impl Subject for World {
         }
     }
 
-    fn perform(&mut self, index: usize, step: Step) -> Outcome {
-        self.try_perform(index, step).unwrap_or(Outcome::Idle)
-    }
-}
-
-impl World {
-    /// `None` if there is nothing to do it with.
     fn try_perform(&mut self, index: usize, step: Step) -> Option<Outcome> {
         let result = match step {
             Step::Open(slot, kind) => {
@@ -127,7 +120,9 @@ impl World {
         };
         Some(result.into())
     }
+}
 
+impl World {
     /// Until nothing more comes. How many events tell of something is up to chance: operations take their time.
     fn poll(&mut self, poll: usize) -> Outcome {
         let mut told: Vec<Told> = Vec::new();

@@ -80,13 +80,6 @@ impl Subject for World {
         }
     }
 
-    fn perform(&mut self, index: usize, step: Step) -> Outcome {
-        self.try_perform(index, step).unwrap_or(Outcome::Idle)
-    }
-}
-
-impl World {
-    /// `None` if there is nothing to do it with.
     fn try_perform(&mut self, index: usize, step: Step) -> Option<Outcome> {
         let result = match step {
             Step::Open(slot, kind) => {
@@ -187,7 +180,9 @@ impl World {
         };
         Some(result.into())
     }
+}
 
+impl World {
     fn poll(&mut self, poll: usize) -> Outcome {
         if let Err(error) = self.polls[poll].poll(&mut self.events, Some(Duration::ZERO)) {
             return Err(error).into();
