@@ -68,6 +68,13 @@ fn a_receiver_whose_sender_is_gone_is_read_closed_once() {
 }
 
 #[test]
+fn a_dropped_receiver_is_closed() {
+    let (mut sender, receiver) = pipe::new().unwrap();
+    drop(receiver);
+    assert_eq!(sender.write(b"data").unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+#[test]
 fn a_sender_whose_receiver_is_gone_is_write_closed_once() {
     let mut poll = Poll::new().unwrap();
     let (mut sender, receiver) = pipe::new().unwrap();
