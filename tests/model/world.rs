@@ -408,7 +408,7 @@ impl<F: Feed> World<F> {
                     arm = flow.full;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    assert!(flow.writable(pair.kind) != Known::Yes || flow.pending > 0, "no room, yet nothing is written");
+                    assert!(flow.writable(pair.kind) != Known::Yes || flow.pending > 0, "no room, and nothing written");
                     flow.full = true;
                     arm = true;
                 }
