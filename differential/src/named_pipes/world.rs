@@ -169,7 +169,7 @@ impl Slot {
         }
         let peer = server(&name)?;
         let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name)?;
-        // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+        // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
         let ours = unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) };
         Ok(Slot { kind, name, ours, peer: Some(peer) })
     }
@@ -185,7 +185,7 @@ fn server(name: &str) -> io::Result<File> {
     if handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the handle is new, and nobody else's.
+    // SAFETY: the handle is new, and nothing else owns it.
     Ok(unsafe { File::from_raw_handle(handle) })
 }
 

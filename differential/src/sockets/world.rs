@@ -257,13 +257,13 @@ fn open(kind: Kind) -> io::Result<Slot> {
         }
         Kind::Unix => {
             let (stream, peer) = UnixStream::pair()?;
-            // SAFETY: taken out of its owner just before.
+            // SAFETY: `into_raw_fd` gives up the descriptor.
             let peer = unsafe { unix_net::UnixStream::from_raw_fd(peer.into_raw_fd()) };
             (Ours::Unix(stream), Some(Peer::Unix(peer)))
         }
         Kind::Datagram => {
             let (socket, peer) = UnixDatagram::pair()?;
-            // SAFETY: taken out of its owner just before.
+            // SAFETY: `into_raw_fd` gives up the descriptor.
             let peer = unsafe { unix_net::UnixDatagram::from_raw_fd(peer.into_raw_fd()) };
             (Ours::Datagram(socket), Some(Peer::Datagram(peer)))
         }
@@ -275,11 +275,11 @@ fn open(kind: Kind) -> io::Result<Slot> {
         Kind::Sender | Kind::Receiver => {
             let (sender, receiver) = super::mio::unix::pipe::new()?;
             if kind == Kind::Sender {
-                // SAFETY: taken out of its owner just before.
+                // SAFETY: `into_raw_fd` gives up the descriptor.
                 let peer = unsafe { File::from_raw_fd(receiver.into_raw_fd()) };
                 (Ours::Sender(sender), Some(Peer::Pipe(peer)))
             } else {
-                // SAFETY: taken out of its owner just before.
+                // SAFETY: `into_raw_fd` gives up the descriptor.
                 let peer = unsafe { File::from_raw_fd(sender.into_raw_fd()) };
                 (Ours::Receiver(receiver), Some(Peer::Pipe(peer)))
             }
@@ -299,7 +299,7 @@ fn open(kind: Kind) -> io::Result<Slot> {
 }
 
 fn std_listener(listener: UnixListener) -> unix_net::UnixListener {
-    // SAFETY: taken out of its owner just before.
+    // SAFETY: `into_raw_fd` gives up the descriptor.
     unsafe { unix_net::UnixListener::from_raw_fd(listener.into_raw_fd()) }
 }
 
