@@ -84,7 +84,7 @@ fn run(arguments: Vec<String>) -> cli::Outcome {
     if let (Some(server), Some(before)) = (server, memory_before) {
         let after = resident_memory(server)?;
         let each = (after.saturating_sub(before) * 1024) / count.max(1) as u64;
-        println!("the server's memory went from {before} KiB to {after} KiB: {each} bytes a connection");
+        println!("the server's memory went from {before} KiB to {after} KiB: {each} bytes for each connection");
     }
     println!("press enter to disconnect");
     io::stdin().read_line(&mut String::new())?;
