@@ -37,20 +37,21 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 ///
 /// # How it differs from a socket
 ///
-/// - I/O works if you have registered the pipe with a queue that still exists, even if you have deregistered it since. Before the
-///   first registration, and when the queue is gone, `connect`, `read` and `write` return
+/// - I/O works if you have registered the pipe with a queue that still exists, even if you have deregistered it since. Before
+///   the first registration, and when the queue is gone, `connect`, `read` and `write` return
 ///   [`NotFound`](std::io::ErrorKind::NotFound), but `read` still returns the data that has arrived by then.
-/// - A pipe stays with the first `Poll` that you register it with. If you call `register`, `reregister` or `deregister` with another
-///   one, you get [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
-/// - It is only edge-triggered. One poll reports at most one event for a pipe. After a read that has failed or found the end, the
-///   next read produces an event as well.
+/// - A pipe stays with the first `Poll` that you register it with. If you call `register`, `reregister` or `deregister` with
+///   another one, you get [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
+/// - It is only edge-triggered. One poll reports at most one event for a pipe. After a read that has failed or found the end,
+///   the next read produces an event as well.
 /// - After `deregister`, you can register the pipe again with `reregister`.
-/// - `write` takes everything that you pass, up to 64 MiB, and writes it in the background. Until that is done, the next `write`
-///   returns `WouldBlock`. The next `write` also reports a failure, so bytes that cannot be written never disappear silently.
-///   If you drop the pipe while a write is under way, the write still finishes as long as the `Poll` exists; dropping the `Poll`
-///   ends it.
+/// - `write` takes everything that you pass, up to 64 MiB, and writes it in the background. Until that is done, the next
+///   `write` returns `WouldBlock`. The next `write` also reports a failure, so bytes that cannot be written never disappear
+///   silently. If you drop the pipe while a write is under way, the write still finishes as long as the `Poll` exists; dropping
+///   the `Poll` ends it.
 /// - A read is always in flight, for as many bytes as the last `read` had room for: between 4 and 64 KiB, or fewer than 4 KiB
-///   if the handle is not that of a pipe. If the buffer for writes has grown beyond 64 KiB, it is freed when it has been written.
+///   if the handle is not that of a pipe. If the buffer for writes has grown beyond 64 KiB, it is freed when it has been
+/// written.
 /// - In message mode, a message that is longer than one read asks for arrives in several reads. Two messages never arrive in
 ///   one read.
 ///
@@ -104,8 +105,8 @@ impl NamedPipe {
     /// # Errors
     ///
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the name contains a NUL.
-    /// - The errors of the call, such as that for an invalid name, or `ERROR_ACCESS_DENIED` if a pipe of that name exists. (Wine 8
-    ///   ignores the flag, and makes another instance.)
+    /// - The errors of the call, such as that for an invalid name, or `ERROR_ACCESS_DENIED` if a pipe of that name exists.
+    ///   (Wine 8 ignores the flag, and makes another instance.)
     ///
     /// # Examples
     ///
@@ -146,9 +147,9 @@ impl NamedPipe {
 
     /// Waits for a client, or returns `Ok` if there is one. Calls `ConnectNamedPipe`.
     ///
-    /// When a client arrives after `WouldBlock`, an event says that the pipe is writable, whatever the interests of the registration
-    /// are, and `connect` returns `Ok`. If the client has left again by then, `connect` still returns `Ok`, and the pipe is also
-    /// read-closed. After each `Ok`, an event reports what the pipe is ready for.
+    /// When a client arrives after `WouldBlock`, an event says that the pipe is writable, whatever the interests of the
+    /// registration are, and `connect` returns `Ok`. If the client has left again by then, `connect` still returns `Ok`, and
+    /// the pipe is also read-closed. After each `Ok`, an event reports what the pipe is ready for.
     ///
     /// # Errors
     ///
@@ -307,12 +308,12 @@ impl FromRawHandle for NamedPipe {
     ///
     /// # Safety
     ///
-    /// The handle must be open, with `FILE_FLAG_OVERLAPPED`, and nothing else may own it. It must be that of a pipe's end, or of
-    /// another device that is read and written as a stream, such as a serial port. Nobody may have
+    /// The handle must be open, with `FILE_FLAG_OVERLAPPED`, and nothing else may own it. It must be that of a pipe's end, or
+    /// of another device that is read and written as a stream, such as a serial port. Nobody may have
     ///
     /// - associated it with a completion port,
-    /// - changed its completion notification modes (`SetFileCompletionNotificationModes`), because without a packet the queue would
-    ///   wait for the end of an operation for ever,
+    /// - changed its completion notification modes (`SetFileCompletionNotificationModes`), because without a packet the queue
+    ///   would wait for the end of an operation for ever,
     /// - an operation in flight on it.
     ///
     /// The same holds while it belongs to the `NamedPipe`, which shows it through
