@@ -670,7 +670,7 @@ mod models {
                 queue.poll(Some(Duration::ZERO), false);
                 let waker = spawn(&queue, |queue| queue.wake());
                 let maker = spawn(&queue, |queue| queue.claim(2).unwrap());
-                // An event of the token before is not recognized, and ends a poll all the same.
+                // An event with the previous token is not recognized, but it still ends a poll.
                 while !queue.poll(None, false) {}
                 waker.join().unwrap();
                 maker.join().unwrap();

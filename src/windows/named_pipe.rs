@@ -76,7 +76,7 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 /// poll.registry().register(&mut server, Token(0), Interest::READABLE)?;
 ///
 /// let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name)?;
-/// // SAFETY: the handle is the file's, which was opened for overlapped I/O, and nobody else's from now on.
+/// // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
 /// let mut client = unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) };
 /// poll.registry().register(&mut client, Token(1), Interest::WRITABLE)?;
 ///

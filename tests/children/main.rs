@@ -4,7 +4,7 @@
 #![cfg(all(feature = "os-ext", feature = "net"))]
 
 #[path = "../conformance/util.rs"]
-#[allow(dead_code, reason = "most of it is for the other part")]
+#[allow(dead_code, reason = "the other part uses most of it")]
 mod util;
 
 #[path = "../queue/mod.rs"]

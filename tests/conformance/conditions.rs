@@ -1,7 +1,7 @@
 //! Each condition is an edge of its own: after an event that reports one condition, every other condition still produces an
 //! event.
 
-#![cfg_attr(windows, allow(unused_imports, reason = "for the conditions that Unix alone has"))]
+#![cfg_attr(windows, allow(unused_imports, reason = "only Unix has some of the conditions"))]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -27,7 +27,7 @@ fn reset(stream: TcpStream) {
 
 /// This does not hold where the OS has no flag for it: there `poll(2)` says that there is something to read, which is no news.
 #[test]
-#[cfg_attr(windows, ignore = "Wine tells of the end only when what was sent before has been read")]
+#[cfg_attr(windows, ignore = "Wine reports the end only when what was sent before has been read")]
 fn a_half_close_after_data_that_was_not_read_gives_an_event() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, mut theirs) = tcp_pair();
@@ -245,7 +245,7 @@ fn urgent_data_is_told_again_if_it_comes_before_the_next_poll() {
 
 /// An event that reports the end says that there is something to read, and that stays true.
 #[test]
-#[cfg_attr(windows, ignore = "Wine tells of the end only when what was sent before has been read")]
+#[cfg_attr(windows, ignore = "Wine reports the end only when what was sent before has been read")]
 fn the_end_of_a_stream_is_told_once_whatever_is_read_of_it() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, mut theirs) = tcp_pair();

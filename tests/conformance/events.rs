@@ -42,7 +42,7 @@ fn only_what_was_asked_for_is_told() {
 }
 
 #[test]
-#[cfg_attr(windows, ignore = "Wine tells of the end only when what was sent before has been read")]
+#[cfg_attr(windows, ignore = "Wine reports the end only when what was sent before has been read")]
 fn a_half_close_is_read_closed_and_readable_and_no_hang_up() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, mut theirs) = tcp_pair();

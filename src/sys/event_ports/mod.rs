@@ -115,8 +115,8 @@ impl Backend for Selector {
             drop(table);
 
             left = time.left();
-            // If there are no events and time is left, nothing watches any more what was ready, or the next look is due. If the
-            // batch was full, there may be more events.
+            // If there are no events and time is left, the port no longer watches what was ready, or the next look is due. If
+            // the batch was full, there may be more events.
             let is_all = !is_ports_turn && buffer.len() < room;
             if notified || !events.is_empty() || left == Some(Duration::ZERO) && is_all {
                 return Ok(notified);

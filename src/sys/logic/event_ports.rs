@@ -435,7 +435,7 @@ mod tests {
         table.after_wait();
         assert!(!table.oversleeps());
         assert_eq!((table.before_wait(None), table.before_wait(long)), (short, short));
-        assert!(!table.oversleeps(), "it sees to that by itself");
+        assert!(!table.oversleeps(), "the poller notices by itself");
         table.take_due().unwrap();
 
         // The connection has ended, but I/O would block, so it may be a different one.

@@ -834,10 +834,10 @@ mod tests {
                 assert_eq!(non_default.end(3), End::Write, "{trigger:?}, {now:?}");
             }
             let told = fire_of_pipe(&mut non_default, writer.token, user(trigger));
-            assert_eq!(told, None, "{trigger:?}: nobody's");
+            assert_eq!(told, None, "{trigger:?}: no registration");
             non_default.set(3, &writer, End::Write, pipe());
             let told = fire_of_pipe(&mut non_default, writer.token, user(trigger));
-            assert_eq!(told, None, "{trigger:?}: of an earlier registration");
+            assert_eq!(told, None, "{trigger:?}: an earlier registration");
         }
     }
 
@@ -875,14 +875,14 @@ mod tests {
             let written = KqueueFlags { flags: EV_EOF | mode(trigger), ..WRITE_END };
             let token = writer.token;
             assert_eq!(remind(&mut new(), token, &[end]), (None, add), "{trigger:?}");
-            assert_eq!(remind(&mut new(), Token(7), &[end, written]), (None, None), "{trigger:?}: earlier");
+            assert_eq!(remind(&mut new(), Token(7), &[end, written]), (None, None), "{trigger:?}: earlier token");
             assert_eq!(remind(&mut new(), token, &[end, written]), (Some(written.readiness()), None), "{trigger:?}");
             let data = KqueueFlags { flags: EV_DISPATCH, ..end };
-            assert_eq!(remind(&mut new(), token, &[data]), (None, None), "{trigger:?}: sent back");
+            assert_eq!(remind(&mut new(), token, &[data]), (None, None), "{trigger:?}: data and no end");
             let mut told = new();
             assert_eq!(remind(&mut told, token, &[written]), (Some(written.readiness()), None), "{trigger:?}");
-            assert_eq!(remind(&mut told, token, &[end]), (None, None), "{trigger:?}: told already");
-            assert!(new().mode_changes(3, &writer), "{trigger:?}: what reminds has a mode of its own");
+            assert_eq!(remind(&mut told, token, &[end]), (None, None), "{trigger:?}: already reported");
+            assert!(new().mode_changes(3, &writer), "{trigger:?}: the filter that reminds has a mode of its own");
         }
         let (mut non_default, both) = (NonDefault::default(), watch(BOTH, Trigger::Edge));
         non_default.set(3, &both, End::Reminded, pipe());

@@ -591,7 +591,7 @@ mod tests {
         const END: i16 = POLLERR | POLLHUP | READING | POLLOUT;
         for interest in [BOTH, Interest::WRITABLE] {
             let mut entry = told(interest, POLLOUT);
-            assert!(entry.needs_details(POLLHUP | POLLERR), "is it the end of what there is to read?");
+            assert!(entry.needs_details(POLLHUP | POLLERR), "it may be the end of the data");
             entry.event(END);
             for spent in [Spent::Short(Interest::READABLE), Spent::Error] {
                 entry = after_io(&entry, spent);
@@ -653,7 +653,7 @@ mod tests {
             assert_eq!(entry.look(FAILED, later()), FAILED & watched);
             entry = after_io(&entry, Spent::Error);
             assert_eq!(entry.look(FAILED & !POLLERR, later()), 0);
-            assert_eq!(entry.look(FAILED, later()), FAILED & watched, "an error is told with all there is");
+            assert_eq!(entry.look(FAILED, later()), FAILED & watched, "an error is reported with everything that holds");
             // The socket starts connecting, and succeeds.
             assert_eq!(entry.look(0, later()), 0);
             assert_eq!(entry.asked(), Some(directions(interest)));

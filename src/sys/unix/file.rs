@@ -33,7 +33,7 @@ impl File {
         if fd == -1 {
             return None;
         }
-        // SAFETY: the descriptor is only asked about, and `ManuallyDrop` keeps it open. If it is not open, the call fails.
+        // SAFETY: this only queries the descriptor, and `ManuallyDrop` keeps it open. If it is not open, the call fails.
         let file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
         let file = file.metadata().ok()?;
         let kind = match file.file_type() {

@@ -442,7 +442,7 @@ mod tests {
         use crate::windows::NamedPipe;
         use crate::{Events, Interest, Poll, Token};
 
-        /// A queue, a server that is no source yet, and its client.
+        /// Returns a queue, a server that is no source yet, and its client.
         fn pair(name: &str) -> (Poll, NamedPipe, File) {
             let name = format!(r"\\.\pipe\mio-{name}-{}", std::process::id());
             let server = NamedPipe::new(&name).unwrap();
@@ -457,7 +457,7 @@ mod tests {
             result
         }
 
-        /// Waits for such an event, after which there is none.
+        /// Waits for an event that is `wanted`, after which there must be none.
         fn expect(poll: &mut Poll, wanted: fn(&Event) -> bool) {
             let mut events = Events::with_capacity(4);
             let start = Instant::now();
@@ -484,7 +484,7 @@ mod tests {
             expect(&mut poll, Event::is_readable);
             drop(client);
             let mut buffer = [0; 16];
-            // It looks for more, and finds the end.
+            // The read looks for more, and finds the end.
             assert_eq!(without_posts(|| server.read(&mut buffer)).unwrap(), 10);
             assert_eq!(&buffer[..10], b"last words");
             expect(&mut poll, Event::is_read_closed);

@@ -75,7 +75,7 @@ struct Inner {
     state: State,
     /// Events that have not been reported yet, as the driver's flags.
     due: u32,
-    /// `connect` has succeeded, and no event has told of room to write since.
+    /// `connect` has succeeded, and no event has reported room to write since.
     unheard: bool,
     noticing: bool,
     slot: Slot,
