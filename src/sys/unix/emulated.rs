@@ -653,7 +653,7 @@ mod tests {
             assert_eq!(entry.look(FAILED, later()), FAILED & watched);
             entry = after_io(&entry, Spent::Error);
             assert_eq!(entry.look(FAILED & !POLLERR, later()), 0);
-            assert_eq!(entry.look(FAILED, later()), FAILED & watched, "an error is reported with everything that holds");
+            assert_eq!(entry.look(FAILED, later()), FAILED & watched, "an error comes with everything that holds");
             // The socket starts connecting, and succeeds.
             assert_eq!(entry.look(0, later()), 0);
             assert_eq!(entry.asked(), Some(directions(interest)));
