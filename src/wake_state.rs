@@ -576,7 +576,7 @@ mod models {
 
     /// The poller may be handling the event of the last waker when the program makes the next one, and that one wakes.
     #[test]
-    fn the_event_of_a_new_waker_bears_its_token() {
+    fn the_event_of_a_new_waker_carries_its_token() {
         for notifier in [Eventfd, Pipe] {
             model(move || {
                 let queue = Queue::waking_by(notifier);
@@ -593,7 +593,7 @@ mod models {
 
     /// A source has the waker's token, so the poller takes its event for the waker's, or an owed event is also notified.
     #[test]
-    fn the_event_of_a_new_waker_bears_its_token_beside_one_that_is_taken_for_the_last_ones() {
+    fn the_event_of_a_new_waker_carries_its_token_beside_one_of_the_previous_waker() {
         for notifier in [Eventfd, Pipe] {
             model(move || {
                 let queue = Queue::waking_by(notifier);

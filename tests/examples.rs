@@ -369,7 +369,7 @@ fn supervisor_starts_what_fails_again_and_prints_all_that_is_said() {
 }
 
 #[test]
-fn each_that_runs_programs_needs_one() {
+fn examples_that_run_a_program_ask_for_one() {
     for name in RUNNERS {
         assert!(complaint(name, &[]).starts_with("error: no "), "{name}");
     }

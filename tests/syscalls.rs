@@ -380,8 +380,8 @@ mod poll {
 
     /// A socket whose data was reported stays unread, and a connection has been reset.
     #[test]
-    fn what_was_told_and_stays_costs_a_sleeping_poll_nothing() {
-        let calls = strace("poll::what_was_told_and_stays_costs_a_sleeping_poll_nothing", &[], || {
+    fn a_reported_condition_that_stays_costs_a_sleeping_poll_nothing() {
+        let calls = strace("poll::a_reported_condition_that_stays_costs_a_sleeping_poll_nothing", &[], || {
             let mut poll = Poll::new().unwrap();
             let mut events = Events::with_capacity(8);
             let mut unread = UdpSocket::bind(localhost()).unwrap();
@@ -406,8 +406,8 @@ mod poll {
 
     /// The peer has closed this connection.
     #[test]
-    fn what_hardly_anything_follows_is_looked_at_now_and_then() {
-        let calls = strace("poll::what_hardly_anything_follows_is_looked_at_now_and_then", &[], || {
+    fn a_connection_that_is_almost_over_is_looked_at_now_and_then() {
+        let calls = strace("poll::a_connection_that_is_almost_over_is_looked_at_now_and_then", &[], || {
             let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
             let (mut over, peer) = UnixStream::pair().unwrap();
             poll.registry().register(&mut over, Token(0), Interest::READABLE | Interest::WRITABLE).unwrap();
@@ -426,8 +426,8 @@ mod poll {
     /// The poll looks at an error that nobody takes, and at a descriptor whose I/O the library does not see, without a busy
     /// loop.
     #[test]
-    fn what_has_to_be_looked_at_is_no_busy_loop() {
-        let calls = strace("poll::what_has_to_be_looked_at_is_no_busy_loop", &[], || {
+    fn looking_at_conditions_is_no_busy_loop() {
+        let calls = strace("poll::looking_at_conditions_is_no_busy_loop", &[], || {
             let mut poll = Poll::new().unwrap();
             let mut events = Events::with_capacity(8);
             let mut refused = UdpSocket::bind(localhost()).unwrap();

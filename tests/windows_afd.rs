@@ -126,7 +126,7 @@ fn a_half_closed_connection_gives_one_event_and_can_be_written() {
 }
 
 #[test]
-fn a_reset_reaches_who_only_writes() {
+fn a_reset_reaches_a_program_that_only_writes() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let (mut stream, other) = connection();
@@ -145,7 +145,7 @@ fn a_reset_reaches_who_only_writes() {
 }
 
 #[test]
-fn a_reset_reaches_who_reads_and_was_told_of_everything_else() {
+fn a_reset_reaches_a_reader_that_has_heard_of_everything_else() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let (mut stream, mut other) = connection();
@@ -201,7 +201,7 @@ fn a_short_read_arms_reading_again() {
 }
 
 #[test]
-fn another_attempt_to_connect_is_told_of_as_the_first() {
+fn a_second_attempt_to_connect_is_reported_like_the_first() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let refusing: SocketAddr = net::TcpListener::bind(localhost()).unwrap().local_addr().unwrap();

@@ -652,7 +652,7 @@ fn a_client_that_comes_and_goes_without_a_word_makes_the_server_writable_and_rea
 }
 
 #[test]
-fn who_waits_for_a_client_hears_of_it_whatever_the_interests_are() {
+fn a_server_that_waits_hears_of_its_client_whatever_the_interests_are() {
     let (mut queue, mut events, _server, name) = waiting(Interest::READABLE);
     let _client = client(&name);
     wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
@@ -660,7 +660,7 @@ fn who_waits_for_a_client_hears_of_it_whatever_the_interests_are() {
 }
 
 #[test]
-fn a_client_that_came_while_the_server_was_deregistered_is_told_of_when_it_is_registered_again() {
+fn a_client_that_came_while_the_server_was_deregistered_is_reported_when_it_is_registered_again() {
     let (mut queue, mut events, mut server, name) = waiting(Interest::READABLE);
     queue.registry().deregister(&mut server).unwrap();
     let _client = client(&name);

@@ -652,7 +652,7 @@ mod tests {
     /// The short read was the last one, so no later read can tell the poller.
     #[test]
     #[cfg(all(target_os = "linux", feature = "os-ext"))]
-    fn a_short_read_that_the_sleeping_poller_could_not_be_told_of_counts_when_it_wakes() {
+    fn a_short_read_that_the_sleeping_poller_could_not_hear_of_counts_when_it_wakes() {
         let (first, mut other) = UnixStream::pair().unwrap();
         let mut first = IoSource::new(first);
         let tokens = with_a_poller_that_cannot_be_told(

@@ -236,7 +236,7 @@ fn every_number_is_a_token() {
 }
 
 #[test]
-fn an_event_of_the_past_never_bears_a_later_token() {
+fn an_earlier_event_never_carries_a_later_token() {
     let mut poll = Poll::new().unwrap();
     let (mut a, to_a) = udp_pair();
     let (mut b, to_b) = udp_pair();

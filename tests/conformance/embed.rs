@@ -40,7 +40,7 @@ fn with_fd_lends_the_same_descriptor() {
 }
 
 #[test]
-fn what_stays_ready_keeps_no_wake_from_its_turn_once_the_descriptor_is_out() {
+fn with_the_descriptor_out_what_stays_ready_starves_no_wake() {
     let poll = Poll::new().unwrap();
     poll.as_raw_fd();
     assert_each_gets_its_turn(poll, 1);
@@ -112,7 +112,7 @@ fn a_wake_ends_the_sleep_of_the_outer_queue() {
 
 /// A program that an edge wakes polls until nothing is left.
 #[test]
-fn a_poll_that_gives_nothing_has_left_nothing_behind() {
+fn an_empty_poll_leaves_no_event_behind() {
     let inner = Poll::new().unwrap();
     let mut outer = outer(&inner, Trigger::Edge);
     let pairs = [(); 3].map(|()| udp_pair());
@@ -145,7 +145,7 @@ fn tokens_until_there_is_nothing(mut poll: Poll, capacity: usize) -> Vec<Token> 
 /// A port has room for 65,536 registrations and packets.
 #[test]
 #[cfg_attr(miri, ignore = "slow")]
-fn changes_beside_an_event_that_waits_take_no_room_from_a_wake() {
+fn changes_while_an_event_waits_leave_room_for_a_wake() {
     let inner = Poll::new().unwrap();
     let waker = Waker::new(inner.registry(), WAKE).unwrap();
     let _outer = outer(&inner, Trigger::Level);
@@ -163,7 +163,7 @@ fn changes_beside_an_event_that_waits_take_no_room_from_a_wake() {
 
 /// If a source is ready when it is registered, event ports do not end such a sleep by themselves.
 #[test]
-fn a_change_beside_a_poll_keeps_no_later_one_from_ending_the_sleep_of_the_outer_queue() {
+fn after_a_change_during_a_poll_a_later_one_still_ends_the_sleep_of_the_outer_queue() {
     let mut inner = Poll::new().unwrap();
     let mut outer = outer(&inner, Trigger::Level);
     let registry = inner.registry().try_clone().unwrap();
@@ -191,7 +191,7 @@ fn a_change_beside_a_poll_keeps_no_later_one_from_ending_the_sleep_of_the_outer_
 }
 
 #[test]
-fn a_level_is_told_until_it_is_gone_once_the_descriptor_is_out() {
+fn with_the_descriptor_out_a_level_is_reported_until_it_is_gone() {
     let mut inner = Poll::new().unwrap();
     let mut outer = outer(&inner, Trigger::Level);
     let (mut ours, theirs) = udp_pair();

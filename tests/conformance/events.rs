@@ -192,7 +192,7 @@ fn thread_time() -> Duration {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn urgent_data_is_told_to_none_but_who_asked() {
+fn only_those_who_asked_hear_of_urgent_data() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, theirs) = tcp_pair();
     poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();

@@ -71,7 +71,7 @@ fn a_socket_that_was_polled_before_it_was_connected_is_told_of_its_connection() 
 }
 
 #[test]
-fn a_socket_that_was_polled_before_it_was_refused_is_told_and_so_it_is_when_it_connects_again() {
+fn a_socket_that_was_polled_before_it_was_refused_hears_of_that_and_of_its_next_connection() {
     for interests in [Interest::READABLE, Interest::WRITABLE, BOTH] {
         let (_listener, address) = tcp_listener();
         let (mut poll, ours) = unconnected(Domain::IPV4, interests);
@@ -129,7 +129,7 @@ fn dissolve(socket: &Socket) {
 /// Nothing is left of the previous connection, whatever has been reported of it. The queue may not have noticed that there was
 /// none in between.
 #[test]
-fn a_connected_socket_that_is_connected_elsewhere_is_told_of_that() {
+fn a_connected_socket_that_is_connected_elsewhere_hears_of_that() {
     for (is_ended, is_served) in [(false, true), (false, false), (true, true), (true, false)] {
         let (ours, mut theirs) = tcp_pair();
         let (mut poll, mut ours) = (Poll::new().unwrap(), IoSource::new(Socket::from(OwnedFd::from(ours))));

@@ -55,7 +55,7 @@ fn changing_what_is_not_registered_is_not_found() {
 
 #[test]
 #[cfg(unix)]
-fn misuse_has_one_code_and_one_text_whoever_notices_it() {
+fn misuse_has_the_same_code_and_text_in_every_build() {
     let poll = Poll::new().unwrap();
     let (mut ours, _theirs) = udp_pair();
     let told = |error: std::io::Error| (error.raw_os_error(), error.to_string());

@@ -149,7 +149,7 @@ mod exclusive {
     use crate::util::{assert_no_event, next_event, tcp_listener, udp_pair, wait_until};
 
     #[test]
-    fn a_connection_wakes_not_all_of_the_polls_that_sleep() {
+    fn a_connection_does_not_wake_all_sleeping_polls() {
         const POLLS: usize = 8;
         const STOP: Token = Token(1);
         let (listener, address) = tcp_listener();
@@ -196,7 +196,7 @@ mod exclusive {
     }
 
     #[test]
-    fn it_cannot_be_changed_but_taken_out() {
+    fn it_can_be_deregistered_but_not_changed() {
         let mut poll = Poll::new().unwrap();
         let mut listener = tcp_listener().0;
         let registry = poll.registry();

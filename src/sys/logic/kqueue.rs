@@ -608,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_reader_is_told_from_a_missing_descriptor() {
+    fn a_missing_reader_is_distinguished_from_a_missing_descriptor() {
         let of = |receipts, is_open| reader_is_gone(receipts, || is_open);
         assert!(of([None, Some(libc::EPIPE), None], true));
         assert!(of([Some(0), Some(libc::EBADF), None], true));
@@ -963,7 +963,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_that_a_stand_in_tells_is_that_of_writing() {
+    fn a_stand_in_reports_the_end_of_writing() {
         let end = KqueueFlags::new(Filter::Read, EV_CLEAR | EV_EOF, 0);
         let written = Readiness::EMPTY.with(Readiness::WRITABLE, true).with(Readiness::WRITE_CLOSED, true);
         for (interest, expected) in
@@ -1038,12 +1038,12 @@ mod tests {
     }
 
     #[test]
-    fn the_notes_have_a_say_of_one_shots_ends_and_evfilt_except() {
+    fn the_table_decides_about_one_shots_ends_and_evfilt_except() {
         let is_for_fire = |filter, flags| KqueueFlags::new(filter, flags, 0).is_for_fire();
         assert!(is_for_fire(Filter::Read, EV_DISPATCH) && is_for_fire(Filter::Write, EV_CLEAR | EV_EOF));
         assert!(is_for_fire(Filter::Except, EV_CLEAR));
         assert!(!is_for_fire(Filter::Read, EV_CLEAR) && !is_for_fire(Filter::Write, 0));
-        assert!(!is_for_fire(Filter::Timer, EV_DISPATCH) && !is_for_fire(Filter::Proc, EV_EOF), "somebody else's");
+        assert!(!is_for_fire(Filter::Timer, EV_DISPATCH) && !is_for_fire(Filter::Proc, EV_EOF), "not this crate's");
     }
 
     #[test]

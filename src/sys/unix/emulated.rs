@@ -545,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_stream_that_is_being_connected_nothing_was_told() {
+    fn a_stream_that_starts_to_connect_is_as_if_nothing_had_been_reported() {
         for said in [READING | POLLOUT, POLLOUT | POLLHUP, READING | POLLOUT | POLLERR | POLLHUP] {
             let entry = after_io(&told(BOTH, said), Spent::Stream);
             assert_eq!((entry.asked(), entry.needs_look()), (Some(READING | POLLOUT), false));
@@ -587,7 +587,7 @@ mod tests {
     /// A broken connection must not keep waking the poller while it is registered.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
-    fn a_reset_of_what_was_connected_is_looked_at_between_waits_alone() {
+    fn a_reset_of_an_established_connection_is_looked_at_only_between_waits() {
         const END: i16 = POLLERR | POLLHUP | READING | POLLOUT;
         for interest in [BOTH, Interest::WRITABLE] {
             let mut entry = told(interest, POLLOUT);
@@ -615,7 +615,7 @@ mod tests {
     /// A connection that both sides have shut down may still fail, and a socket that was refused may connect again.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
-    fn what_hardly_anything_follows_is_looked_at_now_and_then() {
+    fn a_connection_that_is_almost_over_is_looked_at_now_and_then() {
         const SHUT: i16 = POLLHUP | READING | POLLOUT;
         for interest in [BOTH, Interest::WRITABLE] {
             for first in [POLLOUT, 0] {

@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_pool_has_taken_and_nobody_was_told_of_is_given_back() {
+    fn a_signal_that_the_pool_has_taken_and_no_event_reported_is_given_back() {
         // SAFETY: the call gets no attributes and no name.
         let object = unsafe { OwnedHandle::from_raw_handle(CreateEventW(ptr::null(), 0, 0, ptr::null())) };
         for closed in [false, true] {
