@@ -704,7 +704,7 @@ mod models {
         });
     }
 
-    /// A wake that was queued without the OS produces its event, even if the OS could not be told of it when the descriptor
+    /// A wake that was queued without the OS produces its event, even if the OS did not hear of it when the descriptor
     /// left the crate, and later wakes tell the OS.
     #[test]
     fn an_export_that_cannot_tell_the_os_hands_the_wake_to_the_next_poll() {

@@ -44,8 +44,8 @@ const TIMES: [(&str, usize); 3] = [("1", 2), ("3", 4), ("10+10", 12)];
 /// POSIX lets an interrupted `connect(2)` go on, and so does the library. With strace it never begins.
 const NOT_TRUE_TO_LIFE: (&str, &str) = ("connect", "EINTR");
 
-/// Calls that the victim makes for itself, for threads, memory and clocks. `close(2)` is one of them, because nobody hears of
-/// its error: if strace prevents it, a descriptor leaks by definition.
+/// Calls that the victim makes for itself, for threads, memory and clocks. `close(2)` is in the list as well, because nobody
+/// hears of its error: if strace prevents it, a descriptor leaks by definition.
 const NOT_THE_LIBRARYS: &[&str] = &[
     "brk",
     "clock_nanosleep",

@@ -29,7 +29,7 @@ use crate::sys::common::kernel::Lent;
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
 
-/// `\Device\Afd`, followed by any name. Whoever lists a process's handles sees what this one belongs to.
+/// `\Device\Afd`, followed by any name. A list of the process's handles shows what this one belongs to.
 const DEVICE: &str = r"\Device\Afd\Mio";
 
 /// A handle of the driver, through which this crate submits polls.
