@@ -247,8 +247,7 @@ macro_rules! convert_raw {
         }
 
         impl From<std::os::fd::OwnedFd> for $type {
-            /// Takes over a descriptor, which must be of this kind and in non-blocking mode. This does not check or change
-            /// either.
+            /// Takes over a descriptor, which must be of this kind and in non-blocking mode. This does not check or change either.
             fn from(fd: std::os::fd::OwnedFd) -> Self {
                 Self { inner: crate::io_source::IoSource::taken_over(fd.into()) }
             }

@@ -660,7 +660,7 @@ fn a_server_that_waits_hears_of_its_client_whatever_the_interests_are() {
 }
 
 #[test]
-fn a_client_that_came_while_the_server_was_deregistered_is_reported_when_it_is_registered_again() {
+fn a_client_that_came_while_the_server_was_deregistered_is_told_of_when_it_is_registered_again() {
     let (mut queue, mut events, mut server, name) = waiting(Interest::READABLE);
     queue.registry().deregister(&mut server).unwrap();
     let _client = client(&name);

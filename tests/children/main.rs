@@ -1,10 +1,10 @@
-//! The part of the conformance suite that starts processes. A child holds copies of all descriptors until it becomes another
-//! program, and a fork holds them for as long as it lives. So a socket that another test closes meanwhile would stay open.
+//! The part of the conformance suite that starts processes. A child has copies of all descriptors until it is another program,
+//! a fork for as long as it lives; so a socket that a test beside it closes would stay open.
 
 #![cfg(all(feature = "os-ext", feature = "net"))]
 
 #[path = "../conformance/util.rs"]
-#[allow(dead_code, reason = "the other part uses most of it")]
+#[allow(dead_code, reason = "most of it is for the other part")]
 mod util;
 
 #[path = "../queue/mod.rs"]

@@ -42,7 +42,7 @@ struct End {
     /// It belongs to a queue for good.
     associated: bool,
     registered: Option<(Token, Interest)>,
-    /// For reading and for writing: the next readiness is news.
+    /// Reading and writing: the next readiness is news.
     awaited: [bool; 2],
     /// What the other end has written and this one has not read.
     incoming: VecDeque<u8>,
@@ -61,9 +61,9 @@ struct World {
     known: bool,
     /// A client has come to a server that waits, and no event has reported that.
     arrival: bool,
-    /// `connect` has not reported that, so the server hears of room to write whatever its interests are.
+    /// `connect` has not told so: the server hears of room to write whatever its interests are.
     unheard: bool,
-    /// `connect` has succeeded, and no event has reported room to write since. One must, whatever the interests are.
+    /// `connect` has succeeded, and no event has told of room to write since, as one must whatever the interests are.
     greeting: bool,
     next_token: usize,
     next_byte: u8,
@@ -291,7 +291,7 @@ impl World {
                 return true;
             }
         }
-        // A read looks for a client that came without `connect`.
+        // A read has looked for a client that came without `connect`.
         if end == SERVER && linked && own.associated && !self.arrival {
             self.known = true;
         }
@@ -346,7 +346,7 @@ impl World {
             assert!(!tokens.contains(&event.token()), "two events of one pipe in one poll: {:?}", self.events);
             tokens.push(event.token());
             let of_token = |end: &End| end.registered.is_some_and(|(token, _)| token == event.token());
-            let end = self.ends.iter().position(of_token).expect("an event of an end that is no longer registered");
+            let end = self.ends.iter().position(of_token).expect("an event of what is not registered any more");
             let (_, interest) = self.ends[end].registered.unwrap();
             seen[end] = [event.is_readable(), event.is_writable()];
             assert!(event.is_readable() || event.is_writable());

@@ -101,8 +101,8 @@ pub(crate) struct Change {
 
 /// Returns the list of `changes`.
 ///
-/// Each change asks for a receipt, which has two effects: if one fails, the kernel still makes the others, and the kernel
-/// writes only receipts, so that no event leaves the queue and gets lost.
+/// Each change asks for a receipt, which has two effects: if one fails, the kernel still makes the others, and the kernel writes
+/// only receipts, so that no event leaves the queue and gets lost.
 pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
     let change = |(filter, flags): (_, Option<_>)| flags.map(|flags| Change { filter, flags: flags | EV_RECEIPT });
     FILTERS.into_iter().zip(changes).filter_map(change)

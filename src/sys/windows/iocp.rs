@@ -145,9 +145,9 @@ impl Port {
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Waits for packets, at most `room` (which is not zero), and at most as many as the buffer has room for. It returns none
-    /// if the time, rounded up to milliseconds, is over. That may happen a little early, because the kernel counts in ticks of
-    /// its clock.
+    /// Waits for packets, at most `room` (which is not zero), and at most as many as the buffer has room for. It returns none if
+    /// the time, rounded up to milliseconds, is over. That may happen a little early, because the kernel counts in ticks of its
+    /// clock.
     pub(crate) fn dequeue<'b>(
         &self,
         buffer: &'b mut Packets,
@@ -204,8 +204,8 @@ impl Port {
         self.table().in_flight.remove(&operation)
     }
 
-    /// Ends all operations that are in flight, and prevents others from starting. Only the last user of the queue may call
-    /// this, while holding no lock.
+    /// Ends all operations that are in flight, and prevents others from starting. Only the last user of the queue may call this,
+    /// while holding no lock.
     pub(crate) fn close(&self) {
         let in_flight: Vec<_> = {
             let mut table = self.table();

@@ -260,8 +260,7 @@ pub(crate) struct Batch {
 
 /// A level-triggered source that is not a socket, and checks whether it is still ready.
 trait Again: Send + Sync + RefUnwindSafe {
-    /// Checks, after the next `select` has started. Returns false if that failed, so that it has to be called again a little
-    /// later.
+    /// Checks, after the next `select` has started. Returns false if that failed, so that it has to be called again a little later.
     fn again(self: Arc<Self>) -> bool;
 }
 

@@ -16,8 +16,8 @@
 //! | connected | there is another end, which is also the guess for a new handle | when a read finds that there is none: alone |
 //! | over | the pipe was dropped or disconnected | never: later completions do not count |
 //!
-//! If a session has operations in flight when the pipe is disconnected, it is left to them, and the pipe gets a new session. So
-//! no late completion can look like news about the next client, and the next `connect` does not wait for it.
+//! If a session has operations in flight when the pipe is disconnected, it is left to them, and the pipe gets a new session. So no
+//! late completion can look like news about the next client, and the next `connect` does not wait for it.
 
 #![allow(unsafe_code)]
 
@@ -75,7 +75,7 @@ struct Inner {
     state: State,
     /// Events that have not been reported yet, as the driver's flags.
     due: u32,
-    /// `connect` has succeeded, and no event has reported room to write since.
+    /// `connect` has succeeded, and no event has told of room to write since.
     unheard: bool,
     noticing: bool,
     slot: Slot,
@@ -667,8 +667,8 @@ impl Inner {
         }
     }
 
-    /// Makes conditions that have become true due for a report, if the registration asks for them. The arrival of a client is
-    /// due in any case.
+    /// Makes conditions that have become true due for a report, if the registration asks for them. The arrival of a client is due in
+    /// any case.
     fn tell(&mut self, events: u32) {
         let Some((_, interest)) = self.watch else { return };
         if interest.is_readable() {
