@@ -461,6 +461,22 @@ mod tests {
     }
 
     #[test]
+    fn a_registration_that_has_changed_or_ended_keeps_no_wait_short() {
+        let mut table = Table::default();
+        let (association, state) = table.admit(FD, watch(BOTH, Trigger::Edge), true).unwrap();
+        table.insert(association, state);
+        fire(&mut table, association.id, POLLOUT);
+        assert_eq!(table.before_wait(None), Some(LOOK));
+        let (association, state) = table.replace(FD, watch(BOTH, Trigger::Edge)).unwrap();
+        table.set(FD, state);
+        assert_eq!(table.before_wait(None), None);
+        fire(&mut table, association.id, POLLOUT);
+        assert_eq!(table.before_wait(None), Some(LOOK));
+        table.remove(FD, None).unwrap();
+        assert_eq!(table.before_wait(None), None);
+    }
+
+    #[test]
     fn a_full_port_is_no_reason_to_wait_for_an_event() {
         assert_eq!(taken(failed(libc::EAGAIN)).unwrap_err().raw_os_error(), Some(libc::ENOSPC));
         assert_eq!(taken(failed(libc::EBADF)).unwrap_err().raw_os_error(), Some(libc::EBADF));
