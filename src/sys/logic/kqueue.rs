@@ -820,7 +820,8 @@ mod tests {
 
     #[test]
     fn a_user_event_tells_the_end_of_what_it_was_made_for_and_is_deleted_with_that() {
-        let user = |trigger| KqueueFlags::new(Filter::User, mode(trigger), 0);
+        // The event's own `fflags` are not an error.
+        let user = |trigger| KqueueFlags::new(Filter::User, mode(trigger), 1);
         for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
             let (mut non_default, writer) = (NonDefault::default(), watch(Interest::WRITABLE, trigger));
             non_default.set(3, &writer, End::User, pipe());
@@ -887,9 +888,18 @@ mod tests {
         let (mut non_default, both) = (NonDefault::default(), watch(BOTH, Trigger::Edge));
         non_default.set(3, &both, End::Reminded, pipe());
         assert!(!non_default.mode_changes(3, &both));
-        let read = KqueueFlags { flags: EV_EOF | EV_CLEAR, ..READ_END };
-        let expected = (Some(read.readiness().with(WRITE_END.readiness(), true)), None);
-        assert_eq!(remind(&mut non_default, both.token, &[read]), expected);
+        let data = KqueueFlags { flags: EV_CLEAR, ..READ_END };
+        assert_eq!(remind(&mut non_default, both.token, &[data]), (Some(data.readiness()), None));
+        for flags in [EV_EOF | EV_CLEAR, EV_EOF] {
+            let read = KqueueFlags { flags, ..READ_END };
+            let expected = (Some(read.readiness().with(WRITE_END.readiness(), true)), None);
+            assert_eq!(remind(&mut non_default, both.token, &[read]), expected);
+        }
+    }
+
+    #[test]
+    fn the_filter_that_reminds_is_enabled_and_fires_once() {
+        assert_eq!(REMINDER, [Some(EV_ADD | EV_ENABLE | EV_DISPATCH), None, None]);
     }
 
     #[test]
@@ -927,10 +937,10 @@ mod tests {
         non_default.forget(3);
         assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it was deregistered");
         set(&mut non_default, 3, &watch(BOTH, Trigger::Level));
-        assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is level-triggered now");
+        assert_eq!(fire(&mut non_default, Token(usize::MAX), SHOT), (None, [None; 3]), "it is level-triggered now");
         assert_eq!(fire(&mut non_default, Token(7), LAST_WRITE), (None, [None; 3]), "it has another token now");
         set(&mut non_default, 3, &watch(BOTH.add(PRIORITY), Trigger::Edge));
-        assert_eq!(fire(&mut non_default, Token(7), SHOT), (None, [None; 3]), "it is edge-triggered now");
+        assert_eq!(fire(&mut non_default, Token(usize::MAX), SHOT), (None, [None; 3]), "it is edge-triggered now");
     }
 
     #[test]
