@@ -6,7 +6,7 @@ use mio::{Interest, Trigger};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::pair::{KINDS, Kind};
+use super::pair::{KINDS, Kind};
 
 /// Urgent data is known well enough on Linux alone. Not every kqueue can tell of it, and none of what is no socket.
 #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]

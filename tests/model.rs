@@ -13,19 +13,21 @@
 
 #![cfg(all(feature = "os-ext", feature = "net"))]
 
-mod feed;
-mod pair;
-mod program;
-#[path = "../queue/mod.rs"]
 mod queue;
-mod world;
+mod model {
+    pub(crate) mod feed;
+    pub(crate) mod pair;
+    pub(crate) mod program;
+    pub(crate) mod world;
+}
 
 use std::env;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestError, TestRunner};
 
-use program::{Step, step};
+use model::program::{Step, step};
+use model::world;
 
 /// Programs of at most this many steps.
 const STEPS: usize = 60;
