@@ -261,8 +261,7 @@ impl<T: AsDescriptor> Watched for IoSource<T> {
     #[inline]
     fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
         self.registered_with.check_register()?;
-        let descriptor = self.descriptor();
-        registry.queue().backend.register(descriptor, &mut self.registration, watch)?;
+        registry.queue().backend.register(self.descriptor(), &mut self.registration, watch)?;
         self.registered_with.set(registry);
         Ok(())
     }
@@ -270,8 +269,7 @@ impl<T: AsDescriptor> Watched for IoSource<T> {
     #[inline]
     fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
         self.registered_with.check_reregister(registry)?;
-        let descriptor = self.descriptor();
-        registry.queue().backend.reregister(descriptor, &mut self.registration, watch)?;
+        registry.queue().backend.reregister(self.descriptor(), &mut self.registration, watch)?;
         // From now on this is known, even if the source comes from elsewhere.
         self.registered_with.set(registry);
         Ok(())
@@ -280,8 +278,7 @@ impl<T: AsDescriptor> Watched for IoSource<T> {
     #[inline]
     fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
         self.registered_with.check_deregister(registry)?;
-        let descriptor = self.descriptor();
-        registry.queue().backend.deregister(descriptor, &mut self.registration)?;
+        registry.queue().backend.deregister(self.descriptor(), &mut self.registration)?;
         self.registered_with.clear();
         Ok(())
     }

@@ -106,7 +106,6 @@ impl UdpSocket {
     }
 
     /// Wraps a socket that this crate has just made.
-    #[cfg(any(unix, windows))]
     fn new(socket: net::UdpSocket) -> UdpSocket {
         UdpSocket { inner: IoSource::new(socket) }
     }

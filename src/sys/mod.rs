@@ -19,7 +19,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
 
     /// What a source remembers of its registration. The default means "not registered". Dropping it ends the registration,
     /// and happens before the source is closed. It takes no memory where the OS keeps everything.
-    type Registration: Default + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
+    type Registration: Default + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
     /// An event as the OS writes it, or [`TokenAndFlags`].
     type Event: RawEvent;

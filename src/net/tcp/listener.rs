@@ -114,7 +114,6 @@ impl TcpListener {
     }
 
     /// Wraps a socket that this crate has just made.
-    #[cfg(any(unix, windows))]
     fn new(listener: net::TcpListener) -> TcpListener {
         TcpListener { inner: IoSource::new(listener) }
     }

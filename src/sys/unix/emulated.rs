@@ -19,7 +19,7 @@ use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
 use super::file::Identity;
 use super::poll;
-use crate::event::{Readiness, write_names};
+use crate::event::{Readiness, write_flags};
 use crate::sys::{Flags, Spent, Watch};
 use crate::{Interest, Token, Trigger};
 
@@ -389,12 +389,6 @@ impl<R: Registrations> Drop for Registration<R> {
     }
 }
 
-impl<R: Registrations> fmt::Debug for Registration<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration").field("fd", &self.fd).field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
 /// `POLLIN` and the other flags of `poll(2)`.
 #[derive(Copy, Clone)]
 pub(crate) struct PollFlags(pub(crate) i16);
@@ -431,16 +425,7 @@ impl Flags for PollFlags {
 
 impl fmt::Debug for PollFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (self.any(POLLIN), "POLLIN"),
-            (self.any(POLLPRI), "POLLPRI"),
-            (self.any(POLLOUT), "POLLOUT"),
-            (self.any(POLLRDHUP), "POLLRDHUP"),
-            (self.any(POLLERR), "POLLERR"),
-            (self.any(POLLHUP), "POLLHUP"),
-            (self.any(POLLNVAL), "POLLNVAL"),
-        ];
-        write_names(f, &names)
+        write_flags!(f, |flag| self.any(flag), POLLIN | POLLPRI | POLLOUT | POLLRDHUP | POLLERR | POLLHUP | POLLNVAL)
     }
 }
 
