@@ -309,10 +309,7 @@ fn edge_only(trigger: Trigger) -> io::Result<()> {
     }
 }
 
-impl<T> Source for Box<T>
-where
-    T: Source + ?Sized,
-{
+impl<T: Source + ?Sized> Source for Box<T> {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         (**self).register(registry, token, interests)
     }

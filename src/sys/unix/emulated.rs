@@ -54,10 +54,6 @@ const RARE_LOOK: Duration = Duration::from_millis(100);
 /// How long a condition has to last before it is reported again, if it may have ended and come back between two looks.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// What a registration asks the OS for: directions, or `None` while it is mute. Even if it asks for no directions, the OS reports
-/// hang-ups and errors.
-pub(crate) type Asked = Option<i16>;
-
 /// Translates an interest into the OS's flags. `POLLERR` and `POLLHUP` need not be asked for.
 fn directions(interest: Interest) -> i16 {
     let mut directions = 0;
@@ -157,9 +153,9 @@ impl Entry {
         everything(&self.watch) & !self.untold
     }
 
-    /// Returns what to ask for in a wait. That is nothing while an error or a hang-up that was reported may still last, because
-    /// it would end each wait at once.
-    pub(crate) fn asked(&self) -> Asked {
+    /// Returns the directions to ask for in a wait. (Even if there are none, the OS reports hang-ups and errors.) It is `None` while
+    /// an error or a hang-up that was reported may still last, because it would end each wait at once: the registration is mute.
+    pub(crate) fn asked(&self) -> Option<i16> {
         (self.told() & (POLLERR | POLLHUP) == 0).then_some(self.untold & !(POLLERR | POLLHUP))
     }
 

@@ -100,7 +100,9 @@ impl Backend for Selector {
         let (state, states) = lock(&shared.pool).take(&shared.port)?;
         let mut batch = shared.resting_batch();
         if let Some(batch) = &mut batch {
-            batch.make_room(states);
+            // Queueing a socket allocates nothing then.
+            let further = states.saturating_sub(batch.queued.len());
+            batch.queued.reserve(further);
         }
         let begun = state.begin(base, watch, batch.as_deref_mut());
         drop(batch);
@@ -268,11 +270,6 @@ impl Batch {
             }
             _ => {}
         }
-    }
-
-    /// Makes room for that many queued sockets, so that queueing one allocates nothing.
-    fn make_room(&mut self, states: usize) {
-        self.queued.reserve(states.saturating_sub(self.queued.len()));
     }
 
     fn resume(&mut self) {

@@ -363,7 +363,9 @@ impl Session {
     ) -> io::Result<usize> {
         inner.read_size = room.clamp(inner.least_read, LARGEST_READ);
         if let Reading::Idle = inner.read {
-            inner.expect_queue()?;
+            if inner.port()?.is_closed() {
+                return Err(not_registered());
+            }
             self.look_for_another_end(inner)?;
             self.begin_to_read(inner)?;
         }
@@ -548,10 +550,6 @@ impl Inner {
     /// Returns the port at which operations complete.
     fn port(&self) -> io::Result<&Port> {
         self.port.as_deref().ok_or_else(not_registered)
-    }
-
-    fn expect_queue(&self) -> io::Result<()> {
-        if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
     }
 
     /// Enters a state about whose reads and writes nothing is known yet.
