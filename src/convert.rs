@@ -28,17 +28,7 @@ macro_rules! source {
 /// Implements `Read`, for the type and for references to it, by forwarding to `inner`.
 macro_rules! read {
     ($type:ty, $io:ty) => {
-        impl std::io::Read for $type {
-            #[inline]
-            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                (&*self).read(buffer)
-            }
-
-            #[inline]
-            fn read_vectored(&mut self, buffers: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
-                (&*self).read_vectored(buffers)
-            }
-        }
+        crate::convert::read_by_reference!($type);
 
         impl std::io::Read for &$type {
             #[inline]
@@ -59,22 +49,7 @@ macro_rules! read {
 /// Implements `Write`, for the type and for references to it, with two functions on `inner` that work like those of `Write`.
 macro_rules! write_by {
     ($type:ty, $io:ty, $write:path, $write_vectored:path) => {
-        impl std::io::Write for $type {
-            #[inline]
-            fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-                (&*self).write(buffer)
-            }
-
-            #[inline]
-            fn write_vectored(&mut self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-                (&*self).write_vectored(buffers)
-            }
-
-            #[inline]
-            fn flush(&mut self) -> std::io::Result<()> {
-                (&*self).flush()
-            }
-        }
+        crate::convert::write_by_reference!($type);
 
         impl std::io::Write for &$type {
             #[inline]
@@ -91,6 +66,45 @@ macro_rules! write_by {
             #[inline]
             fn flush(&mut self) -> std::io::Result<()> {
                 self.inner.try_io_for(crate::Interest::WRITABLE, |mut io| io.flush())
+            }
+        }
+    };
+}
+
+/// Implements `Read` for a type, references to which implement it.
+macro_rules! read_by_reference {
+    ($type:ty) => {
+        impl std::io::Read for $type {
+            #[inline]
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                (&*self).read(buffer)
+            }
+
+            #[inline]
+            fn read_vectored(&mut self, buffers: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
+                (&*self).read_vectored(buffers)
+            }
+        }
+    };
+}
+
+/// Implements `Write` for a type, references to which implement it.
+macro_rules! write_by_reference {
+    ($type:ty) => {
+        impl std::io::Write for $type {
+            #[inline]
+            fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+                (&*self).write(buffer)
+            }
+
+            #[inline]
+            fn write_vectored(&mut self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                (&*self).write_vectored(buffers)
+            }
+
+            #[inline]
+            fn flush(&mut self) -> std::io::Result<()> {
+                (&*self).flush()
             }
         }
     };
@@ -278,4 +292,6 @@ macro_rules! convert_by {
     };
 }
 
-pub(crate) use {convert_by, convert_raw, into_std, io_type, read, source, try_io, write_by};
+pub(crate) use {
+    convert_by, convert_raw, into_std, io_type, read, read_by_reference, source, try_io, write_by, write_by_reference,
+};

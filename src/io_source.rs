@@ -73,10 +73,7 @@ pub struct IoSource<T> {
 
 /// Checks on each platform that an `IoSource` is as small as promised above.
 #[cfg(not(debug_assertions))]
-const _: () = {
-    let remembers = size_of::<<Selector as Backend>::Registration>() != 0;
-    assert!(remembers || size_of::<IoSource<Descriptor>>() == size_of::<Descriptor>());
-};
+const _: () = assert!(REARMS || size_of::<IoSource<Descriptor>>() == size_of::<Descriptor>());
 
 impl<T> IoSource<T> {
     /// Makes a source of `io`, which must be in non-blocking mode and not be registered.

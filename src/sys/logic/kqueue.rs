@@ -316,18 +316,15 @@ impl Entry {
         let told = Some(flags);
         match self.mode {
             EV_DISPATCH if std::mem::take(&mut self.armed) => {
-                Fired { told, changes: self.after_the_shot(), user: None }
+                // The others must not fire again. The kernel has already disabled the one that has fired.
+                let several = self.filters.iter().flatten().count() > 1 || self.filters[2].is_some();
+                let changes = self.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE));
+                Fired { told, changes, user: None }
             }
             0 if flags.flags & EV_DISPATCH == 0 => self.next_level(flags),
             EV_CLEAR if flags.flags & EV_DISPATCH == 0 => Fired { told, ..Fired::default() },
             _ => Fired::default(),
         }
-    }
-
-    /// Returns the changes that keep the filters from firing again. The kernel has already disabled the one that fired.
-    fn after_the_shot(&self) -> PerFilter<u16> {
-        let several = self.filters.iter().flatten().count() > 1 || self.filters[2].is_some();
-        self.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE))
     }
 
     /// Returns what makes level-triggered filters fire again that would not do so by themselves: `EVFILT_EXCEPT`, and those that the

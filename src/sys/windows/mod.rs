@@ -153,10 +153,7 @@ impl Backend for Selector {
     }
 
     fn rearm(_socket: RawSocket, registration: &Registration, spent: Spent) -> io::Result<()> {
-        match &registration.state {
-            Some(state) => state.rearm(spent),
-            None => Ok(()),
-        }
+        registration.state.as_ref().map_or(Ok(()), |state| state.rearm(spent))
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
