@@ -15,24 +15,7 @@ macro_rules! io_type {
 /// Implements [`event::Source`](crate::event::Source) and `Debug` by forwarding to `inner`.
 macro_rules! source {
     ($type:ty, $io:ty) => {
-        crate::event::impl_source!($type);
-
-        impl crate::event::Watched for $type {
-            #[inline]
-            fn watch(&mut self, registry: &crate::Registry, watch: crate::sys::Watch) -> std::io::Result<()> {
-                self.inner.watch(registry, watch)
-            }
-
-            #[inline]
-            fn rewatch(&mut self, registry: &crate::Registry, watch: crate::sys::Watch) -> std::io::Result<()> {
-                self.inner.rewatch(registry, watch)
-            }
-
-            #[inline]
-            fn unwatch(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
-                self.inner.unwatch(registry)
-            }
-        }
+        crate::event::impl_source!($type, inner);
 
         impl std::fmt::Debug for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,17 +28,7 @@ macro_rules! source {
 /// Implements `Read`, for the type and for references to it, by forwarding to `inner`.
 macro_rules! read {
     ($type:ty, $io:ty) => {
-        impl std::io::Read for $type {
-            #[inline]
-            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                (&*self).read(buffer)
-            }
-
-            #[inline]
-            fn read_vectored(&mut self, buffers: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
-                (&*self).read_vectored(buffers)
-            }
-        }
+        crate::convert::read_by_reference!($type);
 
         impl std::io::Read for &$type {
             #[inline]
@@ -76,22 +49,7 @@ macro_rules! read {
 /// Implements `Write`, for the type and for references to it, with two functions on `inner` that work like those of `Write`.
 macro_rules! write_by {
     ($type:ty, $io:ty, $write:path, $write_vectored:path) => {
-        impl std::io::Write for $type {
-            #[inline]
-            fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-                (&*self).write(buffer)
-            }
-
-            #[inline]
-            fn write_vectored(&mut self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-                (&*self).write_vectored(buffers)
-            }
-
-            #[inline]
-            fn flush(&mut self) -> std::io::Result<()> {
-                (&*self).flush()
-            }
-        }
+        crate::convert::write_by_reference!($type);
 
         impl std::io::Write for &$type {
             #[inline]
@@ -108,6 +66,45 @@ macro_rules! write_by {
             #[inline]
             fn flush(&mut self) -> std::io::Result<()> {
                 self.inner.try_io_for(crate::Interest::WRITABLE, |mut io| io.flush())
+            }
+        }
+    };
+}
+
+/// Implements `Read` for a type, references to which implement it.
+macro_rules! read_by_reference {
+    ($type:ty) => {
+        impl std::io::Read for $type {
+            #[inline]
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                (&*self).read(buffer)
+            }
+
+            #[inline]
+            fn read_vectored(&mut self, buffers: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
+                (&*self).read_vectored(buffers)
+            }
+        }
+    };
+}
+
+/// Implements `Write` for a type, references to which implement it.
+macro_rules! write_by_reference {
+    ($type:ty) => {
+        impl std::io::Write for $type {
+            #[inline]
+            fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+                (&*self).write(buffer)
+            }
+
+            #[inline]
+            fn write_vectored(&mut self, buffers: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                (&*self).write_vectored(buffers)
+            }
+
+            #[inline]
+            fn flush(&mut self) -> std::io::Result<()> {
+                (&*self).flush()
             }
         }
     };
@@ -214,50 +211,10 @@ macro_rules! into_std {
 #[cfg(not(windows))]
 macro_rules! convert_raw {
     ($type:ty, $io:ty) => {
-        impl std::os::fd::AsFd for $type {
-            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-                self.inner.as_fd()
-            }
-        }
-
-        impl std::os::fd::AsRawFd for $type {
-            fn as_raw_fd(&self) -> std::os::fd::RawFd {
-                self.inner.as_raw_fd()
-            }
-        }
-
-        impl std::os::fd::IntoRawFd for $type {
-            fn into_raw_fd(self) -> std::os::fd::RawFd {
-                self.inner.into_inner().into_raw_fd()
-            }
-        }
-
-        #[allow(unsafe_code)]
-        impl std::os::fd::FromRawFd for $type {
-            /// Takes over a descriptor, which must be in non-blocking mode. This does not check or change the mode.
-            ///
-            /// # Safety
-            ///
-            /// The descriptor must be open and of this kind, and nothing else may own it.
-            unsafe fn from_raw_fd(fd: std::os::fd::RawFd) -> $type {
-                // SAFETY: the caller promises that the number is open, of this kind, and its own to give.
-                let io = unsafe { <$io>::from_raw_fd(fd) };
-                Self { inner: crate::io_source::IoSource::taken_over(io) }
-            }
-        }
-
-        impl From<std::os::fd::OwnedFd> for $type {
-            /// Takes over a descriptor, which must be of this kind and in non-blocking mode. This does not check or change either.
-            fn from(fd: std::os::fd::OwnedFd) -> Self {
-                Self { inner: crate::io_source::IoSource::taken_over(fd.into()) }
-            }
-        }
-
-        impl From<$type> for std::os::fd::OwnedFd {
-            fn from(source: $type) -> Self {
-                source.inner.into_inner().into()
-            }
-        }
+        crate::convert::convert_by!(
+            $type, $io, "descriptor", std::os::fd, AsFd::as_fd -> BorrowedFd, AsRawFd::as_raw_fd -> RawFd,
+            IntoRawFd::into_raw_fd, FromRawFd::from_raw_fd, OwnedFd
+        );
     };
 }
 
@@ -265,51 +222,76 @@ macro_rules! convert_raw {
 #[cfg(windows)]
 macro_rules! convert_raw {
     ($type:ty, $io:ty) => {
-        impl std::os::windows::io::AsSocket for $type {
-            fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
-                self.inner.as_socket()
-            }
-        }
-
-        impl std::os::windows::io::AsRawSocket for $type {
-            fn as_raw_socket(&self) -> std::os::windows::io::RawSocket {
-                self.inner.as_raw_socket()
-            }
-        }
-
-        impl std::os::windows::io::IntoRawSocket for $type {
-            fn into_raw_socket(self) -> std::os::windows::io::RawSocket {
-                self.inner.into_inner().into_raw_socket()
-            }
-        }
-
-        #[allow(unsafe_code)]
-        impl std::os::windows::io::FromRawSocket for $type {
-            /// Takes over a socket, which must be in non-blocking mode. This does not check or change the mode.
-            ///
-            /// # Safety
-            ///
-            /// The socket must be open and of this kind, and nothing else may own it.
-            unsafe fn from_raw_socket(socket: std::os::windows::io::RawSocket) -> $type {
-                // SAFETY: the caller promises that the number is open, of this kind, and its own to give.
-                let io = unsafe { <$io>::from_raw_socket(socket) };
-                Self { inner: crate::io_source::IoSource::taken_over(io) }
-            }
-        }
-
-        impl From<std::os::windows::io::OwnedSocket> for $type {
-            /// Takes over a socket, which must be of this kind and in non-blocking mode. This does not check or change either.
-            fn from(socket: std::os::windows::io::OwnedSocket) -> Self {
-                Self { inner: crate::io_source::IoSource::taken_over(socket.into()) }
-            }
-        }
-
-        impl From<$type> for std::os::windows::io::OwnedSocket {
-            fn from(source: $type) -> Self {
-                source.inner.into_inner().into()
-            }
-        }
+        crate::convert::convert_by!(
+            $type, $io, "socket", std::os::windows::io, AsSocket::as_socket -> BorrowedSocket,
+            AsRawSocket::as_raw_socket -> RawSocket, IntoRawSocket::into_raw_socket, FromRawSocket::from_raw_socket,
+            OwnedSocket
+        );
     };
 }
 
-pub(crate) use {convert_raw, into_std, io_type, read, source, try_io, write_by};
+/// Implements conversions by the traits and types of the module `$os`, whose word for what it converts is `$what`.
+macro_rules! convert_by {
+    (
+        $type:ty, $io:ty, $what:literal, $($os:ident)::+, $As:ident::$as:ident -> $Borrowed:ident,
+        $AsRaw:ident::$as_raw:ident -> $Raw:ident, $IntoRaw:ident::$into_raw:ident, $FromRaw:ident::$from_raw:ident,
+        $Owned:ident
+    ) => {
+        const _: () = {
+            use $($os)::+::{$As, $AsRaw, $Borrowed, $FromRaw, $IntoRaw, $Owned, $Raw};
+
+            use crate::io_source::IoSource;
+
+            impl $As for $type {
+                fn $as(&self) -> $Borrowed<'_> {
+                    self.inner.$as()
+                }
+            }
+
+            impl $AsRaw for $type {
+                fn $as_raw(&self) -> $Raw {
+                    self.inner.$as_raw()
+                }
+            }
+
+            impl $IntoRaw for $type {
+                fn $into_raw(self) -> $Raw {
+                    self.inner.into_inner().$into_raw()
+                }
+            }
+
+            #[allow(unsafe_code)]
+            impl $FromRaw for $type {
+                #[doc = concat!("Takes over a ", $what, ", which must be in non-blocking mode.")]
+                /// This does not check or change the mode.
+                ///
+                /// # Safety
+                ///
+                #[doc = concat!("The ", $what, " must be open and of this kind, and nothing else may own it.")]
+                unsafe fn $from_raw(raw: $Raw) -> $type {
+                    // SAFETY: the caller promises that the number is open, of this kind, and its own to give.
+                    let io = unsafe { <$io>::$from_raw(raw) };
+                    Self { inner: IoSource::taken_over(io) }
+                }
+            }
+
+            impl From<$Owned> for $type {
+                #[doc = concat!("Takes over a ", $what, ", which must be of this kind and in non-blocking mode.")]
+                /// This does not check or change either.
+                fn from(owned: $Owned) -> Self {
+                    Self { inner: IoSource::taken_over(owned.into()) }
+                }
+            }
+
+            impl From<$type> for $Owned {
+                fn from(source: $type) -> Self {
+                    source.inner.into_inner().into()
+                }
+            }
+        };
+    };
+}
+
+pub(crate) use {
+    convert_by, convert_raw, into_std, io_type, read, read_by_reference, source, try_io, write_by, write_by_reference,
+};

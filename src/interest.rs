@@ -75,10 +75,7 @@ impl Interest {
     }
 
     const fn of(bits: u8) -> Interest {
-        match NonZeroU8::new(bits) {
-            Some(bits) => Interest(bits),
-            None => panic!("an interest names at least one kind of readiness"),
-        }
+        Interest(NonZeroU8::new(bits).expect("an interest names at least one kind of readiness"))
     }
 
     /// Joins two interests. This is the `const` form of `|`.
@@ -211,14 +208,8 @@ impl BitOrAssign for Interest {
 impl fmt::Debug for Interest {
     /// Writes the names, joined as in code: `READABLE | WRITABLE`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (self.is_readable(), "READABLE"),
-            (self.is_writable(), "WRITABLE"),
-            (self.is_aio(), "AIO"),
-            (self.is_lio(), "LIO"),
-            (self.is_priority(), "PRIORITY"),
-        ];
-        crate::event::write_names(f, &names)
+        let is_set = |bit| self.0.get() & bit != 0;
+        crate::event::write_flags!(f, is_set, READABLE | WRITABLE | AIO | LIO | PRIORITY)
     }
 }
 

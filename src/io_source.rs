@@ -73,10 +73,7 @@ pub struct IoSource<T> {
 
 /// Checks on each platform that an `IoSource` is as small as promised above.
 #[cfg(not(debug_assertions))]
-const _: () = {
-    let remembers = size_of::<<Selector as Backend>::Registration>() != 0;
-    assert!(remembers || size_of::<IoSource<Descriptor>>() == size_of::<Descriptor>());
-};
+const _: () = assert!(REARMS || size_of::<IoSource<Descriptor>>() == size_of::<Descriptor>());
 
 impl<T> IoSource<T> {
     /// Makes a source of `io`, which must be in non-blocking mode and not be registered.
@@ -262,8 +259,7 @@ impl<T: AsDescriptor> Watched for IoSource<T> {
     #[inline]
     fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
         self.registered_with.check_register()?;
-        let descriptor = self.descriptor();
-        registry.queue().backend.register(descriptor, &mut self.registration, watch)?;
+        registry.queue().backend.register(self.descriptor(), &mut self.registration, watch)?;
         self.registered_with.set(registry);
         Ok(())
     }
@@ -271,8 +267,7 @@ impl<T: AsDescriptor> Watched for IoSource<T> {
     #[inline]
     fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
         self.registered_with.check_reregister(registry)?;
-        let descriptor = self.descriptor();
-        registry.queue().backend.reregister(descriptor, &mut self.registration, watch)?;
+        registry.queue().backend.reregister(self.descriptor(), &mut self.registration, watch)?;
         // From now on this is known, even if the source comes from elsewhere.
         self.registered_with.set(registry);
         Ok(())
@@ -281,8 +276,7 @@ impl<T: AsDescriptor> Watched for IoSource<T> {
     #[inline]
     fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
         self.registered_with.check_deregister(registry)?;
-        let descriptor = self.descriptor();
-        registry.queue().backend.deregister(descriptor, &mut self.registration)?;
+        registry.queue().backend.deregister(self.descriptor(), &mut self.registration)?;
         self.registered_with.clear();
         Ok(())
     }

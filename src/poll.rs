@@ -1,6 +1,5 @@
 //! [`Poll`]: the side of a queue that waits.
 
-use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -91,6 +90,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 /// # #[cfg(not(feature = "net"))]
 /// # fn main() {}
 /// ```
+#[derive(Debug)]
 pub struct Poll {
     registry: Registry,
 }
@@ -270,11 +270,5 @@ impl Poll {
                 return Ok(());
             }
         }
-    }
-}
-
-impl fmt::Debug for Poll {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Poll").field("registry", &self.registry).finish()
     }
 }

@@ -83,10 +83,7 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn register<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
-    where
-        S: Source + ?Sized,
-    {
+    pub fn register<S: Source + ?Sized>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()> {
         trace!("register: {token:?}, {interests:?}");
         source.register(self, token, interests)
     }
@@ -122,16 +119,13 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn register_with<S>(
+    pub fn register_with<S: Source + ?Sized>(
         &self,
         source: &mut S,
         token: Token,
         interests: Interest,
         trigger: Trigger,
-    ) -> io::Result<()>
-    where
-        S: Source + ?Sized,
-    {
+    ) -> io::Result<()> {
         trace!("register: {token:?}, {interests:?}, {trigger:?}");
         source.register_with(self, token, interests, trigger)
     }
@@ -174,10 +168,7 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn reregister<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
-    where
-        S: Source + ?Sized,
-    {
+    pub fn reregister<S: Source + ?Sized>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()> {
         trace!("reregister: {token:?}, {interests:?}");
         source.reregister(self, token, interests)
     }
@@ -217,16 +208,13 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn reregister_with<S>(
+    pub fn reregister_with<S: Source + ?Sized>(
         &self,
         source: &mut S,
         token: Token,
         interests: Interest,
         trigger: Trigger,
-    ) -> io::Result<()>
-    where
-        S: Source + ?Sized,
-    {
+    ) -> io::Result<()> {
         trace!("reregister: {token:?}, {interests:?}, {trigger:?}");
         source.reregister_with(self, token, interests, trigger)
     }
@@ -264,10 +252,7 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
-    where
-        S: Source + ?Sized,
-    {
+    pub fn deregister<S: Source + ?Sized>(&self, source: &mut S) -> io::Result<()> {
         trace!("deregister");
         source.deregister(self)
     }

@@ -13,13 +13,14 @@
 #![allow(clippy::duplicate_mod)] // world.rs is for two crates
 
 mod compare;
-#[cfg_attr(unix, path = "sockets/mod.rs")]
-#[cfg_attr(windows, path = "named_pipes/mod.rs")]
-mod field;
 mod lot;
+#[cfg(windows)]
+mod named_pipes;
 mod ours;
 mod outcome;
 mod released;
+#[cfg(unix)]
+mod sockets;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
@@ -27,6 +28,10 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::compare::{Difference, PATIENT, QUICK, Run, run, shortest};
 use crate::field::{BACKEND, known};
 use crate::lot::Lot;
+#[cfg(windows)]
+use crate::named_pipes as field;
+#[cfg(unix)]
+use crate::sockets as field;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().expect("a number"));

@@ -8,6 +8,6 @@ mod source;
 
 pub use self::event::Event;
 pub use self::events::{Events, Iter};
-pub(crate) use self::readiness::{Readiness, write_names};
+pub(crate) use self::readiness::{Readiness, write_flags, write_names};
 pub use self::source::Source;
 pub(crate) use self::source::{Watched, impl_source};

@@ -309,10 +309,7 @@ fn edge_only(trigger: Trigger) -> io::Result<()> {
     }
 }
 
-impl<T> Source for Box<T>
-where
-    T: Source + ?Sized,
-{
+impl<T: Source + ?Sized> Source for Box<T> {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         (**self).register(registry, token, interests)
     }
@@ -358,57 +355,55 @@ pub(crate) trait Watched {
     fn unwatch(&mut self, registry: &Registry) -> io::Result<()>;
 }
 
-/// Implements [`Source`] for a type that is [`Watched`].
+/// Implements [`Source`] for a type that is [`Watched`], or whose field `$inner` is.
 macro_rules! impl_source {
-    ($type:ty $(where $parameter:ident: $bound:path)?) => {
-        impl$(<$parameter: $bound>)? crate::event::Source for $type {
-            #[inline]
-            fn register(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-            ) -> std::io::Result<()> {
-                self.register_with(registry, token, interests, crate::Trigger::Edge)
-            }
+    ($type:ty $(where $parameter:ident: $bound:path)? $(, $inner:ident)?) => {
+        const _: () = {
+            use std::io;
 
-            #[inline]
-            fn reregister(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interests: crate::Interest,
-            ) -> std::io::Result<()> {
-                self.reregister_with(registry, token, interests, crate::Trigger::Edge)
-            }
+            use crate::event::{Source, Watched};
+            use crate::sys::Watch;
+            use crate::{Interest, Registry, Token, Trigger};
 
-            #[inline]
-            fn deregister(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
-                crate::event::Watched::unwatch(self, registry)
-            }
+            impl$(<$parameter: $bound>)? Source for $type {
+                #[inline]
+                fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+                    self.register_with(registry, token, interests, Trigger::Edge)
+                }
 
-            #[inline]
-            fn register_with(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interest: crate::Interest,
-                trigger: crate::Trigger,
-            ) -> std::io::Result<()> {
-                crate::event::Watched::watch(self, registry, crate::sys::Watch { token, interest, trigger })
-            }
+                #[inline]
+                fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+                    self.reregister_with(registry, token, interests, Trigger::Edge)
+                }
 
-            #[inline]
-            fn reregister_with(
-                &mut self,
-                registry: &crate::Registry,
-                token: crate::Token,
-                interest: crate::Interest,
-                trigger: crate::Trigger,
-            ) -> std::io::Result<()> {
-                crate::event::Watched::rewatch(self, registry, crate::sys::Watch { token, interest, trigger })
+                #[inline]
+                fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+                    self$(.$inner)?.unwatch(registry)
+                }
+
+                #[inline]
+                fn register_with(
+                    &mut self,
+                    registry: &Registry,
+                    token: Token,
+                    interest: Interest,
+                    trigger: Trigger,
+                ) -> io::Result<()> {
+                    self$(.$inner)?.watch(registry, Watch { token, interest, trigger })
+                }
+
+                #[inline]
+                fn reregister_with(
+                    &mut self,
+                    registry: &Registry,
+                    token: Token,
+                    interest: Interest,
+                    trigger: Trigger,
+                ) -> io::Result<()> {
+                    self$(.$inner)?.rewatch(registry, Watch { token, interest, trigger })
+                }
             }
-        }
+        };
     };
 }
 

@@ -11,67 +11,56 @@ pub(crate) use self::build::RegisteredWith;
 #[cfg(debug_assertions)]
 mod build {
     use std::ptr;
-    use std::sync::{Arc, Mutex, PoisonError, Weak};
+    use std::sync::{Arc, Weak};
 
     use super::*;
     use crate::queue::Queue;
     use crate::sys::{already_registered, not_registered};
 
-    /// It is `None` if only the OS knows. The mutex makes this `Sync` and unwind-safe; no thread ever waits for it.
-    pub(crate) struct RegisteredWith(Mutex<Option<Weak<Queue>>>);
+    /// It is `None` if only the OS knows.
+    pub(crate) struct RegisteredWith(Option<Weak<Queue>>);
 
     impl Default for RegisteredWith {
         /// Registered with no queue.
         fn default() -> Self {
-            RegisteredWith(Mutex::new(Some(Weak::new())))
+            RegisteredWith(Some(Weak::new()))
         }
     }
 
     impl RegisteredWith {
         /// For a source that comes from elsewhere, and that may be registered.
         pub(crate) fn unknown() -> RegisteredWith {
-            RegisteredWith(Mutex::new(None))
+            RegisteredWith(None)
         }
 
         /// Checks that the source is not registered with any queue that still exists.
-        pub(crate) fn check_register(&mut self) -> io::Result<()> {
-            match self.queue() {
+        pub(crate) fn check_register(&self) -> io::Result<()> {
+            match &self.0 {
                 Some(queue) if queue.strong_count() > 0 => Err(already_registered()),
                 _ => Ok(()),
             }
         }
 
         /// Checks that the source is registered, and not with another queue.
-        pub(crate) fn check_reregister(&mut self, registry: &Registry) -> io::Result<()> {
-            if self.is(registry) {
-                return Ok(());
-            }
+        pub(crate) fn check_reregister(&self, registry: &Registry) -> io::Result<()> {
             // It is registered with another queue, which is one error, or with none, which is another.
-            self.check_register()?;
-            Err(not_registered())
+            self.check_deregister(registry).or_else(|error| self.check_register().and(Err(error)))
         }
 
         /// Checks that the source is registered with this queue.
-        pub(crate) fn check_deregister(&mut self, registry: &Registry) -> io::Result<()> {
-            if self.is(registry) { Ok(()) } else { Err(not_registered()) }
+        pub(crate) fn check_deregister(&self, registry: &Registry) -> io::Result<()> {
+            match &self.0 {
+                Some(queue) if !ptr::eq(queue.as_ptr(), Arc::as_ptr(registry.queue())) => Err(not_registered()),
+                _ => Ok(()),
+            }
         }
 
         pub(crate) fn set(&mut self, registry: &Registry) {
-            *self.queue() = Some(Arc::downgrade(registry.queue()));
+            self.0 = Some(Arc::downgrade(registry.queue()));
         }
 
         pub(crate) fn clear(&mut self) {
-            *self.queue() = Some(Weak::new());
-        }
-
-        /// Returns whether the source is registered with this queue, as far as is known.
-        fn is(&mut self, registry: &Registry) -> bool {
-            let queue = self.queue().as_ref();
-            queue.is_none_or(|queue| ptr::eq(queue.as_ptr(), Arc::as_ptr(registry.queue())))
-        }
-
-        fn queue(&mut self) -> &mut Option<Weak<Queue>> {
-            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+            *self = RegisteredWith::default();
         }
     }
 }
@@ -90,17 +79,17 @@ mod build {
         }
 
         #[inline]
-        pub(crate) fn check_register(&mut self) -> io::Result<()> {
+        pub(crate) fn check_register(&self) -> io::Result<()> {
             Ok(())
         }
 
         #[inline]
-        pub(crate) fn check_reregister(&mut self, _registry: &Registry) -> io::Result<()> {
+        pub(crate) fn check_reregister(&self, _registry: &Registry) -> io::Result<()> {
             Ok(())
         }
 
         #[inline]
-        pub(crate) fn check_deregister(&mut self, _registry: &Registry) -> io::Result<()> {
+        pub(crate) fn check_deregister(&self, _registry: &Registry) -> io::Result<()> {
             Ok(())
         }
 

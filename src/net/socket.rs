@@ -4,6 +4,8 @@ use std::io;
 
 use socket2::{SockAddr, Socket};
 
+use crate::sys::has_begun_to_connect;
+
 // If the OS takes `SOCK_NONBLOCK`, one system call does it all; elsewhere it takes several steps.
 cfg_if! {
     if #[cfg(any(
@@ -39,12 +41,7 @@ pub(super) fn connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
 
 /// Returns whether the attempt goes on in the background. According to POSIX it does so after a signal has interrupted
 /// `connect(2)`. It does not after `EAGAIN`, which means that the backlog of a Unix listener is full.
-#[cfg(unix)]
 fn goes_on(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR))
-}
-
-#[cfg(windows)]
-fn goes_on(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
+    let kind = if cfg!(windows) { io::ErrorKind::WouldBlock } else { io::ErrorKind::Interrupted };
+    error.kind() == kind || has_begun_to_connect(error)
 }

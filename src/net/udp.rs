@@ -82,7 +82,7 @@ impl UdpSocket {
     pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
         let socket = socket::open(Domain::for_address(address), Type::DGRAM)?;
         socket.bind(&address.into())?;
-        Ok(UdpSocket::new(socket.into()))
+        Ok(UdpSocket { inner: IoSource::new(socket.into()) })
     }
 
     /// Converts a socket of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -103,12 +103,6 @@ impl UdpSocket {
     /// ```
     pub fn from_std(socket: net::UdpSocket) -> UdpSocket {
         UdpSocket { inner: IoSource::taken_over(socket) }
-    }
-
-    /// Wraps a socket that this crate has just made.
-    #[cfg(any(unix, windows))]
-    fn new(socket: net::UdpSocket) -> UdpSocket {
-        UdpSocket { inner: IoSource::new(socket) }
     }
 
     /// Returns the address that the socket is bound to. Calls `getsockname(2)`.

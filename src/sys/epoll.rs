@@ -14,7 +14,7 @@ use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, E
 use super::unix::notifier::Notifier;
 use super::unix::{check, milliseconds};
 use super::{Backend, Flags, RawEvent, Watch, not_registered};
-use crate::event::{Event, Readiness, write_names};
+use crate::event::{Event, Readiness, write_flags};
 use crate::token::AtomicToken;
 use crate::{Token, Trigger};
 
@@ -278,14 +278,6 @@ impl Flags for EpollFlags {
 
 impl fmt::Debug for EpollFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (self.any(EPOLLIN), "EPOLLIN"),
-            (self.any(EPOLLPRI), "EPOLLPRI"),
-            (self.any(EPOLLOUT), "EPOLLOUT"),
-            (self.any(EPOLLRDHUP), "EPOLLRDHUP"),
-            (self.any(EPOLLERR), "EPOLLERR"),
-            (self.any(EPOLLHUP), "EPOLLHUP"),
-        ];
-        write_names(f, &names)
+        write_flags!(f, |flag| self.any(flag), EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP)
     }
 }

@@ -19,7 +19,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
 
     /// What a source remembers of its registration. The default means "not registered". Dropping it ends the registration,
     /// and happens before the source is closed. It takes no memory where the OS keeps everything.
-    type Registration: Default + fmt::Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
+    type Registration: Default + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
     /// An event as the OS writes it, or [`TokenAndFlags`].
     type Event: RawEvent;
@@ -213,30 +213,23 @@ cfg_if! {
         mod child_exit;
         #[cfg(feature = "os-ext")]
         pub use self::child_exit::ChildExit;
-    } else if #[cfg(all(
-        not(any(
-            mio_backend = "event_ports",
-            mio_backend = "kqueue",
-            mio_backend = "poll",
-            mio_unsupported_force_poll_poll
-        )),
-        any(target_os = "android", target_os = "illumos", target_os = "linux", target_os = "redox"),
+    } else if #[cfg(any(mio_backend = "poll", mio_unsupported_force_poll_poll))] {
+        mod poll;
+        use self::poll as backend;
+    } else if #[cfg(any(
+        target_os = "solaris",
+        all(mio_backend = "event_ports", target_os = "linux"), // tests run it on a double of event ports
     ))] {
-        // illumos has event ports as well, like Solaris, where they come from. Its epoll is better here, because the kernel
-        // makes the edges, for any descriptor.
-        mod epoll;
+        mod event_ports;
         mod queue_fd;
-        use self::epoll as backend;
-    } else if #[cfg(all(
-        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-        any(
-            target_os = "dragonfly",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd",
-            target_vendor = "apple",
-            all(mio_backend = "kqueue", target_os = "linux"), // tests run it on a double of kqueue
-        ),
+        use self::event_ports as backend;
+    } else if #[cfg(any(
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_vendor = "apple",
+        all(mio_backend = "kqueue", target_os = "linux"), // tests run it on a double of kqueue
     ))] {
         mod kqueue;
         mod queue_fd;
@@ -244,16 +237,12 @@ cfg_if! {
         mod child_exit;
         #[cfg(feature = "os-ext")]
         pub use self::child_exit::ChildExit;
-    } else if #[cfg(all(
-        not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)),
-        any(
-            target_os = "solaris",
-            all(mio_backend = "event_ports", target_os = "linux"), // tests run it on a double of event ports
-        ),
-    ))] {
-        mod event_ports;
+    } else if #[cfg(any(target_os = "android", target_os = "illumos", target_os = "linux", target_os = "redox"))] {
+        // illumos has event ports as well, like Solaris, where they come from. Its epoll is better here, because the kernel
+        // makes the edges, for any descriptor.
+        mod epoll;
         mod queue_fd;
-        use self::event_ports as backend;
+        use self::epoll as backend;
     } else {
         mod poll;
         use self::poll as backend;

@@ -18,6 +18,7 @@ use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT,
 };
 
+use crate::convert::{read_by_reference, write_by_reference};
 use crate::event::Source;
 use crate::sys::windows::Pipe;
 use crate::{Interest, Registry, Token};
@@ -238,15 +239,7 @@ impl NamedPipe {
     }
 }
 
-impl Read for NamedPipe {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
-    }
-
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(buffers)
-    }
-}
+read_by_reference!(NamedPipe);
 
 impl Read for &NamedPipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -259,19 +252,7 @@ impl Read for &NamedPipe {
     }
 }
 
-impl Write for NamedPipe {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        (&*self).write(data)
-    }
-
-    fn write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(data)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+write_by_reference!(NamedPipe);
 
 impl Write for &NamedPipe {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 
-use crate::source_fd::assert_each_gets_its_turn;
+use super::source_fd::assert_each_gets_its_turn;
 use crate::util::{TO_WAKE, assert_no_event, events_so_far, next_event, udp_pair, wake_beside_polls};
 
 const INNER: Token = Token(1);

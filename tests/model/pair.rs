@@ -15,7 +15,7 @@ use mio::{
 
 use socket2::SockRef;
 
-use crate::program::PRIORITY;
+use super::program::PRIORITY;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

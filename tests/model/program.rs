@@ -6,7 +6,7 @@ use mio::{Interest, Trigger};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::pair::{KINDS, Kind};
+use super::pair::{KINDS, Kind};
 
 /// Only Linux reports urgent data well enough for the model. Not every kqueue can report it, and none can for a source that is
 /// no socket.

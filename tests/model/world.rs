@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use mio::event::{Event, Source};
 use mio::{Events, Interest, Poll, Registry, Token, Trigger, Waker};
 
-use crate::feed::{Feed, Numbered, OtherThread, OwnPoll};
-use crate::pair::{Condition, Io, Kind, open};
-use crate::program::{End, PAIRS, Step, is_priority};
+use super::feed::{Feed, Numbered, OtherThread, OwnPoll};
+use super::pair::{Condition, Io, Kind, open};
+use super::program::{End, PAIRS, Step, is_priority};
 use crate::queue::Queue;
 
 /// Whether the driver of Windows' sockets fails now and then, on demand.

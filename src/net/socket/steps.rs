@@ -21,17 +21,12 @@ pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
     Ok((one, other))
 }
 
-/// Accepts a connection as a non-blocking socket.
-#[cfg(not(windows))]
+/// Accepts a connection as a non-blocking socket. On Windows, the socket inherits the mode of its listener, which is non-blocking:
+/// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept>.
 pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
     let (socket, address) = listener.accept()?;
-    socket.set_nonblocking(true)?;
+    if cfg!(unix) {
+        socket.set_nonblocking(true)?;
+    }
     Ok((socket, address))
-}
-
-/// Accepts a connection as a non-blocking socket. The socket inherits the mode of its listener, which is non-blocking:
-/// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept>.
-#[cfg(windows)]
-pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
-    listener.accept()
 }

@@ -90,7 +90,7 @@ impl TcpListener {
         }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Ok(TcpListener::new(socket.into()))
+        Ok(TcpListener { inner: IoSource::new(socket.into()) })
     }
 
     /// Converts a listener of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -111,12 +111,6 @@ impl TcpListener {
     /// ```
     pub fn from_std(listener: net::TcpListener) -> TcpListener {
         TcpListener { inner: IoSource::taken_over(listener) }
-    }
-
-    /// Wraps a socket that this crate has just made.
-    #[cfg(any(unix, windows))]
-    fn new(listener: net::TcpListener) -> TcpListener {
-        TcpListener { inner: IoSource::new(listener) }
     }
 
     /// Accepts a connection. Returns the new stream, which is non-blocking, and the peer's address.

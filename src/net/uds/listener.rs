@@ -105,7 +105,7 @@ impl UnixListener {
         let socket = socket::open(Domain::UNIX, Type::STREAM)?;
         socket.bind(&to_os(address)?)?;
         socket.listen(BACKLOG)?;
-        Ok(UnixListener::new(socket.into()))
+        Ok(UnixListener { inner: IoSource::new(socket.into()) })
     }
 
     /// Converts a listener of the standard library. Set it to non-blocking mode first: this function neither checks nor
@@ -128,11 +128,6 @@ impl UnixListener {
     /// ```
     pub fn from_std(listener: net::UnixListener) -> UnixListener {
         UnixListener { inner: IoSource::taken_over(listener) }
-    }
-
-    /// Wraps a socket that this crate has just made.
-    fn new(listener: net::UnixListener) -> UnixListener {
-        UnixListener { inner: IoSource::new(listener) }
     }
 
     /// Accepts a connection. Returns the new stream, which is non-blocking, and the peer's address, which is usually

@@ -28,14 +28,14 @@ pub fn uds_round_trip(address: &SocketAddr) -> io::Result<SocketAddr> {
 /// bytes, as in mio 0.8. The standard library refuses other paths with a NUL, and paths that are too long for the OS.
 fn path_address(path: &Path) -> io::Result<SocketAddr> {
     match path.as_os_str().as_bytes() {
-        [0, name @ ..] if HAS_ABSTRACT_NAMES => from_abstract_name(name),
+        [0, name @ ..] => SocketAddr::from_abstract_name(name),
         _ => SocketAddr::from_pathname(path),
     }
 }
 
 /// Converts the standard library's address to the OS's form.
 fn to_os(address: &SocketAddr) -> io::Result<SockAddr> {
-    if let Some(name) = abstract_name(address) {
+    if let Some(name) = address.as_abstract_name() {
         // To socket2, as to the OS, a leading NUL marks an abstract name.
         return SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()));
     }
@@ -45,37 +45,33 @@ fn to_os(address: &SocketAddr) -> io::Result<SockAddr> {
 /// Converts the OS's address to the standard library's form.
 fn from_os(address: &SockAddr) -> io::Result<SocketAddr> {
     if let Some(name) = address.as_abstract_namespace() {
-        return from_abstract_name(name);
+        return SocketAddr::from_abstract_name(name);
     }
     // An empty path makes an unnamed address.
     SocketAddr::from_pathname(address.as_pathname().unwrap_or(Path::new("")))
 }
 
 cfg_if! {
-    if #[cfg(any(target_os = "android", target_os = "linux"))] {
-        #[cfg(target_os = "android")]
-        use std::os::android::net::SocketAddrExt;
-        #[cfg(target_os = "linux")]
+    if #[cfg(target_os = "linux")] {
         use std::os::linux::net::SocketAddrExt;
-
-        const HAS_ABSTRACT_NAMES: bool = true;
-
-        fn abstract_name(address: &SocketAddr) -> Option<&[u8]> {
-            address.as_abstract_name()
-        }
-
-        fn from_abstract_name(name: &[u8]) -> io::Result<SocketAddr> {
-            SocketAddr::from_abstract_name(name)
-        }
+    } else if #[cfg(target_os = "android")] {
+        use std::os::android::net::SocketAddrExt;
     } else {
-        const HAS_ABSTRACT_NAMES: bool = false;
-
-        fn abstract_name(_address: &SocketAddr) -> Option<&[u8]> {
-            None
+        /// What the standard library has where abstract names exist.
+        trait SocketAddrExt: Sized {
+            fn as_abstract_name(&self) -> Option<&[u8]>;
+            fn from_abstract_name(name: &[u8]) -> io::Result<Self>;
         }
 
-        fn from_abstract_name(_name: &[u8]) -> io::Result<SocketAddr> {
-            Err(io::ErrorKind::Unsupported.into())
+        impl SocketAddrExt for SocketAddr {
+            fn as_abstract_name(&self) -> Option<&[u8]> {
+                None
+            }
+
+            /// Returns the error of every path with a NUL.
+            fn from_abstract_name(_name: &[u8]) -> io::Result<SocketAddr> {
+                SocketAddr::from_pathname("\0")
+            }
         }
     }
 }

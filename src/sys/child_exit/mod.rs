@@ -1,6 +1,5 @@
 //! [`ChildExit`]: the exit of a child process as a source, on the platforms whose queue can watch for it.
 
-use std::fmt;
 use std::io;
 use std::process::Child;
 
@@ -72,9 +71,8 @@ cfg_if! {
 /// # Ok(())
 /// # }
 /// ```
-pub struct ChildExit {
-    exit: os::Exit,
-}
+#[derive(Debug)]
+pub struct ChildExit(os::Exit);
 
 impl ChildExit {
     /// Makes a source of the exit of `child`. Do this before you wait for the child, because afterwards its number may belong
@@ -100,21 +98,21 @@ impl ChildExit {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(child: &Child) -> io::Result<ChildExit> {
-        Ok(ChildExit { exit: os::open(child)? })
+        os::open(child).map(ChildExit)
     }
 }
 
 impl Watched for ChildExit {
     fn watch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
-        self.exit.watch(registry, once(watch))
+        self.0.watch(registry, once(watch))
     }
 
     fn rewatch(&mut self, registry: &Registry, watch: Watch) -> io::Result<()> {
-        self.exit.rewatch(registry, once(watch))
+        self.0.rewatch(registry, once(watch))
     }
 
     fn unwatch(&mut self, registry: &Registry) -> io::Result<()> {
-        self.exit.unwatch(registry)
+        self.0.unwatch(registry)
     }
 }
 
@@ -125,10 +123,4 @@ impl_source!(ChildExit);
 fn once(watch: Watch) -> Watch {
     let trigger = if watch.trigger == Trigger::Edge { Trigger::OneShot } else { watch.trigger };
     Watch { interest: Interest::READABLE, trigger, ..watch }
-}
-
-impl fmt::Debug for ChildExit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ChildExit").field(&self.exit).finish()
-    }
 }

@@ -189,7 +189,7 @@ impl AsFd for Selector {
     /// From now on, other code may sleep on the descriptor.
     fn as_fd(&self) -> BorrowedFd<'_> {
         let mut table = lock(&self.port.table);
-        table.export();
+        table.is_exported = true;
         self.port.associate_due(&mut table);
         // If the poller cannot be told, the next call tells it.
         let _ = self.port.rouse(&mut table);
@@ -227,7 +227,7 @@ impl Port {
     /// Wakes a thread that sleeps on the port's descriptor, if an event waits. A source that is already ready when it is
     /// associated does not do that, but a packet does.
     fn mark(&self, table: &mut Table) {
-        if !table.is_exported() || table.is_marked {
+        if !table.is_exported || table.is_marked {
             return;
         }
         let mut waiting = 0;

@@ -27,9 +27,9 @@ use std::time::Duration;
 use self::exits::Exits;
 use super::common::kernel::Buffer;
 use super::logic::kqueue::{
-    Change, ENDS_GO_UNHEARD, EV_ADD, EV_CLEAR, EV_DELETE, EV_ENABLE, End, Filter, KqueueFlags, NOTE_OOB, NonDefault,
-    PerFilter, REMINDER, additions, change_list, deletion_failure, deletions, failure, mode, one_way, outcome,
-    reader_is_gone, replacements, stand_in,
+    ENDS_GO_UNHEARD, EV_ADD, EV_CLEAR, EV_DELETE, EV_ENABLE, End, Filter, KqueueFlags, NOTE_OOB, NonDefault, PerFilter,
+    REMINDER, additions, change_list, deletion_failure, deletions, failure, mode, one_way, outcome, reader_is_gone,
+    replacements, stand_in,
 };
 use super::unix::emulated::details;
 use super::unix::file::File;
@@ -261,19 +261,18 @@ impl Selector {
 
     /// Changes the filters of `fd`. Returns the result of each change: zero or `errno`.
     fn change(&self, fd: RawFd, token: Token, changes: PerFilter<u16>) -> io::Result<PerFilter<i32>> {
+        let count = changes.iter().flatten().count();
+        if count == 0 {
+            return Ok([None; 3]);
+        }
         let mut list = [os::kevent { ident: fd as os::uintptr_t, udata: udata(token), ..no_event() }; 3];
-        let mut count = 0;
-        for Change { filter, flags } in change_list(changes) {
-            (list[count].filter, list[count].fflags) = match filter {
+        for (change, (filter, flags)) in list.iter_mut().zip(change_list(changes)) {
+            (change.filter, change.fflags) = match filter {
                 Filter::Read => (os::EVFILT_READ, 0),
                 Filter::Except => (EVFILT_EXCEPT, NOTE_OOB),
                 _ => (os::EVFILT_WRITE, 0),
             };
-            list[count].flags = flags.into();
-            count += 1;
-        }
-        if count == 0 {
-            return Ok([None; 3]);
+            change.flags = flags.into();
         }
         // There is room only for the receipts. The time-out of zero makes sure that the call does not wait in any case.
         let mut receipts = [MaybeUninit::uninit(); 3];

@@ -26,7 +26,7 @@ pub(crate) struct Table {
     /// The last look filled the batch and left no room for the port's events, so the port comes first this time.
     pub(crate) is_ports_turn: bool,
     /// Other code may sleep on the port's descriptor, so no association can wait for the next `select` here.
-    exported: bool,
+    pub(crate) is_exported: bool,
     /// A packet has interrupted the poller, or the threads that sleep on the port's descriptor, and no poll has seen it yet.
     pub(crate) is_marked: bool,
     /// The poller waits, or is about to wait, for this long if nothing happens.
@@ -143,7 +143,7 @@ impl Table {
         let told = state.event(said);
         self.set(fd, state);
         let event = (told != 0).then_some((state.token(), PollFlags(told)));
-        if state.is_level() && event.is_some() && !self.exported {
+        if state.is_level() && event.is_some() && !self.is_exported {
             // This has to wait, because the port would report the source again before the program has dealt with the event.
             self.due.push_back(fd);
             return (event, None);
@@ -197,16 +197,6 @@ impl Table {
     /// Returns whether the poller needs an interruption, because it sleeps and has something to do before it would wake.
     pub(crate) fn oversleeps(&self) -> bool {
         self.sleeping.is_some_and(|patience| self.patience() < patience)
-    }
-
-    /// Notes that the port's descriptor was taken out.
-    pub(crate) fn export(&mut self) {
-        self.exported = true;
-    }
-
-    #[cfg_attr(test, allow(dead_code, reason = "only the system calls need it"))]
-    pub(crate) fn is_exported(&self) -> bool {
-        self.exported
     }
 
     /// Notes that the port could not take this association, so that it is tried again before the next wait.
@@ -404,7 +394,7 @@ mod tests {
     #[test]
     fn once_the_descriptor_is_out_a_level_trigger_is_associated_again_at_once() {
         let (mut table, id) = registered(Interest::READABLE, Trigger::Level);
-        table.export();
+        table.is_exported = true;
         let (event, association) = fire(&mut table, id, POLLIN);
         assert!(event.is_some() && association.is_some());
         assert_eq!(table.due(), 0);

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::os::fd::RawFd;
 
-use crate::event::{Readiness, write_names};
+use crate::event::{Readiness, write_flags};
 use crate::sys::unix::fd_map::FdMap;
 use crate::sys::unix::file::File;
 use crate::sys::{Flags, Watch};
@@ -92,20 +92,12 @@ pub(crate) fn deletions(present: PerFilter<()>) -> PerFilter<u16> {
     present.map(|filter| filter.map(|()| EV_DELETE))
 }
 
-/// One change, which the kernel reads as a `kevent`, without the fields that all changes of a registration share.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) filter: Filter,
-    pub(crate) flags: u16,
-}
-
-/// Returns the list of `changes`.
+/// Returns the list of `changes`, each a filter and its flags.
 ///
 /// Each change asks for a receipt, which has two effects: if one fails, the kernel still makes the others, and the kernel writes
 /// only receipts, so that no event leaves the queue and gets lost.
-pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = Change> {
-    let change = |(filter, flags): (_, Option<_>)| flags.map(|flags| Change { filter, flags: flags | EV_RECEIPT });
-    FILTERS.into_iter().zip(changes).filter_map(change)
+pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = (Filter, u16)> {
+    FILTERS.into_iter().zip(changes).filter_map(|(filter, flags)| Some((filter, flags? | EV_RECEIPT)))
 }
 
 /// Returns the result of each of `changes`, zero or `errno`, from what the kernel has written: a filter, its flags and `data`.
@@ -327,7 +319,10 @@ impl Entry {
         let told = Some(flags);
         match self.mode {
             EV_DISPATCH if std::mem::take(&mut self.armed) => {
-                Fired { told, changes: self.after_the_shot(), user: None }
+                // The others must not fire again. The kernel has already disabled the one that has fired.
+                let several = self.filters.iter().flatten().count() > 1 || self.filters[2].is_some();
+                let changes = self.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE));
+                Fired { told, changes, user: None }
             }
             0 if flags.flags & EV_DISPATCH == 0 => self.next_level(flags),
             EV_CLEAR if flags.flags & EV_DISPATCH == 0 => Fired { told, ..Fired::default() },
@@ -335,14 +330,8 @@ impl Entry {
         }
     }
 
-    /// Returns the changes that keep the filters from firing again. The kernel has already disabled the one that fired.
-    fn after_the_shot(&self) -> PerFilter<u16> {
-        let several = self.filters.iter().flatten().count() > 1 || self.filters[2].is_some();
-        self.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE))
-    }
-
-    /// Returns what makes level-triggered filters fire again that would not do so by themselves: `EVFILT_EXCEPT`, and those
-    /// that the kernel has deleted. `EVFILT_WRITE` cannot be added to a pipe without a reader.
+    /// Returns what makes level-triggered filters fire again that would not do so by themselves: `EVFILT_EXCEPT`, and those that the
+    /// kernel has deleted. `EVFILT_WRITE` cannot be added to a pipe without a reader.
     fn next_level(&mut self, flags: KqueueFlags) -> Fired {
         let add = EV_ADD | EV_ENABLE;
         let [read, write] = [Filter::Read, Filter::Write].map(|filter| flags.was_last_of(filter));
@@ -538,19 +527,20 @@ struct FlagNames(u16);
 impl fmt::Debug for FlagNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let any = |flags| self.0 & flags != 0;
-        let names = [
-            (any(EV_ADD), "EV_ADD"),
-            (any(EV_DELETE), "EV_DELETE"),
-            (any(EV_ENABLE), "EV_ENABLE"),
-            (any(EV_DISABLE), "EV_DISABLE"),
-            (any(EV_ONESHOT), "EV_ONESHOT"),
-            (any(EV_CLEAR), "EV_CLEAR"),
-            (any(EV_RECEIPT), "EV_RECEIPT"),
-            (any(EV_DISPATCH), "EV_DISPATCH"),
-            (any(EV_ERROR), "EV_ERROR"),
-            (any(EV_EOF), "EV_EOF"),
-        ];
-        write_names(f, &names)
+        write_flags!(
+            f,
+            any,
+            EV_ADD
+                | EV_DELETE
+                | EV_ENABLE
+                | EV_DISABLE
+                | EV_ONESHOT
+                | EV_CLEAR
+                | EV_RECEIPT
+                | EV_DISPATCH
+                | EV_ERROR
+                | EV_EOF
+        )
     }
 }
 
@@ -645,7 +635,7 @@ mod tests {
 
     #[test]
     fn every_change_asks_for_its_receipt() {
-        let list = |changes| change_list(changes).map(|change| (change.filter, change.flags)).collect::<Vec<_>>();
+        let list = |changes| change_list(changes).collect::<Vec<_>>();
         let edge = EV_ADD | EV_ENABLE | EV_CLEAR | EV_RECEIPT;
         let reader = watch(Interest::READABLE, Trigger::Edge);
         assert_eq!(list(additions(&reader)), [(Filter::Read, edge)]);

@@ -19,7 +19,7 @@ use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
 use super::file::Identity;
 use super::poll;
-use crate::event::{Readiness, write_names};
+use crate::event::{Readiness, write_flags};
 use crate::sys::{Flags, Spent, Watch};
 use crate::{Interest, Token, Trigger};
 
@@ -53,10 +53,6 @@ const RARE_LOOK: Duration = Duration::from_millis(100);
 
 /// How long a condition has to last before it is reported again, if it may have ended and come back between two looks.
 const AGAIN: Duration = Duration::from_millis(50);
-
-/// What a registration asks the OS for: directions, or `None` while it is mute. Even if it asks for no directions, the OS
-/// reports hang-ups and errors.
-pub(crate) type Asked = Option<i16>;
 
 /// Translates an interest into the OS's flags. `POLLERR` and `POLLHUP` need not be asked for.
 fn directions(interest: Interest) -> i16 {
@@ -157,9 +153,9 @@ impl Entry {
         everything(&self.watch) & !self.untold
     }
 
-    /// Returns what to ask for in a wait. That is nothing while an error or a hang-up that was reported may still last, because
-    /// it would end each wait at once.
-    pub(crate) fn asked(&self) -> Asked {
+    /// Returns the directions to ask for in a wait. (Even if there are none, the OS reports hang-ups and errors.) It is `None` while
+    /// an error or a hang-up that was reported may still last, because it would end each wait at once: the registration is mute.
+    pub(crate) fn asked(&self) -> Option<i16> {
         (self.told() & (POLLERR | POLLHUP) == 0).then_some(self.untold & !(POLLERR | POLLHUP))
     }
 
@@ -390,12 +386,6 @@ impl<R: Registrations> Drop for Registration<R> {
     }
 }
 
-impl<R: Registrations> fmt::Debug for Registration<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration").field("fd", &self.fd).field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
 /// `POLLIN` and the other flags of `poll(2)`.
 #[derive(Copy, Clone)]
 pub(crate) struct PollFlags(pub(crate) i16);
@@ -432,16 +422,7 @@ impl Flags for PollFlags {
 
 impl fmt::Debug for PollFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (self.any(POLLIN), "POLLIN"),
-            (self.any(POLLPRI), "POLLPRI"),
-            (self.any(POLLOUT), "POLLOUT"),
-            (self.any(POLLRDHUP), "POLLRDHUP"),
-            (self.any(POLLERR), "POLLERR"),
-            (self.any(POLLHUP), "POLLHUP"),
-            (self.any(POLLNVAL), "POLLNVAL"),
-        ];
-        write_names(f, &names)
+        write_flags!(f, |flag| self.any(flag), POLLIN | POLLPRI | POLLOUT | POLLRDHUP | POLLERR | POLLHUP | POLLNVAL)
     }
 }
 

@@ -111,7 +111,7 @@ impl Port {
         unsafe { *operation.0.get() = OVERLAPPED::default() };
         let submitted = submit(operation.0.get());
         if submitted.is_err() {
-            self.take(operation.address());
+            self.table().in_flight.remove(&operation.address());
         }
         submitted
     }
@@ -145,29 +145,37 @@ impl Port {
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Waits for packets, at most `room` (which is not zero), and at most as many as the buffer has room for. It returns none if
-    /// the time, rounded up to milliseconds, is over. That may happen a little early, because the kernel counts in ticks of its
-    /// clock.
-    pub(crate) fn dequeue<'b>(
+    /// Waits for packets, which replace what is in the buffer: at most `room` (which is not zero), and at most as many as the buffer
+    /// has room for. There are none if the time, rounded up to milliseconds, is over. That may happen a little early, because the
+    /// kernel counts in ticks of its clock. Then completes the operations that have ended, whose owners report to `batch`. Returns
+    /// whether there was a notification.
+    pub(crate) fn dequeue(
         &self,
-        buffer: &'b mut Packets,
+        Buffer(packets): &mut Packets,
         room: usize,
         timeout: Duration,
-    ) -> io::Result<impl Iterator<Item = Packet> + 'b> {
-        let packets = &mut buffer.0;
+        batch: &mut Batch,
+    ) -> io::Result<bool> {
         packets.clear();
         if self.has_unposted.load(Ordering::Acquire) {
             self.take_unposted(packets, room);
         } else {
             self.wait(packets, room, timeout)?;
         }
-        Ok(packets.iter().map(|packet| match packet.lpCompletionKey {
-            NOTIFICATION => Packet::Notification,
-            _ => Packet::Completion {
-                operation: packet.lpOverlapped.addr(),
-                bytes: packet.dwNumberOfBytesTransferred as usize,
-            },
-        }))
+        let mut notified = false;
+        for packet in packets.iter() {
+            if packet.lpCompletionKey == NOTIFICATION {
+                notified = true;
+                continue;
+            }
+            let operation = packet.lpOverlapped.addr();
+            // A packet that is not this crate's own has no owner.
+            let owner = self.table().in_flight.remove(&operation);
+            if let Some(owner) = owner {
+                owner.completed(operation, packet.dwNumberOfBytesTransferred as usize, batch);
+            }
+        }
+        Ok(notified)
     }
 
     fn wait(&self, packets: &mut Vec<OVERLAPPED_ENTRY>, room: usize, timeout: Duration) -> io::Result<()> {
@@ -199,11 +207,6 @@ impl Port {
         self.has_unposted.store(!table.unposted.is_empty(), Ordering::Release);
     }
 
-    /// Returns the owner of an operation whose completion was dequeued, and stops keeping it alive.
-    pub(crate) fn take(&self, operation: usize) -> Option<Arc<dyn InFlight>> {
-        self.table().in_flight.remove(&operation)
-    }
-
     /// Ends all operations that are in flight, and prevents others from starting. Only the last user of the queue may call this,
     /// while holding no lock.
     pub(crate) fn close(&self) {
@@ -215,18 +218,11 @@ impl Port {
         for owner in in_flight {
             owner.cancel();
         }
-        let mut buffer = Packets::with_capacity(64);
+        let mut buffer = Buffer(Vec::with_capacity(64));
         while !self.table().in_flight.is_empty() {
-            let mut batch = Batch::default();
-            let mut idle = true;
-            for packet in self.dequeue(&mut buffer, usize::MAX, PATIENCE).into_iter().flatten() {
-                idle = false;
-                let Packet::Completion { operation, bytes } = packet else { continue };
-                if let Some(owner) = self.take(operation) {
-                    owner.completed(operation, bytes, &mut batch);
-                }
-            }
-            if idle {
+            // After an error, there are no packets either.
+            let _ = self.dequeue(&mut buffer, usize::MAX, PATIENCE, &mut Batch::default());
+            if buffer.0.is_empty() {
                 return mem::forget(mem::take(&mut self.table().in_flight));
             }
         }
@@ -313,27 +309,8 @@ impl Operation {
     }
 }
 
-/// A packet from the port.
-pub(crate) enum Packet {
-    /// The operation at this address has ended. It need not be an operation of this crate.
-    Completion { operation: usize, bytes: usize },
-    /// A packet from [`Port::notify`].
-    Notification,
-}
-
 /// The memory that the kernel writes packets into.
 pub(crate) type Packets = Buffer<OVERLAPPED_ENTRY>;
-
-impl Packets {
-    pub(crate) fn with_capacity(capacity: usize) -> Packets {
-        Buffer(Vec::with_capacity(capacity))
-    }
-
-    /// Returns the number of packets that there is room for.
-    pub(crate) fn room(&self) -> usize {
-        self.0.capacity()
-    }
-}
 
 #[cfg(not(test))]
 fn injected_failure() -> io::Result<()> {
@@ -376,13 +353,11 @@ mod tests {
         port.post_packet(&mut foreign, COMPLETION).unwrap();
         port.post_packet(ptr::null_mut(), COMPLETION).unwrap();
         port.post_packet(ptr::null_mut(), 0).unwrap();
-        let mut buffer = Packets::with_capacity(8);
-        let packets: Vec<_> = port.dequeue(&mut buffer, 8, Duration::ZERO).unwrap().collect();
-        assert_eq!(packets.len(), 3);
-        for packet in packets {
-            let Packet::Completion { operation, .. } = packet else { panic!("taken for a notification") };
-            assert!(port.take(operation).is_none());
-        }
+        let nothing = Arc::new(Nothing(Operation::new()));
+        port.table().insert(nothing.0.address(), &nothing).unwrap();
+        let mut buffer = Buffer(Vec::with_capacity(8));
+        assert!(!port.dequeue(&mut buffer, 8, Duration::ZERO, &mut Batch::default()).unwrap());
+        assert_eq!((buffer.0.len(), port.table().in_flight.len()), (3, 1));
     }
 
     #[test]

@@ -22,15 +22,16 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::windows::io::RawSocket;
-use std::panic::RefUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
+use self::iocp::Packets;
 pub(crate) use self::iocp::Port;
-use self::iocp::{Packet, Packets};
 pub(crate) use self::pipe::Pipe;
 use self::pool::Pool;
 use self::socket_state::SocketState;
+use self::wait::Wait;
+use super::common::kernel::Buffer;
 pub(crate) use super::common::lock::lock;
 use super::common::time::TimeLeft;
 use super::logic::afd::AfdFlags;
@@ -79,7 +80,7 @@ impl Backend for Selector {
     }
 
     fn buffer(capacity: usize) -> Packets {
-        Packets::with_capacity(capacity)
+        Buffer(Vec::with_capacity(capacity))
     }
 
     fn select(&self, buffer: &mut Packets, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<bool> {
@@ -99,7 +100,9 @@ impl Backend for Selector {
         let (state, states) = lock(&shared.pool).take(&shared.port)?;
         let mut batch = shared.resting_batch();
         if let Some(batch) = &mut batch {
-            batch.make_room(states);
+            // Queueing a socket allocates nothing then.
+            let further = states.saturating_sub(batch.queued.len());
+            batch.queued.reserve(further);
         }
         let begun = state.begin(base, watch, batch.as_deref_mut());
         drop(batch);
@@ -107,7 +110,7 @@ impl Backend for Selector {
             shared.end(state);
             return Err(error);
         }
-        *registration = Registration { queue: Arc::downgrade(shared), socket, state: Some(state) };
+        *registration = Registration { queue: Arc::downgrade(shared), state: Some(state) };
         Ok(())
     }
 
@@ -116,7 +119,10 @@ impl Backend for Selector {
             Some(state) if registration.belongs_to(&self.shared) => self.shared.replace(state, watch),
             Some(_) if registration.queue.strong_count() > 0 => Err(already_registered()),
             Some(_) => Err(not_registered()),
-            None => self.shared.replace(&self.shared.detached(socket)?, watch),
+            None => {
+                let state = lock(&self.shared.detached).get(&socket).cloned().ok_or_else(not_registered)?;
+                self.shared.replace(&state, watch)
+            }
         }
     }
 
@@ -138,7 +144,7 @@ impl Backend for Selector {
         let mut registration = Registration::default();
         self.register(socket, &mut registration, watch)?;
         if let Some((shared, state)) = registration.take() {
-            let replaced = lock(&shared.detached).insert(registration.socket, state);
+            let replaced = lock(&shared.detached).insert(socket, state);
             if let Some(state) = replaced {
                 shared.end(state);
             }
@@ -147,10 +153,7 @@ impl Backend for Selector {
     }
 
     fn rearm(_socket: RawSocket, registration: &Registration, spent: Spent) -> io::Result<()> {
-        match &registration.state {
-            Some(state) => state.rearm(spent),
-            None => Ok(()),
-        }
+        registration.state.as_ref().map_or(Ok(()), |state| state.rearm(spent))
     }
 
     fn set_waker(&self, _token: Token) -> io::Result<()> {
@@ -188,23 +191,13 @@ impl Shared {
         let mut left = timeout;
         batch.resume();
         loop {
-            batch.try_again(buffer.room());
+            batch.try_again(buffer.0.capacity());
             batch.resubmitted = false;
-            let mut notified = false;
-            let room = buffer.room() - batch.events.len();
+            let room = buffer.0.capacity() - batch.events.len();
             if room == 0 {
                 return Ok(false);
             }
-            for packet in self.port.dequeue(buffer, room, batch.longest_wait(left))? {
-                match packet {
-                    Packet::Notification => notified = true,
-                    Packet::Completion { operation, bytes } => {
-                        if let Some(owner) = self.port.take(operation) {
-                            owner.completed(operation, bytes, batch);
-                        }
-                    }
-                }
-            }
+            let notified = self.port.dequeue(buffer, room, batch.longest_wait(left), batch)?;
 
             left = time.left();
             // A poll that was submitted again may complete at once, and even a wait without time has to see that.
@@ -234,10 +227,6 @@ impl Shared {
             Err(TryLockError::WouldBlock) => None,
         }
     }
-
-    fn detached(&self, socket: RawSocket) -> io::Result<Arc<SocketState>> {
-        lock(&self.detached).get(&socket).cloned().ok_or_else(not_registered)
-    }
 }
 
 /// What the completions of one `select` produce.
@@ -250,18 +239,12 @@ pub(crate) struct Batch {
     queued: Vec<Arc<SocketState>>,
     /// The sockets whose poll has failed.
     failed: Vec<Arc<SocketState>>,
-    /// Other sources that the next `select` has to ask.
-    again: Vec<Arc<dyn Again>>,
+    /// The level-triggered objects that the next `select` has to look at again.
+    again: Vec<Arc<Wait>>,
     /// The time at which to try again what has failed, of either kind.
     try_again_at: Option<Instant>,
     /// A new poll has replaced one that was no longer useful.
     resubmitted: bool,
-}
-
-/// A level-triggered source that is not a socket, and checks whether it is still ready.
-trait Again: Send + Sync + RefUnwindSafe {
-    /// Checks, after the next `select` has started. Returns false if that failed, so that it has to be called again a little later.
-    fn again(self: Arc<Self>) -> bool;
 }
 
 impl Batch {
@@ -286,23 +269,18 @@ impl Batch {
         }
     }
 
-    /// Makes room for that many queued sockets, so that queueing one allocates nothing.
-    fn make_room(&mut self, states: usize) {
-        self.queued.reserve(states.saturating_sub(self.queued.len()));
-    }
-
     fn resume(&mut self) {
         self.number += 1;
         // Nothing else is queued in the meantime. This way the vector keeps its memory.
         let mut queued = mem::take(&mut self.queued);
         queued.drain(..).for_each(|state| state.resume(self));
         self.queued = queued;
-        self.ask_again();
+        self.look_again();
     }
 
-    /// Asks the other sources. Those that fail stay in the list.
-    fn ask_again(&mut self) {
-        self.again.retain(|source| !Arc::clone(source).again());
+    /// Looks at the objects again. Those with which that fails stay in the list.
+    fn look_again(&mut self) {
+        self.again.retain(|wait| wait.look_again().is_err());
         if !self.again.is_empty() {
             self.schedule();
         }
@@ -323,7 +301,7 @@ impl Batch {
         let count = self.failed.len().min(room);
         let states: Vec<_> = self.failed.drain(..count).collect();
         self.try_again_at = if self.failed.is_empty() { None } else { Some(time) };
-        self.ask_again();
+        self.look_again();
         states.iter().for_each(|state| state.resume(self));
     }
 
@@ -349,7 +327,6 @@ pub(crate) struct Slot {
 #[derive(Default)]
 pub(crate) struct Registration {
     queue: Weak<Shared>,
-    socket: RawSocket,
     state: Option<Arc<SocketState>>,
 }
 
@@ -369,12 +346,6 @@ impl Drop for Registration {
         if let Some((shared, state)) = self.take() {
             shared.end(state);
         }
-    }
-}
-
-impl fmt::Debug for Registration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration").field("socket", &self.socket).finish_non_exhaustive()
     }
 }
 

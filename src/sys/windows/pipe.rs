@@ -25,7 +25,7 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::os::windows::io::{AsRawHandle, OwnedHandle, RawHandle};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_NO_DATA, ERROR_OPERATION_ABORTED, ERROR_PIPE_CONNECTED,
@@ -66,6 +66,7 @@ struct Session {
     inner: Mutex<Inner>,
 }
 
+#[derive(Default)]
 struct Inner {
     /// It is `None` when the session is over, unless a write is still in flight.
     handle: Option<OwnedHandle>,
@@ -73,6 +74,9 @@ struct Inner {
     port: Option<Arc<Port>>,
     watch: Option<(Token, Interest)>,
     state: State,
+    read: Reading,
+    /// A write that is in flight when the pipe is dropped still finishes.
+    write: Writing,
     /// Events that have not been reported yet, as the driver's flags.
     due: u32,
     /// `connect` has succeeded, and no event has told of room to write since.
@@ -87,21 +91,16 @@ struct Inner {
     write_buffer: Vec<u8>,
 }
 
+#[derive(Default)]
 enum State {
+    #[default]
     Alone,
     /// A write may already succeed, if a client has arrived and its completion was not dequeued yet.
-    Connecting(Transfers),
+    Connecting,
     Failed(io::Error),
-    Arrived(Transfers),
-    Connected(Transfers),
-    /// A write that is in flight when the pipe is dropped still finishes.
-    Over(Transfers),
-}
-
-#[derive(Default)]
-struct Transfers {
-    read: Reading,
-    write: Writing,
+    Arrived,
+    Connected,
+    Over,
 }
 
 #[derive(Default)]
@@ -131,17 +130,10 @@ impl Pipe {
         let least_read = if is_pipe { LEAST_READ } else { 1 };
         Pipe(Box::new(Mutex::new(Session::new(Inner {
             handle: Some(handle),
-            port: None,
-            watch: None,
-            state: State::Connected(Transfers::default()),
-            due: 0,
-            unheard: false,
-            noticing: false,
-            slot: Slot::default(),
-            read_buffer: Vec::new(),
+            state: State::Connected,
             read_size: least_read,
             least_read,
-            write_buffer: Vec::new(),
+            ..Inner::default()
         }))))
     }
 
@@ -163,7 +155,7 @@ impl Pipe {
     pub(crate) fn disconnect(&self) -> io::Result<()> {
         let mut session = self.session();
         let mut inner = session.inner();
-        let was_connecting = matches!(inner.state, State::Connecting(_));
+        let was_connecting = matches!(inner.state, State::Connecting);
         if was_connecting {
             inner.cancel(session.connect.overlapped());
         }
@@ -182,7 +174,7 @@ impl Pipe {
         drop(inner);
         // Only operations in flight have other references, and the lock on the session prevents new ones.
         match Arc::get_mut(&mut session) {
-            Some(session) => *session.inner.get_mut().unwrap_or_else(PoisonError::into_inner) = next,
+            Some(session) => *session.inner() = next,
             None => *session = Session::new(next),
         }
         match result {
@@ -305,27 +297,25 @@ impl Session {
     }
 
     fn connect(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        match mem::replace(&mut inner.state, State::Alone) {
-            State::Arrived(transfers) => {
-                inner.state = State::Connected(transfers);
+        match inner.state {
+            State::Arrived => {
+                inner.state = State::Connected;
                 return Ok(());
             }
-            state => inner.state = state,
-        }
-        if let State::Connecting(_) = inner.state {
-            return Err(io::ErrorKind::WouldBlock.into());
+            State::Connecting => return Err(io::ErrorKind::WouldBlock.into()),
+            State::Alone | State::Failed(_) | State::Connected | State::Over => {}
         }
         // SAFETY: the handle is open; the operation is in flight until its completion was dequeued.
         let connect = |handle, overlapped| unsafe { ConnectNamedPipe(handle, overlapped) };
         match self.start(inner, |session| &session.connect, connect) {
             Ok(()) => {
-                inner.state = State::Connecting(Transfers::default());
+                inner.begin(State::Connecting);
                 Err(io::ErrorKind::WouldBlock.into())
             }
             // The latter means that a client has come and gone, and that there may be data of it to read.
             Err(error) if is(&error, ERROR_PIPE_CONNECTED) || is(&error, ERROR_NO_DATA) => {
-                if !matches!(inner.state, State::Connected(_)) {
-                    inner.state = State::Connected(Transfers::default());
+                if !matches!(inner.state, State::Connected) {
+                    inner.begin(State::Connected);
                 }
                 Ok(())
             }
@@ -346,8 +336,7 @@ impl Session {
     ///
     /// Returns `NotFound` if the pipe is not registered, or the queue is gone.
     fn begin_to_read(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        let (State::Arrived(transfers) | State::Connected(transfers)) = &inner.state else { return Ok(()) };
-        let Reading::Idle = transfers.read else { return Ok(()) };
+        let (State::Arrived | State::Connected, Reading::Idle) = (&inner.state, &inner.read) else { return Ok(()) };
         let size = inner.read_size;
         let mut buffer = mem::take(&mut inner.read_buffer);
         buffer.clear();
@@ -357,16 +346,12 @@ impl Session {
         let read = |handle, overlapped| unsafe { ReadFile(handle, data, size as u32, ptr::null_mut(), overlapped) };
         let started = self.start(inner, |session| &session.read, read);
         inner.read_buffer = buffer;
-        let reading = match started {
-            Ok(()) => Reading::InFlight,
+        match started {
+            Ok(()) => inner.read = Reading::InFlight,
             Err(error) if error.raw_os_error().is_none() => return Err(error),
-            Err(error) if is(&error, ERROR_PIPE_LISTENING) => {
-                inner.state = State::Alone;
-                return Ok(());
-            }
-            Err(error) => Reading::Failed(error),
-        };
-        inner.set_reading(reading);
+            Err(error) if is(&error, ERROR_PIPE_LISTENING) => inner.begin(State::Alone),
+            Err(error) => inner.read = Reading::Failed(error),
+        }
         inner.tell(inner.readable());
         Ok(())
     }
@@ -378,17 +363,17 @@ impl Session {
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         inner.read_size = room.clamp(inner.least_read, LARGEST_READ);
-        let mut reading = inner.take_reading();
-        if let Reading::Idle = reading {
-            inner.expect_queue()?;
+        if let Reading::Idle = inner.read {
+            if inner.port()?.is_closed() {
+                return Err(not_registered());
+            }
             self.look_for_another_end(inner)?;
             self.begin_to_read(inner)?;
-            reading = inner.take_reading();
         }
-        let result = match reading {
+        let result = match mem::take(&mut inner.read) {
             Reading::Idle => return Err(io::ErrorKind::WouldBlock.into()),
             Reading::InFlight => {
-                inner.set_reading(Reading::InFlight);
+                inner.read = Reading::InFlight;
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             Reading::Failed(error) if is(&error, ERROR_BROKEN_PIPE) => Ok(0),
@@ -397,7 +382,7 @@ impl Session {
                 let count = take(&inner.read_buffer[from..]);
                 let from = from + *count.as_ref().unwrap_or(&0);
                 if from < inner.read_buffer.len() {
-                    inner.set_reading(Reading::Data(from));
+                    inner.read = Reading::Data(from);
                 }
                 count
             }
@@ -410,22 +395,21 @@ impl Session {
     /// Looks for a client that has arrived although nothing waits for one. If there is one, there is room to write to it.
     fn look_for_another_end(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
         let State::Alone = inner.state else { return Ok(()) };
-        inner.state = State::Connected(Transfers::default());
+        inner.begin(State::Connected);
         self.begin_to_read(inner)?;
-        match inner.take_reading() {
-            Reading::Failed(error) if is(&error, ERROR_PIPE_NOT_CONNECTED) => inner.state = State::Alone,
-            reading => inner.set_reading(reading),
+        if matches!(&inner.read, Reading::Failed(error) if is(error, ERROR_PIPE_NOT_CONNECTED)) {
+            inner.begin(State::Alone);
         }
         inner.tell(inner.writable());
         self.report(inner)
     }
 
     fn write(self: &Arc<Self>, inner: &mut Inner, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        match inner.take_writing() {
+        match mem::take(&mut inner.write) {
             Writing::Idle => {}
             Writing::Failed(error) => return Err(error),
             Writing::InFlight(from) => {
-                inner.set_writing(Writing::InFlight(from));
+                inner.write = Writing::InFlight(from);
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
@@ -433,10 +417,10 @@ impl Session {
         self.write_rest(inner, 0)?;
         // The other end may have arrived without `connect`.
         if let State::Alone | State::Failed(_) = inner.state {
-            inner.state = State::Connected(Transfers::default());
+            inner.begin(State::Connected);
             self.greet(inner);
         }
-        inner.set_writing(Writing::InFlight(0));
+        inner.write = Writing::InFlight(0);
         Ok(inner.write_buffer.len())
     }
 
@@ -470,58 +454,57 @@ impl Session {
     }
 
     fn connect_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>) {
-        match mem::replace(&mut inner.state, State::Alone) {
-            State::Connecting(transfers) => match result {
-                Ok(()) => {
-                    inner.state = State::Arrived(transfers);
-                    self.greet(inner);
-                }
-                Err(error) => {
-                    inner.state = State::Failed(error);
-                    inner.tell(inner.ready());
-                }
-            },
-            state => inner.state = state,
+        let State::Connecting = inner.state else { return };
+        match result {
+            Ok(()) => {
+                inner.state = State::Arrived;
+                self.greet(inner);
+            }
+            Err(error) => {
+                inner.begin(State::Failed(error));
+                inner.tell(inner.ready());
+            }
         }
     }
 
     fn read_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>, bytes: usize) {
-        let reading = match inner.take_reading() {
-            Reading::InFlight => match result {
-                Ok(()) => {
-                    // SAFETY: the kernel has written that many bytes, which is no more than there was room for.
-                    unsafe { inner.read_buffer.set_len(bytes) };
-                    Reading::Data(0)
-                }
-                // Other code has cancelled the read, or the queue is gone, and then this starts nothing.
-                Err(error) if is(&error, ERROR_OPERATION_ABORTED) => return drop(self.begin_to_read(inner)),
-                Err(error) => Reading::Failed(error),
-            },
-            // The session is over.
-            reading => reading,
-        };
-        inner.set_reading(reading);
+        // Otherwise the session is over.
+        let Reading::InFlight = inner.read else { return };
+        inner.read = Reading::Idle;
+        match result {
+            Ok(()) => {
+                // SAFETY: the kernel has written that many bytes, which is no more than there was room for.
+                unsafe { inner.read_buffer.set_len(bytes) };
+                inner.read = Reading::Data(0);
+            }
+            // Other code has cancelled the read, or the queue is gone, and then this starts nothing.
+            Err(error) if is(&error, ERROR_OPERATION_ABORTED) => return drop(self.begin_to_read(inner)),
+            Err(error) => inner.read = Reading::Failed(error),
+        }
         inner.tell(inner.readable());
     }
 
     fn write_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>, bytes: usize) {
-        let Writing::InFlight(from) = inner.take_writing() else { return };
+        let Writing::InFlight(from) = inner.write else { return };
         let from = from + bytes;
         let result = match result {
             // Only a pipe in the obsolete mode `PIPE_NOWAIT` takes a part, or nothing.
             Ok(()) if from < inner.write_buffer.len() && bytes == 0 => Err(io::ErrorKind::WriteZero.into()),
             Ok(()) if from < inner.write_buffer.len() => match self.write_rest(inner, from) {
-                Ok(()) => return inner.set_writing(Writing::InFlight(from)),
+                Ok(()) => {
+                    inner.write = Writing::InFlight(from);
+                    return;
+                }
                 result => result,
             },
             result => result,
         };
-        inner.set_writing(result.map_or_else(Writing::Failed, |()| Writing::Idle));
+        inner.write = result.map_or_else(Writing::Failed, |()| Writing::Idle);
         inner.tell(inner.writable());
         if inner.write_buffer.capacity() > LARGEST_KEPT {
             inner.write_buffer = Vec::new();
         }
-        if let State::Over(_) = inner.state {
+        if let State::Over = inner.state {
             inner.handle = None;
         }
     }
@@ -570,73 +553,41 @@ impl Inner {
         self.port.as_deref().ok_or_else(not_registered)
     }
 
-    fn expect_queue(&self) -> io::Result<()> {
-        if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
+    /// Enters a state about whose reads and writes nothing is known yet.
+    fn begin(&mut self, state: State) {
+        (self.state, self.read, self.write) = (state, Reading::Idle, Writing::Idle);
     }
 
     /// Ends the session. A write that is in flight continues.
     fn end(&mut self) {
-        let write = self.take_writing();
-        if !matches!(write, Writing::InFlight(_)) {
+        if !matches!(self.write, Writing::InFlight(_)) {
             self.handle = None;
         }
-        self.state = State::Over(Transfers { read: Reading::Idle, write });
+        (self.state, self.read) = (State::Over, Reading::Idle);
     }
 
     /// Ends the session, and returns what the next one starts with.
     fn next_session(&mut self) -> Inner {
-        let (reading, writing) = (self.take_reading(), self.take_writing());
         // If the kernel uses a buffer, it stays where it is.
-        let read_buffer = match reading {
+        let read_buffer = match self.read {
             Reading::InFlight => Vec::new(),
             _ => mem::take(&mut self.read_buffer),
         };
-        let write_buffer = match writing {
+        let write_buffer = match self.write {
             Writing::InFlight(_) => Vec::new(),
             _ => mem::take(&mut self.write_buffer),
         };
-        self.state = State::Over(Transfers::default());
+        self.begin(State::Over);
         Inner {
             handle: self.handle.take(),
             port: self.port.clone(),
             watch: self.watch.take(),
-            state: State::Alone,
-            due: 0,
-            unheard: false,
-            noticing: false,
             slot: self.slot,
             read_buffer,
             read_size: self.read_size,
             least_read: self.least_read,
             write_buffer,
-        }
-    }
-
-    fn transfers(&mut self) -> Option<&mut Transfers> {
-        match &mut self.state {
-            State::Connecting(transfers) | State::Arrived(transfers) => Some(transfers),
-            State::Connected(transfers) | State::Over(transfers) => Some(transfers),
-            State::Alone | State::Failed(_) => None,
-        }
-    }
-
-    fn take_reading(&mut self) -> Reading {
-        self.transfers().map(|transfers| mem::take(&mut transfers.read)).unwrap_or_default()
-    }
-
-    fn set_reading(&mut self, reading: Reading) {
-        if let Some(transfers) = self.transfers() {
-            transfers.read = reading;
-        }
-    }
-
-    fn take_writing(&mut self) -> Writing {
-        self.transfers().map(|transfers| mem::take(&mut transfers.write)).unwrap_or_default()
-    }
-
-    fn set_writing(&mut self, writing: Writing) {
-        if let Some(transfers) = self.transfers() {
-            transfers.write = writing;
+            ..Inner::default()
         }
     }
 
@@ -646,24 +597,22 @@ impl Inner {
     }
 
     fn readable(&self) -> u32 {
-        let (State::Arrived(transfers) | State::Connected(transfers)) = &self.state else { return 0 };
-        match &transfers.read {
+        let (State::Arrived | State::Connected) = &self.state else { return 0 };
+        match &self.read {
             Reading::Idle | Reading::InFlight => 0,
-            Reading::Failed(error) if is(error, ERROR_BROKEN_PIPE) => RECEIVE | DISCONNECT,
-            Reading::Failed(error) if is(error, ERROR_PIPE_NOT_CONNECTED) => RECEIVE | DISCONNECT,
+            Reading::Failed(error) if is(error, ERROR_BROKEN_PIPE) || is(error, ERROR_PIPE_NOT_CONNECTED) => {
+                RECEIVE | DISCONNECT
+            }
             Reading::Data(_) | Reading::Failed(_) => RECEIVE,
         }
     }
 
     fn writable(&self) -> u32 {
-        match &self.state {
+        match (&self.state, &self.write) {
             // The end of the wait for a client is news, even while a write is in flight.
-            State::Arrived(_) | State::Failed(_) => SEND,
-            State::Connected(transfers) => match transfers.write {
-                Writing::InFlight(_) => 0,
-                Writing::Idle | Writing::Failed(_) => SEND,
-            },
-            State::Alone | State::Connecting(_) | State::Over(_) => 0,
+            (State::Arrived | State::Failed(_), _) => SEND,
+            (State::Connected, Writing::Idle | Writing::Failed(_)) => SEND,
+            (State::Connected, Writing::InFlight(_)) | (State::Alone | State::Connecting | State::Over, _) => 0,
         }
     }
 
@@ -674,7 +623,7 @@ impl Inner {
         if interest.is_readable() {
             self.due |= events & (RECEIVE | DISCONNECT);
         }
-        if interest.is_writable() || self.unheard || matches!(self.state, State::Arrived(_) | State::Failed(_)) {
+        if interest.is_writable() || self.unheard || matches!(self.state, State::Arrived | State::Failed(_)) {
             self.due |= events & SEND;
         }
     }
@@ -736,7 +685,7 @@ mod tests {
             {
                 let mut inner = session.inner();
                 inner.write_buffer = b"hello".to_vec();
-                inner.set_writing(Writing::InFlight(0));
+                inner.write = Writing::InFlight(0);
                 session.write_completed(&mut inner, result, bytes);
                 assert_eq!(inner.writable(), SEND);
             }

@@ -167,15 +167,12 @@ impl SocketState {
         }
         let events = inner.armed | LOCAL_CLOSE;
         inner.phase = Phase::Polling(inner.armed);
-        let submitted = self.port.start(
-            self,
-            |state| &state.operation,
-            |overlapped| {
-                // SAFETY: both are part of this state, which the port keeps alive until the completion was dequeued. After
-                // that, `completed` is the first to access them.
-                unsafe { self.afd.poll(overlapped, &self.question, inner.socket, events) }
-            },
-        );
+        let submit = |overlapped| {
+            // SAFETY: both are part of this state, which the port keeps alive until the completion was dequeued. After that,
+            // `completed` is the first to access them.
+            unsafe { self.afd.poll(overlapped, &self.question, inner.socket, events) }
+        };
+        let submitted = self.port.start(self, |state| &state.operation, submit);
         if submitted.is_err() {
             inner.phase = Phase::Idle;
         }

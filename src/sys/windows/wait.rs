@@ -42,7 +42,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::afd::check;
 use super::iocp::{InFlight, Operation, Port};
-use super::{Again, Batch, lock};
+use super::{Batch, lock};
 use crate::Trigger;
 use crate::sys::logic::afd::RECEIVE;
 use crate::sys::{Watch, already_registered, not_registered};
@@ -87,7 +87,7 @@ impl Drop for Registration {
     }
 }
 
-struct Wait {
+pub(super) struct Wait {
     /// An operation that the OS knows nothing about. Its completion brings the signal into the queue.
     notice: Operation,
     effect: Effect,
@@ -159,6 +159,15 @@ impl Wait {
             Phase::Idle | Phase::Queued => self.arm(&mut inner),
             // The wait continues, so that a signal that it has already taken does not get lost.
             Phase::Waiting(_) | Phase::Signalled => Ok(()),
+        }
+    }
+
+    /// Looks at the object again, after the next `select` has started. After an error, that has to be done again a little later.
+    pub(super) fn look_again(self: &Arc<Self>) -> io::Result<()> {
+        let mut inner = self.inner();
+        match inner.phase {
+            Phase::Queued => self.arm(&mut inner),
+            _ => Ok(()),
         }
     }
 
@@ -237,16 +246,6 @@ impl InFlight for Wait {
 
     /// There is nothing to cancel, because an operation in flight is already in the port's queue.
     fn cancel(&self) {}
-}
-
-impl Again for Wait {
-    fn again(self: Arc<Self>) -> bool {
-        let mut inner = self.inner();
-        match inner.phase {
-            Phase::Queued => self.arm(&mut inner).is_ok(),
-            _ => true,
-        }
-    }
 }
 
 /// A wait of the system's thread pool. Dropping this ends the wait, and after that no callback runs.

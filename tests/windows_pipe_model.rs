@@ -13,7 +13,9 @@
 #![cfg(windows)]
 #![allow(unsafe_code)]
 
-mod world;
+mod windows_pipe_model {
+    pub(crate) mod world;
+}
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +24,8 @@ use mio::Interest;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
+
+use windows_pipe_model::world;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {

@@ -14,19 +14,21 @@
 
 #![cfg(all(feature = "os-ext", feature = "net"))]
 
-mod feed;
-mod pair;
-mod program;
-#[path = "../queue/mod.rs"]
 mod queue;
-mod world;
+mod model {
+    pub(crate) mod feed;
+    pub(crate) mod pair;
+    pub(crate) mod program;
+    pub(crate) mod world;
+}
 
 use std::env;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestError, TestRunner};
 
-use program::{Step, step};
+use model::program::{Step, step};
+use model::world;
 
 /// The most steps that a program has.
 const STEPS: usize = 60;
