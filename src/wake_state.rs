@@ -60,8 +60,7 @@ const ASLEEP: usize = POLLING | UNCLAIMED | EXPORTED;
 ///   millions of answers, between the two steps of one wake.)
 /// - *If the OS does not know of a wake, or may not know, its event is owed*: this holds for a wake that is queued when the
 ///   descriptor leaves the crate, and for a wake whose notification may carry the previous waker's token, so that the poller
-/// does
-///   not recognize it.
+///   does not recognize it.
 /// - *The end of a poll answers every wake before it.* So the poller reads the event's token after that step: the event may
 ///   also answer the wake of a waker that was made while the poll was at work.
 ///

@@ -229,12 +229,24 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     (TcpStream::from_std(ours), TcpStream::from_std(theirs))
 }
 
+/// Returns an address at which nobody listens: that of a client. As long as the client lives, nobody else gets it.
+pub(crate) fn refusing() -> ((TcpStream, TcpStream), SocketAddr) {
+    let pair = tcp_pair();
+    let address = pair.0.local_addr().unwrap();
+    (pair, address)
+}
+
 /// Returns two UDP sockets that are connected to each other.
 pub(crate) fn udp_pair() -> (UdpSocket, UdpSocket) {
     let (a, b) = (UdpSocket::bind(localhost()).unwrap(), UdpSocket::bind(localhost()).unwrap());
     a.connect(b.local_addr().unwrap()).unwrap();
     b.connect(a.local_addr().unwrap()).unwrap();
     (a, b)
+}
+
+/// Makes a socket refuse what others send to its address, which it keeps: it takes datagrams from itself alone.
+pub(crate) fn hide(socket: &UdpSocket) {
+    socket.connect(socket.local_addr().unwrap()).unwrap();
 }
 
 /// Reads until there is nothing more for now, or for ever. Returns how much there was.
