@@ -187,9 +187,10 @@ fn without_room_for_events_poll_is_an_error() {
     let mut none = Events::with_capacity(0);
     let waker = Waker::new(poll.registry(), Token(0)).unwrap();
     waker.wake().unwrap();
-    let error = poll.poll(&mut none, None).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert!(error.to_string().contains("`events` has a capacity of zero"), "{error}");
+    for error in [poll.poll(&mut none, None).unwrap_err(), poll.poll_deadline(&mut none, None).unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("`events` has a capacity of zero"), "{error}");
+    }
     // The wake is still pending.
     assert_eq!(next_event(&mut poll).token(), Token(0));
 }

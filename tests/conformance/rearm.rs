@@ -165,6 +165,20 @@ mod tcp {
     }
 
     /// Conversely, a write that blocks says nothing about reading.
+    /// What has filled the buffer may have left something.
+    #[test]
+    fn a_read_that_fills_its_buffer_brings_no_event() {
+        let mut poll = Poll::new().unwrap();
+        let (mut ours, mut theirs) = tcp_pair();
+        poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
+        theirs.write_all(b"some data").unwrap();
+        wait_until("all of it has come", || ours.peek(&mut [0; 16]).is_ok_and(|count| count == 9));
+        wait_for(&mut poll, TOKEN, Event::is_readable);
+        assert_no_event(&mut poll);
+        assert_eq!(ours.read(&mut [0; 4]).unwrap(), 4);
+        assert_no_event(&mut poll);
+    }
+
     #[test]
     fn a_blocked_write_brings_no_readable_event() {
         let mut poll = Poll::new().unwrap();
