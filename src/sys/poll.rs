@@ -11,10 +11,9 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use libc::{POLLIN, pollfd};
@@ -113,7 +112,8 @@ impl Backend for Selector {
             return Err(not_registered());
         }
         self.shared.change(|table| table.remove(fd, None))?;
-        mem::take(registration).forget();
+        // Dropping the source's part ends nothing any more.
+        registration.queue = Weak::new();
         Ok(())
     }
 
