@@ -11,10 +11,9 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use libc::{POLLIN, pollfd};
@@ -114,7 +113,8 @@ impl Backend for Selector {
             return Err(not_registered());
         }
         self.shared.change(|table| table.remove(fd, None))?;
-        mem::take(registration).forget();
+        // Dropping the source's part ends nothing any more.
+        registration.queue = Weak::new();
         Ok(())
     }
 
@@ -472,6 +472,25 @@ mod tests {
         let mut events = Vec::new();
         table.report(snapshot, *ready, &mut events, room);
         events.iter().map(|event| event.token().0).collect()
+    }
+
+    #[test]
+    fn a_registration_that_has_changed_or_ended_keeps_no_wait_short() {
+        const FD: RawFd = 10;
+        let edge = Watch { trigger: Trigger::Edge, ..watch(0) };
+        let mut table = Table::default();
+        table.insert(FD, Entry::new(edge, true)).unwrap();
+        let report_something = |table: &mut Table| {
+            let answers = answers(table, |_| true);
+            report(table, &answers, 1);
+            assert_ne!(table.looks.patience(), Duration::MAX);
+        };
+        report_something(&mut table);
+        table.replace(FD, edge).unwrap();
+        assert_eq!(table.looks.patience(), Duration::MAX);
+        report_something(&mut table);
+        table.remove(FD, None).unwrap();
+        assert_eq!(table.looks.patience(), Duration::MAX);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::common::kernel::Buffer;
@@ -158,7 +158,8 @@ impl Backend for Selector {
         }
         dissociated(self.port.dissociate(fd))?;
         table.remove(fd, None)?;
-        mem::take(registration).forget();
+        // Dropping the source's part ends nothing any more.
+        registration.queue = Weak::new();
         Ok(())
     }
 

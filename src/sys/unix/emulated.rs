@@ -365,11 +365,6 @@ impl<R: Registrations> Registration<R> {
     pub(crate) fn is_with_another(&self, queue: &Arc<R>) -> bool {
         self.queue.strong_count() > 0 && self.queue.as_ptr() != Arc::as_ptr(queue)
     }
-
-    /// Drops it without ending the registration.
-    pub(crate) fn forget(mut self) {
-        self.queue = Weak::new();
-    }
 }
 
 impl<R: Registrations> Default for Registration<R> {
