@@ -1,4 +1,4 @@
-//! Finds the peers that are written in C; without their development packages they are left out.
+//! Finds the peers that are written in C. Without their development packages they are left out.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,4 +1,4 @@
-// What Debian's libgcc_eh.a, which was made for glibc, wants of the C library and musl lacks: without it a panic of a program
+// Debian's libgcc_eh.a is made for glibc and needs this from the C library, but musl lacks it. Without it, a panic in a program
 // for musl cannot unwind. See ci/musl.
 #define _GNU_SOURCE
 #include <link.h>
@@ -17,7 +17,7 @@ __attribute__((used)) static void *const threads[] = {
     pthread_mutex_lock, pthread_mutex_unlock,
 };
 
-// A static program is one object: whatever is asked about is in it.
+// A static program is a single object, which contains every address.
 static int look(struct dl_phdr_info *object, size_t size, void *result) {
     (void)size;
     for (int i = 0; i < object->dlpi_phnum; i++) {

@@ -1,5 +1,5 @@
-// What the doubles of `kqueue.c` and `event_ports.c` have alike: one lock, a clock, and that they hear of each descriptor that
-// is closed. `_GNU_SOURCE` is defined before this is included.
+// The part that `kqueue.c` and `event_ports.c` share: a lock, a clock, and a notification for each descriptor that is closed.
+// Define `_GNU_SOURCE` before you include this.
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,10 +1,10 @@
-// A double of event ports, port_create(3C), on Linux, on which `ci/event_ports` runs the tests of that backend. It is linked
-// into each test program. What it does is written from Solaris's manual pages and illumos's documented behaviour.
+// A double of event ports, port_create(3C), on Linux, with which `ci/event_ports` runs the tests of that backend. It is linked
+// into each test program. Its behaviour follows Solaris's manual pages and illumos's documentation.
 //
-// A port is an epoll of an epoll, in which the associations are one-shot, and of an eventfd that is readable while events
-// are queued. An event of a descriptor says what was ready when it was queued, and may be out of date when it is got. As on
-// illumos, an association of what is ready already ends no sleep on the port's descriptor, which is readable from the next
-// look at it on.
+// A port is an epoll of two things: an epoll in which the associations are one-shot, and an eventfd that is readable while
+// events are queued. An event of a descriptor says what was ready when it was queued, and may be out of date when the program
+// gets it. As on illumos, the association of something that is already ready does not end a sleep on the port's descriptor,
+// which is readable from the next look at it on.
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 
 #include "double.h"
 
-// As in src/sys/event_ports/double.rs.
+// This is the same as in src/sys/event_ports/double.rs.
 typedef struct {
     int portev_events;
     unsigned short portev_source;
@@ -27,10 +27,10 @@ typedef struct {
 
 enum { PORT_SOURCE_USER = 3, PORT_SOURCE_FD = 4, PORT_MAX_LIST = 8192 };
 
-// How many associations and packets there can be: process.max-port-events.
+// There can be so many associations and packets: process.max-port-events.
 enum { MOST_SLOTS = 65536 };
 
-// Solaris's number of it.
+// This is Solaris's number for it.
 #undef EBADFD
 enum { EBADFD = 81 };
 
@@ -40,7 +40,7 @@ struct event {
     bool is_quiet; // it was ready when it was associated, and nobody has looked since
 };
 
-// An association is there from port_associate(3C) until its event is got.
+// An association exists from port_associate(3C) until the program gets its event.
 struct association {
     bool is_there;
     struct event *queued;
@@ -91,7 +91,7 @@ static void dequeue(struct port *port, struct event *event) {
     free(event);
 }
 
-// Ends an association with the event that is queued for it.
+// Ends an association, and removes the event that is queued for it.
 static void end(struct port *port, int fd) {
     struct association *it = &port->by_fd[fd];
     if (it->queued) dequeue(port, it->queued);
@@ -125,7 +125,7 @@ static void forget(int fd) {
     unlock();
 }
 
-// A child has the ports of its parent and nothing of what is associated with them.
+// A child has the ports of its parent, but none of their associations.
 static void forget_all(void) {
     pthread_mutex_init(&mutex, NULL);
     for (struct port *port = ports; port; port = port->next) {
@@ -172,7 +172,7 @@ static int associate(struct port *port, int fd, int events, void *user) {
         port->fd_count = count;
     }
     struct association *it = &port->by_fd[fd];
-    if (it->ino && it->ino != stat.st_ino) { // closed by a call that is none of those below
+    if (it->ino && it->ino != stat.st_ino) { // a call that this file does not see has closed it
         end(port, fd);
         it->ino = 0;
     }
@@ -230,7 +230,7 @@ int port_send(int fd, int events, void *user) {
     return error ? fail(error) : 0;
 }
 
-// Queues the events of what has become ready, and takes back those of what is not ready any more.
+// Queues the events of descriptors that have become ready, and takes back those of descriptors that are no longer ready.
 static void scan(struct port *port) {
     for (int fd = 0; fd < port->fd_count; fd++) {
         struct association *it = &port->by_fd[fd];
@@ -253,8 +253,8 @@ static void scan(struct port *port) {
     } while (count == 64);
 }
 
-// Waits until there are `*count` events, and gets those that there are, at most `room`, also with ETIME and EINTR. Where it
-// gets none with these, it does not write their count.
+// Waits until there are `*count` events, and gets those that there are, at most `room`, even with ETIME and EINTR. If it gets
+// none with these errors, it does not write the count.
 int port_getn(int fd, port_event_t *events, unsigned room, unsigned *count, const struct timespec *timeout) {
     if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= SECOND)) return fail(EINVAL);
     if (room > PORT_MAX_LIST || (room && (*count == 0 || *count > room))) return fail(EINVAL);
@@ -273,7 +273,7 @@ int port_getn(int fd, port_event_t *events, unsigned room, unsigned *count, cons
         struct timespec wait = {left / SECOND, left % SECOND};
         if (left <= 0) error = ETIME;
         else if (epoll_pwait2(fd, &event, 1, timeout ? &wait : NULL, NULL) == -1) error = errno;
-        usleep(20); // so that this gets what the thread that has woken it sends next, too
+        usleep(20); // so that this also gets what the thread that has woken it sends next
         lock();
         if ((port = find(fd))) port->sleeping--;
     }

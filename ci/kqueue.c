@@ -1,10 +1,10 @@
-// A double of kqueue(2) and kevent(2) on Linux, on which `ci/kqueue` runs the tests of the kqueue backend. It is linked into
-// each test program. What it does is written from the manual pages and from what the kernels are seen to do, as unkind as
-// they are; where they differ, the environment variable KQUEUE_PERSONALITY chooses one of the rows of `personalities`.
+// A double of kqueue(2) and kevent(2) on Linux, with which `ci/kqueue` runs the tests of the kqueue backend. It is linked into
+// each test program. Its behaviour follows the manual pages and what the kernels are seen to do, and it is as unkind as they
+// are. Where they differ, the environment variable KQUEUE_PERSONALITY chooses one of the rows of `personalities`.
 //
-// A kqueue is an epoll of one epoll for each filter, so that the filters of a descriptor fire independently and the kqueue's
-// own descriptor can be polled and nested. Those epolls only tell that something has happened (edge-triggered): the knotes to
-// look at then wait in a queue, and whether a filter is true is found out anew when an event is about to be given.
+// A kqueue is an epoll of one epoll for each filter, so that the filters of a descriptor fire independently and other queues
+// can watch the kqueue's own descriptor. Those epolls only report that something has happened (edge-triggered). The knotes to
+// look at then wait in a queue, and only when an event is about to be returned does this find out whether the filter is true.
 #define _GNU_SOURCE
 #include <limits.h>
 #include <netinet/in.h>
@@ -24,7 +24,7 @@
 
 #include "double.h"
 
-// As in src/sys/kqueue/double.rs.
+// This is the same as in src/sys/kqueue/double.rs.
 struct kevent {
     uintptr_t ident;
     int16_t filter;
@@ -44,30 +44,31 @@ enum { NOTE_LOWAT = 0x1, NOTE_OOB = 0x2, NOTE_TRIGGER = 0x1000000 };
 
 static const struct personality {
     const char *name;
-    // Attaching EVFILT_WRITE to a pipe whose other end is closed fails with this, if not 0.
+    // If this is not 0, attaching EVFILT_WRITE to a pipe whose other end is closed fails with this error.
     int no_peer;
-    // It is attached all the same.
+    // The filter is attached all the same.
     bool attached_all_the_same;
-    // The end that a pipe's EVFILT_WRITE tells is its last event: FreeBSD's `knlist_clear`.
+    // The last event of a pipe's EVFILT_WRITE is the one that reports the end: FreeBSD's `knlist_clear`.
     bool last_write;
-    // EVFILT_WRITE of a full pipe is not looked at when its reader goes: the pipe is marked as ended only after that.
+    // When its reader goes, EVFILT_WRITE of a full pipe is not looked at, because only later is the pipe marked as ended.
     bool full_is_deaf;
-    // The end that a terminal tells is its last event: XNU's `revoke`, OpenBSD's `klist_invalidate`.
+    // The last event of a terminal is the one that reports the end: XNU's `revoke`, OpenBSD's `klist_invalidate`.
     bool last_of_tty;
-    // A pipe goes both ways, or: the filter of the wrong end is refused with EINVAL, or silent until the pipe ends.
+    // A pipe goes both ways; or the filter of the wrong end is refused with EINVAL; or that filter is silent until the pipe
+    // ends.
     enum { BOTH_WAYS, REFUSED, SILENT_UNTIL_THE_END } wrong_end;
-    // EVFILT_EXCEPT does not exist, fires for urgent data, or for whatever EVFILT_READ fires for as well.
+    // EVFILT_EXCEPT does not exist; or it fires for urgent data; or it also fires for anything that EVFILT_READ fires for.
     enum { NOTHING, URGENT, ANYTHING } except;
     bool has_user;
-    // Some time-outs are the error ETIMEDOUT: golang/go#59679.
+    // Some time-outs return the error ETIMEDOUT: golang/go#59679.
     bool etimedout;
-    // A longer time-out in seconds is the error EINVAL, if not 0: `itimerfix` in XNU until macOS 10.13.
+    // If this is not 0, a time-out of more seconds is the error EINVAL: `itimerfix` in XNU until macOS 10.13.
     int longest;
-    // EV_NODATA, if an end has nothing before it.
+    // EV_NODATA is set if no data precedes the end.
     bool nodata;
-    // Events keep EV_ADD and the like, and receipts the flags of their change.
+    // Events keep EV_ADD and the like, and receipts keep the flags of their change.
     bool keeps_flags;
-    // A child that has exited is watched, and says so at once. Elsewhere that is the error ESRCH.
+    // A child that has exited can be watched, and reports that at once. Elsewhere this is the error ESRCH.
     bool zombies;
 } personalities[] = {
     {"apple", .wrong_end = SILENT_UNTIL_THE_END, .except = ANYTHING, .has_user = true, .last_of_tty = true, .etimedout = true,
@@ -88,7 +89,7 @@ enum kind { PIPE, SOCKET, TTY, FILE_, OTHER };
 
 struct knote {
     TAILQ_ENTRY(knote) queue;
-    struct knote *next; // of this descriptor, or of those of this kqueue that have none
+    struct knote *next; // of this descriptor, or of those knotes of this kqueue that have no descriptor
     struct kqueue *kq;
     uintptr_t ident;
     int16_t filter;
@@ -111,14 +112,15 @@ struct kqueue {
 };
 
 // What is known of a descriptor's number. As in the kernels, knotes belong to the number in the process's table: closing it
-// deletes them, though a duplicate is still open.
+// deletes them, even if a duplicate is still open.
 struct slot {
     struct knote *knotes;
     ino_t ino;
     int shut; // 1 for reading, 2 for writing
 };
 
-// Children that have exited, and until when they cannot be waited for: a kernel tells an exit while the process still ends.
+// Children that have exited, and until when they cannot be waited for. A kernel reports an exit while the process is still
+// ending.
 static struct ending {
     struct ending *next;
     pid_t child;
@@ -129,7 +131,7 @@ static struct kqueue *kqueues;
 static struct slot *slots;
 static int slot_count;
 
-// A kqueue is not inherited by a child.
+// A child does not inherit a kqueue.
 static void forget_all(void) {
     pthread_mutex_init(&mutex, NULL);
     for (struct kqueue *kq = kqueues; kq; kq = kq->next) {
@@ -227,13 +229,13 @@ static void forget(int fd) {
     unlock();
 }
 
-// Whether the filter is that of this end's own direction.
+// Returns whether the filter is for this end's own direction.
 static bool is_of_own_end(const struct knote *kn) {
     int mode = fcntl(kn->ident, F_GETFL) & O_ACCMODE;
     return mode == O_RDWR || (mode == O_RDONLY) == (kn->filter == EVFILT_READ);
 }
 
-// Whether the filter is that of a full pipe whose reader is gone.
+// Returns whether the filter belongs to a full pipe whose reader is gone.
 static bool is_deaf(const struct knote *kn) {
     struct pollfd fd = {kn->ident, POLLOUT, 0};
     return is->full_is_deaf && kn->kind == PIPE && kn->filter == EVFILT_WRITE && poll(&fd, 1, 0) == 1 && fd.revents == POLLERR;
@@ -241,7 +243,7 @@ static bool is_deaf(const struct knote *kn) {
 
 static bool pipe_is_ready(struct knote *kn, int revents, uint16_t *flags) {
     bool mine = is_of_own_end(kn);
-    *flags &= ~EV_EOF; // a FIFO may be opened anew
+    *flags &= ~EV_EOF; // another program may open a FIFO again
     if (revents & (POLLHUP | POLLERR)) {
         *flags |= EV_EOF;
         if (kn->filter == EVFILT_WRITE && is->last_write) *flags |= EV_ONESHOT;
@@ -255,7 +257,7 @@ static bool socket_is_ready(struct knote *kn, int revents, uint16_t *flags, uint
     int listens = 0;
     getsockopt(kn->ident, SOL_SOCKET, SO_ACCEPTCONN, &listens, &(socklen_t){sizeof listens});
     if (listens) return kn->filter != EVFILT_WRITE && revents & POLLIN;
-    // Never connected, which Linux calls a hang-up.
+    // The socket has never been connected, which Linux calls a hang-up.
     if (revents & POLLHUP && !(revents & POLLRDHUP)) return false;
     int shut = slots[kn->ident].shut;
     bool end;
@@ -272,11 +274,11 @@ static bool socket_is_ready(struct knote *kn, int revents, uint16_t *flags, uint
     }
     if (end) {
         *flags |= EV_EOF;
-        // The error itself cannot be had without taking it.
-        if (revents & POLLERR) *fflags = 54; // ECONNRESET there, in which the bit of NOTE_OOB is set
+        // This cannot tell the error itself without taking it.
+        if (revents & POLLERR) *fflags = 54; // this is ECONNRESET there, and has the bit of NOTE_OOB set
         return true;
     }
-    if (revents & POLLERR) return true; // one of a datagram, which is passing
+    if (revents & POLLERR) return true; // this is a datagram's error, which passes
     if (kn->filter == EVFILT_READ && kn->sfflags & NOTE_LOWAT) {
         int count = 0;
         ioctl(kn->ident, FIONREAD, &count);
@@ -297,7 +299,7 @@ static bool has_exited(pid_t child, int pidfd) {
     return true;
 }
 
-// How long it is until `child` can be waited for.
+// Returns how long it takes until `child` can be waited for.
 static int64_t still_ending(pid_t child) {
     lock();
     struct ending *ending = endings;
@@ -319,7 +321,7 @@ static void was_waited_for(pid_t child) {
     unlock();
 }
 
-// Whether the filter is true now, and what it says.
+// Returns whether the filter is true now, and what it reports.
 static bool is_ready(struct knote *kn, struct kevent *event) {
     uint32_t fflags = 0;
     if (kn->filter == EVFILT_USER) {
@@ -328,7 +330,7 @@ static bool is_ready(struct knote *kn, struct kevent *event) {
     }
     if (!has_descriptor(kn->filter)) {
         uint64_t expirations = 0;
-        // Until it is given, a timer that has expired is one that has, though its expirations were read.
+        // A timer that has expired stays expired until its event is returned, although its expirations were read.
         if (kn->filter == EVFILT_TIMER) kn->triggered |= read(kn->fd, &expirations, 8) == 8;
         bool ready = kn->filter == EVFILT_PROC ? has_exited(kn->ident, kn->fd) : kn->triggered;
         if (ready && kn->filter == EVFILT_PROC) kn->flags |= EV_EOF | EV_ONESHOT;
@@ -377,7 +379,7 @@ static int attach_timer(struct knote *kn) {
     return timerfd_settime(kn->fd, 0, &period, NULL) ? errno : 0;
 }
 
-// What has no descriptor in the program.
+// Attaches a knote that has no descriptor in the program.
 static int attach_other(struct knote *kn) {
     kn->fd = -1;
     int error = kn->filter == EVFILT_PROC ? attach_process(kn) : kn->filter == EVFILT_TIMER ? attach_timer(kn) : 0;
@@ -422,7 +424,7 @@ static int attach(struct knote *kn) {
 
 // A failure on demand, for tests/kqueue_faults.rs: of a call, or of a change that needs memory.
 static struct fault {
-    int calls, changes, error; // how many are to succeed before that
+    int calls, changes, error; // how many succeed before the failure
     bool happened;
 } fault = {-1, -1, 0, false};
 
@@ -465,7 +467,7 @@ static int apply(struct kqueue *kq, const struct kevent *change) {
         if (change->ident == (uintptr_t)kq->fd) return EINVAL;
         struct slot *slot = slot_of(change->ident);
         if (!slot) return ENOMEM;
-        if (slot->ino != stat.st_ino) { // closed by a call that is none of those below
+        if (slot->ino != stat.st_ino) { // a call that this file does not see has closed it
             while (slot->knotes) drop(slot->knotes);
             *slot = (struct slot){.ino = stat.st_ino};
         }
@@ -487,7 +489,7 @@ static int apply(struct kqueue *kq, const struct kevent *change) {
         kn->kq = kq;
         kn->ident = change->ident;
         kn->filter = change->filter;
-        // These are for life.
+        // These flags never change.
         kn->flags = is->keeps_flags ? change->flags : change->flags & ~(EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE);
         kn->sfflags = change->fflags;
         kn->sdata = change->data;
@@ -500,7 +502,7 @@ static int apply(struct kqueue *kq, const struct kevent *change) {
         drop(kn);
         return 0;
     } else if (kn->filter == EVFILT_USER && change->fflags & NOTE_TRIGGER) {
-        kn->triggered = true; // one that is new is not: the kernels look at its `fflags` once they have emptied them
+        kn->triggered = true; // a new event is not triggered, because the kernels empty `fflags` before they look at it
     }
     kn->udata = change->udata;
     kn->sfflags = change->fflags;
@@ -526,7 +528,7 @@ static int scan(struct kqueue *kq, struct kevent *events, int room) {
             }
         } while (count == 64);
     }
-    // Those that stay queued go to the end, and are not looked at twice.
+    // Knotes that stay queued go to the end, so that this looks at each only once.
     int count = 0;
     struct knote *kn, *last = TAILQ_LAST(&kq->queue, queue);
     for (bool more = last; more && count < room;) {
@@ -589,9 +591,9 @@ int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *ev
     lock();
     struct kqueue *kq = find_kqueue(fd);
     int error = fails(&fault.calls);
-    // A signal comes when the changes were made.
+    // A signal arrives after the changes are made.
     for (int i = 0; kq && (!error || error == EINTR) && i < nchanges; i++) {
-        struct kevent change = changes[i]; // which may be where an answer goes
+        struct kevent change = changes[i]; // an answer may overwrite the original
         int failure = apply(kq, &change);
         if (!failure && !(change.flags & EV_RECEIPT)) continue;
         if (answers == nevents) {
@@ -624,7 +626,7 @@ int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *ev
     return kq ? answers : fail(EBADF);
 }
 
-// What else is done to watched descriptors past kevent(2).
+// These calls do something to watched descriptors without kevent(2).
 
 // Sets off the filters of one kind that are true now.
 static void set_off(int fd, int16_t filter) {
@@ -650,11 +652,11 @@ int shutdown(int fd, int how) {
     return 0;
 }
 
-// Each acknowledgement of what was sent makes room, and that is news to EVFILT_WRITE, also where there was room before.
+// Each acknowledgement of sent data makes room. That is news to EVFILT_WRITE, even where there was room before.
 static ssize_t sent(int fd, ssize_t result) {
     int type = 0, error = errno;
     if (result > 0 && !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof type}) && type == SOCK_STREAM) {
-        // A handler of a signal may be here while what it interrupted has the lock.
+        // This may be the handler of a signal that has interrupted the holder of the lock.
         if (!pthread_mutex_trylock(&mutex)) {
             set_off(fd, EVFILT_WRITE);
             unlock();
@@ -671,7 +673,7 @@ ssize_t send(int fd, const void *data, size_t size, int flags) {
 }
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { return sent(fd, syscall(SYS_sendmsg, fd, message, flags)); }
 
-// What a program learns of its children.
+// These calls tell a program about its children.
 
 pid_t waitpid(pid_t child, int *status, int options) {
     int64_t left = still_ending(child);

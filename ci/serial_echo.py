@@ -1,4 +1,4 @@
-"""A serial port for Wine that gives back what is written to it: python3 ci/serial_echo.py "$WINEPREFIX/dosdevices/com9".
+"""A serial port for Wine that sends back what is written to it: python3 ci/serial_echo.py "$WINEPREFIX/dosdevices/com9".
 
 A pseudo-terminal is a serial port to Wine if a link in `dosdevices` leads to it.
 """

@@ -7,9 +7,9 @@
 //!
 //! You can give an address to listen on as the argument.
 //!
-//! The registrations of clients are level-triggered. So one read for each event is enough, and a client that writes a lot does not
-//! keep the others waiting. On the other hand, a socket is nearly always writable, so the program asks for writable only while
-//! something is unsent. If a client does not read what it is sent, it has to leave when too much has piled up.
+//! The registrations of clients are level-triggered. So one read for each event is enough, and a client that writes a lot does
+//! not keep the others waiting. On the other hand, a socket is nearly always writable, so the program asks for writable only
+//! while something is unsent. If a client does not read what it is sent, it has to leave when too much has piled up.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};

@@ -7,8 +7,8 @@
 //!
 //! You can give an address to listen on as the argument. Ctrl-C ends the program.
 //!
-//! The outer loop knows nothing about sockets: it watches one descriptor, the inner queue's, and gives the server a turn when that
-//! is readable. A timer of the outer loop runs at the same time. Wakes also arrive through the descriptor.
+//! The outer loop knows nothing about sockets: it watches one descriptor, the inner queue's, and gives the server a turn when
+//! that is readable. A timer of the outer loop runs at the same time. Wakes also arrive through the descriptor.
 //!
 //! This needs a queue that has a descriptor, as epoll, kqueue and event ports do.
 

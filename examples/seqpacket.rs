@@ -1,5 +1,5 @@
-//! Uses sockets that this crate has no type for, with `IoSource` and the `socket2` crate: a `SOCK_SEQPACKET` pair, whose messages
-//! arrive whole. One end sends each argument, and the other sends it back in capitals.
+//! Uses sockets that this crate has no type for, with `IoSource` and the `socket2` crate: a `SOCK_SEQPACKET` pair, whose
+//! messages arrive whole. One end sends each argument, and the other sends it back in capitals.
 //!
 //! ```sh
 //! cargo run --example seqpacket --features os-ext -- 'how are you?' 'and you?'

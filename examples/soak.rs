@@ -1,11 +1,13 @@
-//! Runs a server and thousands of clients that treat it badly, for as long as you like: they stall, flood, half-close and reset.
+//! Runs a server and thousands of clients that treat it badly, for as long as you like: they stall, flood, half-close and
+//! reset.
 //!
 //! ```sh
 //! cargo run --release --example soak --features os-poll,net -- --connections 5000 --seconds 600
 //! ```
 //!
-//! The server echoes, and each client knows the value of every byte that it has to get back. The program fails if a byte is wrong
-//! or missing. It also fails if, after all clients have left, the process holds more descriptors than before, or too much memory.
+//! The server echoes, and each client knows the value of every byte that it has to get back. The program fails if a byte is
+//! wrong or missing. It also fails if, after all clients have left, the process holds more descriptors than before, or too much
+//! memory.
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;
@@ -100,8 +102,8 @@ fn number<T: std::str::FromStr>(name: &str, value: Option<&String>) -> Result<T,
     value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("`{name}` needs a number"))
 }
 
-/// Returns how many descriptors this process holds, where that can be found out. (Wine has this folder as well, but another process
-/// opens it there, so its descriptors are not those of this program.)
+/// Returns how many descriptors this process holds, where that can be found out. (Wine has this folder as well, but another
+/// process opens it there, so its descriptors are not those of this program.)
 fn descriptors() -> Option<usize> {
     if cfg!(windows) { None } else { Some(fs::read_dir("/proc/self/fd").ok()?.count()) }
 }
@@ -381,8 +383,8 @@ impl Clients {
         }
     }
 
-    /// Returns whether as many connections have existed at a time as can be expected. Some clients are always between one connection
-    /// and the next.
+    /// Returns whether as many connections have existed at a time as can be expected. Some clients are always between one
+    /// connection and the next.
     fn were_full(&self) -> bool {
         self.summary.most_connections_served >= self.places.len() * 9 / 10
     }

@@ -1,6 +1,6 @@
-//! Runs several programs at once, prints their output line by line, and restarts those that fail, in one loop, with no thread and
-//! no signal handler. Each argument is a command for the shell. It ends when every program has succeeded, or has failed `RETRIES`
-//! times after its first run.
+//! Runs several programs at once, prints their output line by line, and restarts those that fail, in one loop, with no thread
+//! and no signal handler. Each argument is a command for the shell. It ends when every program has succeeded, or has failed
+//! `RETRIES` times after its first run.
 //!
 //! ```sh
 //! cargo run --example supervisor --features os-ext -- 'sleep 1; echo done' 'echo trying; exit $((RANDOM % 2))'

@@ -1,17 +1,17 @@
-//! Drives an echo server with many clients at once. Each acts like a person with `nc`: it connects, sends a line, reads it back,
-//! sends the next, and stays connected.
+//! Drives an echo server with many clients at once. Each acts like a person with `nc`: it connects, sends a line, reads it
+//! back, sends the next, and stays connected.
 //!
 //! ```sh
 //! cargo run --release --example tcp_server --features os-poll,net
 //! cargo run --release --example tcp_clients --features os-poll,net -- 127.0.0.1:13265 10000 10 "$(pgrep -x tcp_server)"
 //! ```
 //!
-//! The arguments are the server's address, the number of clients, the number of lines that each of them sends and, on Linux, the
-//! number of the server's process, which shows how much memory a connection takes there. The program fails if a line does not come
-//! back byte for byte.
+//! The arguments are the server's address, the number of clients, the number of lines that each of them sends and, on Linux,
+//! the number of the server's process, which shows how much memory a connection takes there. The program fails if a line does
+//! not come back byte for byte.
 //!
-//! When all clients have received all their lines, the program keeps them connected and waits for a line on standard input, so that
-//! you can look at the server.
+//! When all clients have received all their lines, the program keeps them connected and waits for a line on standard input, so
+//! that you can look at the server.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -84,7 +84,7 @@ fn run(arguments: Vec<String>) -> cli::Outcome {
     if let (Some(server), Some(before)) = (server, memory_before) {
         let after = resident_memory(server)?;
         let each = (after.saturating_sub(before) * 1024) / count.max(1) as u64;
-        println!("the server's memory went from {before} KiB to {after} KiB: {each} bytes a connection");
+        println!("the server's memory went from {before} KiB to {after} KiB: {each} bytes for each connection");
     }
     println!("press enter to disconnect");
     io::stdin().read_line(&mut String::new())?;

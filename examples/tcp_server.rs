@@ -8,9 +8,9 @@
 //! You can give an address to listen on as the argument. Ctrl-C ends the server: the signal handler's thread wakes the
 //! event loop, which closes every connection.
 //!
-//! Three things are worth a look. If data does not fit into the send buffer, the server keeps it, and reads nothing more from that
-//! client until it has sent the data. No client can keep the others waiting. And when there are no descriptors left, connections
-//! wait until one is closed, without a busy loop.
+//! Three things are worth a look. If data does not fit into the send buffer, the server keeps it, and reads nothing more from
+//! that client until it has sent the data. No client can keep the others waiting. And when there are no descriptors left,
+//! connections wait until one is closed, without a busy loop.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
@@ -76,7 +76,8 @@ fn run(arguments: Vec<String>) -> cli::Outcome {
                 client => server.serve(client),
             }
         }
-        // This comes last, so that a new client does not get an event of this batch that was meant for a client that has just left.
+        // This comes last, so that a new client does not get an event of this batch that was meant for a client that has just
+        // left.
         if accept {
             server.accept();
         }

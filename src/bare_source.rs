@@ -6,8 +6,8 @@ use crate::Registry;
 use crate::event::{Watched, impl_source};
 use crate::sys::{Backend, Watch};
 
-/// Implements [`Source`](crate::event::Source) for a type whose only field refers to the descriptor. (Each type has its own name,
-/// and no alias, because its documentation shows the name.)
+/// Implements [`Source`](crate::event::Source) for a type whose only field refers to the descriptor. (Each type has its own
+/// name, and no alias, because its documentation shows the name.)
 macro_rules! bare_source {
     ($type:ty) => {
         impl Watched for $type {

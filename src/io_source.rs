@@ -17,13 +17,13 @@ use crate::{Interest, Registry};
 
 /// Turns anything that has a file descriptor (on Windows, a socket) into a [`Source`](crate::event::Source), and owns it.
 ///
-/// Use it for things that this crate has no type for: vsock, `SOCK_SEQPACKET`, SCTP, raw and packet sockets, tun devices, serial
-/// lines, netlink, inotify, timers. It supports every [`Trigger`](crate::Trigger), tells the queue what your I/O used up, and ends
-/// its registration before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue), it is no larger than `T`
-/// in release builds.
+/// Use it for things that this crate has no type for: vsock, `SOCK_SEQPACKET`, SCTP, raw and packet sockets, tun devices,
+/// serial lines, netlink, inotify, timers. It supports every [`Trigger`](crate::Trigger), tells the queue what your I/O used
+/// up, and ends its registration before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue), it is no
+/// larger than `T` in release builds.
 ///
-/// The alternative is [`SourceFd`](crate::unix::SourceFd) (on Windows, `SourceSocket`), which borrows a descriptor that something
-/// else owns and closes. The queue then sees nothing of your I/O.
+/// The alternative is [`SourceFd`](crate::unix::SourceFd) (on Windows, `SourceSocket`), which borrows a descriptor that
+/// something else owns and closes. The queue then sees nothing of your I/O.
 ///
 /// Available with the crate feature `os-ext` on Unix and Windows.
 ///
@@ -173,8 +173,9 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
     }
 
     /// Does I/O that needs the directions of `interest` by calling `io` once, and returns its result. The queue waits again for
-    /// whatever the I/O used up: for those directions if `io` returns [`WouldBlock`](io::ErrorKind::WouldBlock), for the next error
-    /// of the source if `io` fails with an error of the source, and for everything if it starts connecting (`EINPROGRESS`).
+    /// whatever the I/O used up: for those directions if `io` returns [`WouldBlock`](io::ErrorKind::WouldBlock), for the next
+    /// error of the source if `io` fails with an error of the source, and for everything if it starts connecting
+    /// (`EINPROGRESS`).
     ///
     /// # Errors
     ///
@@ -207,8 +208,8 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
         self.spend(io, |result| spent(result, interest))
     }
 
-    /// Does what `try_io_for` does, for a byte stream: `io` reads or writes at most `room` bytes. If it moves some bytes but fewer
-    /// than that, it has used up the direction as well.
+    /// Does what `try_io_for` does, for a byte stream: `io` reads or writes at most `room` bytes. If it moves some bytes but
+    /// fewer than that, it has used up the direction as well.
     #[inline]
     pub(crate) fn stream_io(
         &self,

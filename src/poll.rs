@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::queue::Queue;
 use crate::{Events, Registry};
 
-/// The longest wait that every queue can do in one go: the most whole seconds whose milliseconds fit in an `i32`. (kqueue on macOS
-/// up to 10.13 takes up to 100,000,000 seconds.)
+/// The longest wait that every queue can do in one go: the most whole seconds whose milliseconds fit in an `i32`. (kqueue on
+/// macOS up to 10.13 takes up to 100,000,000 seconds.)
 const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64 / 1_000);
 
 /// Waits for events of the sources that are registered with its [`Registry`].

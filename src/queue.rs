@@ -79,7 +79,7 @@ impl Queue {
         // The change of tokens, even one that failed, may have kept the poller from recognizing a notification.
         if waker.is_set {
             self.wake.claim();
-            // Another waker, which there should not be, has woken meanwhile, and its notification may be gone with the old ones.
+            // A second waker, which is misuse, has woken in the meantime. Its notification may be gone with the old ones.
             if !was_woken && self.wake.is_woken() {
                 let _ = self.backend.notify();
             }

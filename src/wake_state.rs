@@ -47,22 +47,23 @@ const ASLEEP: usize = POLLING | UNCLAIMED | EXPORTED;
 /// | the program makes another waker | – | – | – | owed | – | owed |
 ///
 /// *Rest* means idle, except before the first waker and after the descriptor has left the crate, when it means asleep. That is
-/// always safe, even if no thread sleeps: it only costs a system call. A poll then has nothing to write here, either. A poll whose
-/// event is due does not wait. A poll that fails does not count as ending.
+/// always safe, even if no thread sleeps: it only costs a system call. A poll then has nothing to write here, either. A poll
+/// whose event is due does not wait. A poll that fails does not count as ending.
 ///
 /// Each cell is one atomic step, and one of the two rows below the wake follows *tells*. Four rules make this correct:
 ///
-/// - *A wake that returns `Ok` produces an event.* Either it finds that no thread sleeps, and a poll will return the event; or it
-///   finds that the OS was told; or it tells the OS itself, and each notification that a poll finds is an event. It does not depend
-///   on the result of another wake's system call: in *untold*, it makes its own.
+/// - *A wake that returns `Ok` produces an event.* Either it finds that no thread sleeps, and a poll will return the event; or
+///   it finds that the OS was told; or it tells the OS itself, and each notification that a poll finds is an event. It does not
+///   depend on the result of another wake's system call: in *untold*, it makes its own.
 /// - *`TOLD` is set only while a notification is pending that no poll has answered*: after the OS was told, and only if the
 ///   count of answers has not changed since the wake found the state untold. (The count would have to wrap around, through
 ///   millions of answers, between the two steps of one wake.)
 /// - *If the OS does not know of a wake, or may not know, its event is owed*: this holds for a wake that is queued when the
-///   descriptor leaves the crate, and for a wake whose notification may carry the previous waker's token, so that the poller does
+///   descriptor leaves the crate, and for a wake whose notification may carry the previous waker's token, so that the poller
+/// does
 ///   not recognize it.
-/// - *The end of a poll answers every wake before it.* So the poller reads the event's token after that step: the event may also
-///   answer the wake of a waker that was made while the poll was at work.
+/// - *The end of a poll answers every wake before it.* So the poller reads the event's token after that step: the event may
+///   also answer the wake of a waker that was made while the poll was at work.
 ///
 /// A wake always writes, even when it changes nothing, so that the poll's later step synchronizes with it. A wake produces one
 /// event, except in the rare case that an owed event is also notified.
@@ -130,16 +131,18 @@ impl WakeState {
         }
     }
 
-    /// Notes that the queue's file descriptor leaves the crate. If the OS does not know of a wake, this calls `tell`, which tells
-    /// the OS. If that fails, the event arrives with the next poll, and only a thread that sleeps outside the crate misses it.
+    /// Notes that the queue's file descriptor leaves the crate. If the OS does not know of a wake, this calls `tell`, which
+    /// tells the OS. If that fails, the event arrives with the next poll, and only a thread that sleeps outside the crate
+    /// misses it.
     #[allow(dead_code, reason = "only some backends have a descriptor")]
     pub(crate) fn export<E>(&self, tell: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let exported = self.update(|state| state | EXPORTED | if is_owed(state) { OWED } else { 0 });
         if is_owed(exported) { self.tell(exported, tell) } else { Ok(()) }
     }
 
-    /// Notes that the program has made a waker. Before the first waker, a poller may sleep without having set `POLLING`, so this
-    /// sets it. While one waker replaces another, the poller may fail to recognize a notification, which counts as answered.
+    /// Notes that the program has made a waker. Before the first waker, a poller may sleep without having set `POLLING`, so
+    /// this sets it. While one waker replaces another, the poller may fail to recognize a notification, which counts as
+    /// answered.
     #[cold]
     pub(crate) fn claim(&self) {
         self.update(|state| {
@@ -312,8 +315,8 @@ mod models {
             self.state.export(|| self.notify()).unwrap();
         }
 
-        /// Does what `Queue::select` does. Returns whether there was a waker's event. If it is `spurious`, the wait ends by itself,
-        /// as it does for a source's event.
+        /// Does what `Queue::select` does. Returns whether there was a waker's event. If it is `spurious`, the wait ends by
+        /// itself, as it does for a source's event.
         fn poll(&self, timeout: Option<Duration>, spurious: bool) -> bool {
             self.poll_for_token(timeout, spurious).is_some()
         }
@@ -364,8 +367,8 @@ mod models {
         thread::spawn(move || work(&queue))
     }
 
-    /// The data that threads write before they wake. The poller polls until it sees all of it: whatever happened before a wake is
-    /// visible after its event, or another event follows.
+    /// The data that threads write before they wake. The poller polls until it sees all of it: whatever happened before a wake
+    /// is visible after its event, or another event follows.
     #[derive(Clone)]
     struct Written(Arc<[AtomicBool; 2]>);
 
@@ -573,7 +576,7 @@ mod models {
 
     /// The poller may be handling the event of the last waker when the program makes the next one, and that one wakes.
     #[test]
-    fn the_event_of_a_new_waker_bears_its_token() {
+    fn the_event_of_a_new_waker_carries_its_token() {
         for notifier in [Eventfd, Pipe] {
             model(move || {
                 let queue = Queue::waking_by(notifier);
@@ -590,7 +593,7 @@ mod models {
 
     /// A source has the waker's token, so the poller takes its event for the waker's, or an owed event is also notified.
     #[test]
-    fn the_event_of_a_new_waker_bears_its_token_beside_one_that_is_taken_for_the_last_ones() {
+    fn the_event_of_a_new_waker_carries_its_token_beside_one_of_the_previous_waker() {
         for notifier in [Eventfd, Pipe] {
             model(move || {
                 let queue = Queue::waking_by(notifier);
@@ -607,8 +610,8 @@ mod models {
         }
     }
 
-    /// Between telling the OS of a wake and noting that, a poll returns its event without the notification, and a new waker drains
-    /// the notification.
+    /// Between telling the OS of a wake and noting that, a poll returns its event without the notification, and a new waker
+    /// drains the notification.
     #[test]
     fn a_notification_that_a_new_waker_has_taken_out_counts_no_more() {
         loom::model(|| {
@@ -667,7 +670,7 @@ mod models {
                 queue.poll(Some(Duration::ZERO), false);
                 let waker = spawn(&queue, |queue| queue.wake());
                 let maker = spawn(&queue, |queue| queue.claim(2).unwrap());
-                // An event of the token before is not recognized, and ends a poll all the same.
+                // An event with the previous token is not recognized, but it still ends a poll.
                 while !queue.poll(None, false) {}
                 waker.join().unwrap();
                 maker.join().unwrap();
@@ -701,8 +704,8 @@ mod models {
         });
     }
 
-    /// A wake that was queued without the OS produces its event, even if the OS could not be told of it when the descriptor left
-    /// the crate, and later wakes tell the OS.
+    /// A wake that was queued without the OS produces its event, even if the OS did not hear of it when the descriptor
+    /// left the crate, and later wakes tell the OS.
     #[test]
     fn an_export_that_cannot_tell_the_os_hands_the_wake_to_the_next_poll() {
         loom::model(|| {

@@ -1,6 +1,6 @@
-//! No descriptor leaks, also when making something fails; and running out of them is an error like others.
+//! No descriptor leaks, even if something fails halfway. Running out of descriptors is a normal error.
 //!
-//! A process has one limit and one table of descriptors: the tests here take turns.
+//! A process has one limit and one table of descriptors, so the tests here take turns.
 
 #![cfg(all(unix, feature = "os-ext", feature = "net"))]
 #![allow(unsafe_code)]
@@ -31,16 +31,16 @@ fn localhost() -> SocketAddr {
 }
 
 fn is_open(fd: i32) -> bool {
-    // SAFETY: takes no pointer.
+    // SAFETY: the call takes no pointer.
     unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
 }
 
-/// The open descriptors of this process, as numbers.
+/// Returns the numbers of this process's open descriptors.
 fn open() -> Vec<i32> {
     (0..4096).filter(|&fd| is_open(fd)).collect()
 }
 
-/// Lets no descriptor be opened, until it is dropped.
+/// Keeps this process from opening descriptors, until it is dropped.
 struct Exhausted {
     before: libc::rlimit,
 }
@@ -50,7 +50,7 @@ impl Exhausted {
         let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: the kernel writes the limit.
         assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut before) }, 0);
-        // The limit is the highest number plus one; the lowest free one is the next to be used.
+        // The limit is the highest number plus one, and the lowest free number is used next.
         let lowest_free = (0..).find(|&fd| !is_open(fd)).unwrap();
         set_limit(libc::rlimit { rlim_cur: lowest_free as libc::rlim_t, ..before });
         Exhausted { before }
@@ -98,7 +98,7 @@ fn what_was_made_and_dropped_leaves_nothing_open() {
         drop(pipe::new().unwrap());
         drop(UnixStream::pair().unwrap());
         drop(UnixDatagram::pair().unwrap());
-        // The order of dropping changes.
+        // The order of dropping changes from round to round.
         if round % 2 == 0 {
             drop((waker, poll, clone));
         } else {
@@ -128,7 +128,7 @@ fn constructors_that_fail_leave_nothing_open() {
         TcpListener::bind(not_ours).unwrap_err();
         UdpSocket::bind(taken_udp.local_addr().unwrap()).unwrap_err();
         UdpSocket::bind(not_ours).unwrap_err();
-        // A broadcast address is refused at once.
+        // The system refuses a broadcast address at once.
         TcpStream::connect("255.255.255.255:1".parse().unwrap()).unwrap_err();
         taken.accept().unwrap_err();
         taken_unix.accept().unwrap_err();
@@ -168,7 +168,7 @@ fn running_out_of_descriptors_is_an_error_and_leaks_none() {
         drop(exhausted);
         assert_eq!(open(), before);
 
-        // With room for one, what takes two fails, and gives the one back.
+        // With room for one descriptor, a call that needs two fails, and gives the one back.
         let one = std::fs::File::open("/dev/null").unwrap();
         let exhausted = Exhausted::new();
         drop(one);
@@ -224,7 +224,7 @@ fn accept_without_a_free_descriptor_neither_spins_nor_stalls() {
     drop(exhausted);
     assert_eq!(open(), before);
 
-    // Nothing was lost.
+    // Nothing is lost.
     let _accepted = [(); 2].map(|()| listener.accept().unwrap());
     assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -1,9 +1,9 @@
-//! Each example does for a person what its first lines say.
+//! Runs each example, and checks that it does for a person what its first lines say.
 //!
-//! `cargo test` builds the examples beforehand; `cargo test --test examples` alone uses those that are there.
+//! `cargo test` builds the examples beforehand, but `cargo test --test examples` by itself uses those that are there.
 
 #![cfg(all(feature = "os-ext", feature = "net"))]
-#![allow(unsafe_code)] // for `kill(2)`
+#![allow(unsafe_code)] // needed for `kill(2)`
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,13 +14,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// A hang becomes a failure after this long.
+/// An example that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running example, ended with the test.
+/// A running example, which ends with the test.
 struct Example {
     process: Child,
-    /// What it prints, on standard output and standard error, line by line.
+    /// What it prints on standard output and standard error, line by line.
     output: Receiver<String>,
 }
 
@@ -48,21 +48,21 @@ impl Example {
         Example { process, output }
     }
 
-    /// The next line that it prints; `None` at the end.
+    /// Returns the next line that it prints, or `None` at the end.
     fn line(&mut self) -> Option<String> {
         match self.output.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("the example neither says anything nor ends"),
+            Err(RecvTimeoutError::Timeout) => panic!("the example neither prints anything nor ends"),
         }
     }
 
-    /// The address that a server says it listens on.
+    /// Returns the address on which the server says that it listens.
     fn address(&mut self) -> SocketAddr {
         self.line().unwrap().strip_prefix("listening on ").unwrap().parse().unwrap()
     }
 
-    /// Waits until it ends by itself. The rest of what it prints.
+    /// Waits until it ends by itself. Returns its status and the rest of its output.
     fn end(mut self) -> (ExitStatus, Vec<String>) {
         let mut rest = Vec::new();
         while let Some(line) = self.line() {
@@ -74,7 +74,7 @@ impl Example {
     #[cfg(unix)]
     fn interrupt(&self) {
         let process = libc::pid_t::try_from(self.process.id()).unwrap();
-        // SAFETY: takes no pointer; the process is our child, and was not waited for.
+        // SAFETY: the call takes no pointer. The process is our child, and nobody has waited for it.
         assert_eq!(unsafe { libc::kill(process, libc::SIGINT) }, 0);
     }
 }
@@ -86,13 +86,13 @@ impl Drop for Example {
     }
 }
 
-/// Cargo builds examples beside the folder that test programs are in.
+/// Returns the path of an example, which Cargo builds beside the folder of the test programs.
 fn program(name: &str) -> PathBuf {
     let examples = env::current_exe().unwrap().parent().unwrap().join("../examples");
     examples.join(name).with_extension(env::consts::EXE_EXTENSION)
 }
 
-/// A person with `nc`.
+/// Connects like a person with `nc`.
 fn connect(address: SocketAddr) -> BufReader<TcpStream> {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -129,7 +129,7 @@ fn quickstart_greets_and_ends_by_itself() {
     assert_eq!(output[1], "the client reads \"hello\"");
 }
 
-/// The one line that an example says before it fails.
+/// Returns the one line that an example prints before it fails.
 fn complaint(name: &str, arguments: &[&str]) -> String {
     let (status, output) = Example::start(name, arguments).end();
     assert_eq!(status.code(), Some(1), "{name} {arguments:?}: {output:?}");
@@ -137,7 +137,7 @@ fn complaint(name: &str, arguments: &[&str]) -> String {
     output.concat()
 }
 
-/// The examples that listen on the address that they are given.
+/// The examples that listen on an address that you give them.
 const SERVERS: &[&str] = if cfg!(all(unix, not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))) {
     &["tcp_server", "broadcast_chat", "udp_server", "embed"]
 } else {
@@ -186,13 +186,13 @@ fn each_server_says_which_address_is_in_use() {
         let taken = taken.unwrap().to_string();
         let complaint = complaint(name, &[&taken]);
         assert!(complaint.starts_with(&format!("error: cannot listen on {taken}: ")), "{complaint}");
-        assert!(!complaint.contains('{'), "for people: {complaint}");
+        assert!(!complaint.contains('{'), "not for people: {complaint}");
     }
 }
 
 #[test]
 fn tcp_clients_say_which_server_is_not_there() {
-    // Bound, but not listening: nobody else gets the port.
+    // The socket is bound but does not listen, so nobody else gets the port.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap().to_string();
@@ -205,7 +205,7 @@ fn tcp_server_echoes_more_than_the_buffers_hold() {
     let mut example = Example::start("tcp_server", &["127.0.0.1:0"]);
     let mut client = connect(example.address());
 
-    // The server has to keep what does not fit on its way back, and to stop reading meanwhile.
+    // The server has to keep what does not fit on its way back, and must stop reading meanwhile.
     let sent: Vec<u8> = (0..8_000_000_u32).map(|number| (number % 251) as u8).collect();
     let writer = thread::spawn({
         let (mut stream, sent) = (client.get_ref().try_clone().unwrap(), sent.clone());
@@ -217,7 +217,7 @@ fn tcp_server_echoes_more_than_the_buffers_hold() {
     let mut echoed = Vec::new();
     client.read_to_end(&mut echoed).unwrap();
     writer.join().unwrap();
-    assert!(echoed == sent, "{} of {} bytes came back, or others", echoed.len(), sent.len());
+    assert!(echoed == sent, "{} of {} bytes came back, or wrong ones", echoed.len(), sent.len());
 }
 
 #[test]
@@ -268,10 +268,10 @@ fn tcp_server_accepts_those_who_had_to_wait_for_a_descriptor() {
     let mut example = Example::start_as(&mut command);
     let address = example.address();
 
-    // More than there are descriptors: the kernel has connected them all, the server has accepted some.
+    // There are more clients than descriptors. The kernel has connected them all, and the server has accepted some.
     let mut clients: Vec<_> = (0..40).map(|_| connect(address)).collect();
     assert!(example.line().unwrap().contains(" clients, no more for now: "));
-    // Each is served after those before it have left.
+    // The server serves each one after those before it have left.
     for client in clients.drain(..) {
         let mut client = client;
         say(&mut client, "hello\n");
@@ -298,7 +298,7 @@ fn tcp_server_closes_its_connections_on_an_interrupt() {
 fn tcp_clients_get_every_line_back_from_tcp_server() {
     let mut server = Example::start("tcp_server", &["127.0.0.1:0"]);
     let (address, process) = (server.address().to_string(), server.process.id().to_string());
-    // Under Wine each system call takes a hundred times as long.
+    // Under Wine, each system call takes a hundred times as long.
     let count = if cfg!(windows) { "100" } else { "1000" };
     let mut arguments = vec![&*address, count, "10"];
     if cfg!(target_os = "linux") {
@@ -335,7 +335,7 @@ fn unix_pipe_child_prints_both_outputs_and_passes_the_exit_code_on() {
     assert_eq!(status.code(), Some(7));
 }
 
-/// NetBSD before 10 and OpenBSD before 7.8 cannot, and the supervisor says so.
+/// NetBSD before 10 and OpenBSD before 7.8 cannot run the supervisor, and it says so.
 #[cfg(any(target_os = "linux", windows))]
 fn watches_no_children(output: &[String]) -> bool {
     cfg!(mio_backend = "kqueue") && output.iter().any(|line| line.contains("error: this kernel has no `EVFILT_USER`"))
@@ -347,7 +347,7 @@ fn supervisor_starts_what_fails_again_and_prints_all_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("failed");
     let file = file.display();
-    // Fails once, and succeeds then.
+    // The script fails once, and then succeeds.
     let (script, lines, code) = if cfg!(windows) {
         (
             format!("if exist {file} (type {file}) else (echo again>{file}& exit 3)"),
@@ -369,7 +369,7 @@ fn supervisor_starts_what_fails_again_and_prints_all_that_is_said() {
 }
 
 #[test]
-fn each_that_runs_programs_needs_one() {
+fn examples_that_run_a_program_ask_for_one() {
     for name in RUNNERS {
         assert!(complaint(name, &[]).starts_with("error: no "), "{name}");
     }
@@ -397,11 +397,11 @@ fn seqpacket_brings_each_message_back_whole() {
     assert_eq!(output, ["ONE", "", "TWO WORDS", &long.to_uppercase()]);
 }
 
-/// Two people in a chat room, who know of each other.
+/// Returns a chat room with two people who know of each other.
 fn chat() -> (Example, BufReader<TcpStream>, BufReader<TcpStream>) {
     let mut example = Example::start("broadcast_chat", &["127.0.0.1:0"]);
     let address = example.address();
-    // Who hears of another is in the room, and so is the other.
+    // A person who hears of another is in the room, and so is that other one.
     let mut one = connect(address);
     let two = connect(address);
     assert!(hear(&mut one).ends_with(" is here as number 2\n"));
@@ -428,7 +428,7 @@ fn broadcast_chat_sends_each_line_to_all_others() {
 fn broadcast_chat_keeps_what_a_client_does_not_read_until_it_is_too_much() {
     let (_example, mut quiet, mut loud) = chat();
     let line = format!("{}\n", "blah ".repeat(800));
-    // Nobody reads this, as far as the buffers go; then the one who does not read is out.
+    // Nobody reads this, as far as the buffers reach. Then the room throws out the person who does not read.
     let mut count = 0;
     let mut left = String::new();
     while left.is_empty() {
@@ -441,7 +441,7 @@ fn broadcast_chat_keeps_what_a_client_does_not_read_until_it_is_too_much() {
         loud.get_ref().set_nonblocking(false).unwrap();
     }
     assert_eq!(left, "* number 1 has left\n");
-    // What had been sent by then is whole.
+    // Every line that was sent before that is whole.
     let mut heard = 0;
     loop {
         let text = hear(&mut quiet);

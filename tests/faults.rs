@@ -1,12 +1,13 @@
-//! Every system call that the library makes, failing: with every error, the first time, the third, every tenth.
+//! Makes every system call of the library fail with every error: the first time, the third time, every tenth time.
 //!
-//! A *victim* process makes every kind of call of the library, again and again, and takes errors for data. The test
-//! attaches `strace(1)` to it, has one system call fail in one way, and checks what must hold whatever fails: no panic, no
-//! hang, no event lost, no descriptor leaked; and once the fault is over, everything works, with the same queue too.
+//! A *victim* process makes every kind of call of the library, again and again, and records the errors. The test attaches
+//! `strace(1)` to it and makes one system call fail in one way. Whatever fails, nothing may panic, hang, lose an event or leak
+//! a descriptor. After the fault, everything must work again, and with the same queue.
 //!
-//! The examples go through the same, as a person would see it: see `faults/examples.rs`.
+//! The examples go through the same, from a user's point of view: see `faults/examples.rs`.
 //!
-//! It takes minutes, so `ci/faults` asks for it, and prints the table. Without strace, it is skipped.
+//! This takes minutes, so it runs only if asked to. `ci/faults` asks, and prints the table. Without strace, the test is
+//! skipped.
 
 #![cfg(all(target_os = "linux", feature = "os-ext", feature = "net"))]
 #![allow(unsafe_code)]
@@ -36,15 +37,15 @@ use faults::stage::{Scene, Stage};
 const ERRORS: [&str; 9] =
     ["EINTR", "EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EAGAIN", "ENOSYS", "EPERM", "ECONNABORTED"];
 
-/// strace's words for the first call, the third, every tenth; and how many rounds of all operations it takes for these to
-/// happen, also to calls that are made once a round.
+/// The first call, the third one and every tenth one, in strace's words, each with the number of rounds of all operations in
+/// which this happens even to a call that occurs once a round.
 const TIMES: [(&str, usize); 3] = [("1", 2), ("3", 4), ("10+10", 12)];
 
-/// POSIX has an interrupted `connect(2)` go on, and so does the library. strace has it not begin.
+/// POSIX lets an interrupted `connect(2)` go on, and so does the library. With strace it never begins.
 const NOT_TRUE_TO_LIFE: (&str, &str) = ("connect", "EINTR");
 
-/// Calls of the victim that are not the library's, but those of threads, memory and clocks; and `close(2)`, which has
-/// nobody to tell its error to: where strace keeps it from closing, a descriptor leaks by definition.
+/// Calls that the victim makes for itself, for threads, memory and clocks. `close(2)` is in the list as well, because nobody
+/// hears of its error: if strace prevents it, a descriptor leaks by definition.
 const NOT_THE_LIBRARYS: &[&str] = &[
     "brk",
     "clock_nanosleep",
@@ -77,15 +78,15 @@ const HANG: Duration = Duration::from_secs(60);
 const VICTIM: &str = "MIO_TEST_VICTIM";
 const ROUNDS: &str = "MIO_TEST_ROUNDS";
 
-/// What became of one run.
+/// The result of one run.
 struct Outcome {
     /// How often the fault was injected.
     injected: usize,
-    /// Whether the library gave that error to its caller.
+    /// Whether the library returned that error to its caller.
     told: bool,
     /// The calls that the victim made.
     calls: BTreeSet<String>,
-    /// What must not be.
+    /// What went wrong.
     broken: Option<String>,
 }
 
@@ -101,7 +102,7 @@ fn a_failing_system_call_breaks_nothing() {
     }
 
     let rehearsal = run(None);
-    assert_eq!(rehearsal.broken, None, "with no fault at all");
+    assert_eq!(rehearsal.broken, None, "without a fault");
     let calls: Vec<String> =
         rehearsal.calls.into_iter().filter(|call| !NOT_THE_LIBRARYS.contains(&call.as_str())).collect();
 
@@ -136,7 +137,7 @@ fn a_failing_system_call_breaks_nothing() {
     }
     println!("{table}");
     println!(
-        "\nthe first, third, every tenth call: E the caller got the error, r the library did without, . not reached"
+        "\nthe first, third and every tenth call: E: the caller got the error; r: the library recovered; .: not reached"
     );
     println!(
         "{} system calls, {} errors, {} runs, {} faults injected",
@@ -152,7 +153,7 @@ fn a_failing_system_call_breaks_nothing() {
     assert!(broken.is_empty(), "{} runs went wrong:\n{}", broken.len(), broken.join("\n"));
 }
 
-/// On epoll alone: making its descriptor shows where a program begins to use the library.
+/// This runs on epoll alone: the call that makes its descriptor shows where a program begins to use the library.
 #[test]
 #[ignore = "takes minutes: ci/faults runs it"]
 #[cfg(not(mio_backend = "poll"))]
@@ -187,7 +188,7 @@ fn mark(outcome: Option<&Outcome>) -> char {
     }
 }
 
-/// Runs a victim, with a fault if there is one: a system call, an error, and the times.
+/// Runs a victim, with a fault if there is one: a system call, an error, and the calls that it hits.
 fn run(fault: Option<(&String, &str, &str)>) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("calls");
@@ -218,8 +219,8 @@ fn run(fault: Option<(&String, &str, &str)>) -> Outcome {
 
     stage.set(Scene::Fault);
     let ended = begun && wait_for(&stage, Scene::Over, &mut victim);
-    // The victim may have ended, with its tracer.
-    // SAFETY: takes no pointer.
+    // The victim may have ended, and the tracer with it.
+    // SAFETY: the call takes no pointer.
     unsafe { libc::kill(strace.id() as libc::pid_t, libc::SIGTERM) };
     strace.wait().unwrap();
     stage.set(Scene::Aftermath);
@@ -243,7 +244,7 @@ fn run(fault: Option<(&String, &str, &str)>) -> Outcome {
     }
 }
 
-/// Waits until the victim is in `scene`, or later, and returns whether it came so far.
+/// Waits until the victim is in `scene` or a later one. Returns false if it does not get there.
 fn wait_for(stage: &Stage, scene: Scene, victim: &mut Child) -> bool {
     let deadline = Instant::now() + HANG;
     while stage.scene() < scene {
@@ -255,7 +256,7 @@ fn wait_for(stage: &Stage, scene: Scene, victim: &mut Child) -> bool {
     true
 }
 
-/// The name of the call in a line of strace's, without the process number: `NAME(ARGUMENTS) = RESULT`.
+/// Returns the name of the call in a line of strace's log, without the process number: `NAME(ARGUMENTS) = RESULT`.
 fn name(line: &str) -> Option<&str> {
     let (name, _) = line.trim_start().split_once('(')?;
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some(name)

@@ -1,5 +1,5 @@
-//! Each call of `kevent(2)` fails once, and so does each change that takes memory: what comes back is the error, the source is
-//! registered or it is not, and the queue goes on working. On the double of kqueue alone, which fails on demand (`ci/kqueue`).
+//! Each call of `kevent(2)` fails once, and so does each change that takes memory. The caller gets that error, the source is
+//! either registered or not, and the queue keeps working. This needs the double of kqueue, which fails on demand (`ci/kqueue`).
 
 #![cfg(all(target_os = "linux", mio_backend = "kqueue", feature = "os-ext", feature = "net"))]
 #![allow(unsafe_code)]
@@ -24,13 +24,14 @@ const OTHER: Token = Token(8);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const TRIGGERS: [Trigger; 3] = [Trigger::Edge, Trigger::Level, Trigger::OneShot];
 
-/// The failures are the process's: one test at a time.
+/// The failures affect the whole process, so this lets one test run at a time.
 fn my_turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does `act` on what `new` makes, with each failure that it comes upon; then `check`, with what came of it.
+/// Makes a scene with `new`, and lets `act` fail in it once. Then `check` gets both. This repeats with each failure that `act`
+/// meets.
 fn with_each_failure<S, T>(
     new: impl Fn() -> S,
     act: impl Fn(&mut S) -> io::Result<T>,
@@ -53,11 +54,11 @@ fn with_each_failure<S, T>(
             check(scene, result);
             failures += 1;
         }
-        assert!(failures > 0 || !is_call, "it makes no call");
+        assert!(failures > 0 || !is_call, "`act` makes no call");
     }
 }
 
-/// What the queue gives within a moment.
+/// Returns the tokens of the events that come within a moment.
 fn tokens(poll: &mut Poll) -> Vec<Token> {
     let mut events = Events::with_capacity(16);
     poll.poll(&mut events, Some(Duration::from_millis(5))).unwrap();
@@ -66,7 +67,7 @@ fn tokens(poll: &mut Poll) -> Vec<Token> {
     tokens
 }
 
-/// A source that has something to tell, and what has to live for that.
+/// A source that is ready, with the peer that has to live for that.
 struct Ready(Box<dyn Source>, #[allow(dead_code)] Option<Box<dyn Source>>);
 
 fn ready() -> [Ready; 4] {
@@ -82,7 +83,7 @@ fn ready() -> [Ready; 4] {
     ]
 }
 
-/// Each of the sources, with each trigger, for writing and for both.
+/// Runs `test` for each of the sources, with each trigger, for writing and for both directions.
 fn with_each_source(test: impl Fn(usize, Trigger, Interest)) {
     let _turn = my_turn();
     for source in 0..ready().len() {
@@ -174,7 +175,7 @@ fn a_poll_that_fails_or_is_interrupted_loses_nothing() {
         };
         let poll = |(poll, _, events): &mut (Poll, Ready, Events)| poll.poll(events, Some(Duration::ZERO));
         with_each_failure(registered, poll, |(mut poll, ready, events), result| {
-            // What failed may have been what follows an event.
+            // The call that fails may be one that follows an event.
             if result.is_err() {
                 assert!(events.is_empty());
                 assert_eq!(tokens(&mut poll), [TOKEN], "{source}, {trigger:?}, {interest:?}");

@@ -1,6 +1,6 @@
-//! Large numbers of sources, no descriptors left, numbers of descriptors that are used again, threads that end.
+//! Large numbers of sources, no descriptors left, reused descriptor numbers, threads that end.
 //!
-//! What happens when a call needs a descriptor and none is left is tested in `descriptors.rs`.
+//! `descriptors.rs` tests what happens if a call needs a descriptor and none is left.
 
 #![cfg(all(unix, feature = "os-ext", feature = "net"))]
 #![allow(unsafe_code)]
@@ -17,21 +17,21 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 const HANG: Duration = Duration::from_secs(60);
 
-/// A process has one limit and one table of descriptors: the tests here take turns.
+/// A process has one limit and one table of descriptors, so the tests here take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn my_turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A limit of open files, until it is dropped.
+/// Limits the open files, until it is dropped.
 struct Limit {
     before: libc::rlimit,
     count: usize,
 }
 
 impl Limit {
-    /// As near to `count` as this process may set it.
+    /// Sets the limit as near to `count` as this process may.
     fn new(count: usize) -> Limit {
         let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: the kernel writes the limit.
@@ -41,7 +41,7 @@ impl Limit {
             unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &libc::rlimit { rlim_cur: count, rlim_max: most }) == 0 }
         };
         let mut count = count as libc::rlim_t;
-        // Some may raise the upper limit. Nobody here lowers it, so that the old one can be restored.
+        // Some users may raise the upper limit. The tests never lower it, so that they can restore the old one.
         if count <= before.rlim_max || !set(count, count) {
             count = count.min(before.rlim_max);
             assert!(set(count, before.rlim_max));
@@ -75,7 +75,7 @@ fn as_many_sources_as_a_process_may_open_each_give_their_event() {
     let limit = Limit::new(101_000);
     let count = (limit.count - 1000) & !1;
     if count < 100_000 {
-        eprintln!("with {count} sources, not 100000: this process may open {} files", limit.count);
+        eprintln!("using {count} sources instead of 100000, because this process may open {} files", limit.count);
     }
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(4096);
@@ -91,7 +91,7 @@ fn as_many_sources_as_a_process_may_open_each_give_their_event() {
     tokens.sort_unstable();
     assert!(tokens.into_iter().eq(0..count), "each is writable, and says so once");
 
-    // One among many is found.
+    // One among many produces its event.
     for index in [0, count / 2, count - 1] {
         sources[index ^ 1].write_all(b"there").unwrap();
         poll.poll(&mut events, Some(HANG)).unwrap();
@@ -106,8 +106,8 @@ fn as_many_sources_as_a_process_may_open_each_give_their_event() {
     assert!(all_tokens(&mut poll, &mut events).is_empty());
 }
 
-/// epoll watches open files, not their descriptors: with children to hold these, a queue watches more than a process may
-/// open.
+/// epoll watches open files and not their descriptors. So if children hold these, a queue can watch more files than a process
+/// may open.
 #[cfg(all(
     target_os = "linux",
     not(any(
@@ -129,11 +129,11 @@ mod held_by_children {
 
     impl Holder {
         fn new() -> Holder {
-            // SAFETY: the child makes no call but `pause`, which a copy of a process with threads may.
+            // SAFETY: the child's only call is `pause`, which is allowed in a copy of a process with threads.
             match unsafe { libc::fork() } {
                 -1 => panic!("{}", std::io::Error::last_os_error()),
                 0 => loop {
-                    // SAFETY: takes nothing.
+                    // SAFETY: the call takes no arguments.
                     unsafe { libc::pause() };
                 },
                 child => Holder(child),
@@ -143,18 +143,18 @@ mod held_by_children {
 
     impl Drop for Holder {
         fn drop(&mut self) {
-            // SAFETY: takes no pointer; the child was not waited for.
+            // SAFETY: the call takes no pointer, and nobody has waited for the child.
             unsafe { libc::kill(self.0, libc::SIGKILL) };
-            // SAFETY: no status is asked for.
+            // SAFETY: a null pointer asks for no status.
             unsafe { libc::waitpid(self.0, std::ptr::null_mut(), 0) };
         }
     }
 
     fn eventfd() -> OwnedFd {
-        // SAFETY: takes no pointer.
+        // SAFETY: the call takes no pointer.
         let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
         assert!(fd >= 0, "{}", std::io::Error::last_os_error());
-        // SAFETY: the descriptor is new, and nobody else's.
+        // SAFETY: the descriptor is new, and nothing else owns it.
         unsafe { OwnedFd::from_raw_fd(fd) }
     }
 
@@ -196,7 +196,7 @@ fn a_queue_in_use_needs_no_further_descriptor() {
     let (mut one, mut other) = UnixStream::pair().unwrap();
     let mut events = Events::with_capacity(1);
 
-    // The lowest free number is the next to be used. (With a limit of zero, poll(2) would take no descriptors at all.)
+    // The lowest free number is used next. (With a limit of zero, `poll(2)` would accept no descriptors at all.)
     let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
     let none_left = Limit::new(next as usize);
     Poll::new().unwrap_err();
@@ -226,7 +226,7 @@ fn a_descriptor_number_that_is_used_again_is_a_new_source() {
         let mut socket = UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         assert_eq!(*number.get_or_insert(socket.as_raw_fd()), socket.as_raw_fd(), "the number is used again");
         poll.registry().register(&mut socket, Token(round), Interest::READABLE).unwrap();
-        // Ready when it is dropped, sometimes told, sometimes not.
+        // The socket is ready when it is dropped. Every other time its event has been reported.
         socket.send_to(b"to itself", socket.local_addr().unwrap()).unwrap();
         if round % 2 == 0 {
             poll.poll(&mut events, Some(HANG)).unwrap();
@@ -255,7 +255,7 @@ fn registrations_do_not_depend_on_the_thread_that_made_them() {
     poll.poll(&mut events, Some(HANG)).unwrap();
     assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [Token(0)]);
 
-    // The thread ends, and what it had registered and owned ends with it.
+    // The thread ends, and so does what it has registered and owns.
     let registry = poll.registry().try_clone().unwrap();
     let (mut ours, mut theirs) = UnixStream::pair().unwrap();
     ours.write_all(b"there").unwrap();

@@ -1,6 +1,6 @@
-//! Which system calls the crate makes, and what it does when they fail in ways that cannot be provoked otherwise.
+//! Checks which system calls the crate makes, and what it does if they fail in ways that cannot be provoked otherwise.
 //!
-//! Each test runs itself again in a child process, under `strace(1)`; without that program it is skipped, and says so.
+//! Each test runs itself again in a child process under `strace(1)`. Without that program, it says so and is skipped.
 
 #![cfg(all(target_os = "linux", feature = "os-ext", feature = "net"))]
 #![allow(unsafe_code)]
@@ -16,12 +16,12 @@ use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixStream};
 use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token, Trigger};
 
-#[cfg_attr(mio_backend = "kqueue", allow(dead_code))] // the tests of its backend are in the conformance suite
+#[cfg_attr(mio_backend = "kqueue", allow(dead_code))] // the tests of that backend are in the conformance suite
 const HANG: Duration = Duration::from_secs(20);
 const CHILD: &str = "MIO_TEST_UNDER_STRACE";
 
-/// Runs `test` under strace with the given options. In the child, does the `work`, and returns `None`. In the parent,
-/// returns the calls that the child made between its two marks, if it makes any.
+/// Runs `test` under strace with the given options. In the child, this does the `work` and returns `None`. In the parent, it
+/// returns the calls that the child made between its two marks, or `None` without strace.
 fn strace(test: &str, options: &[&str], work: impl FnOnce()) -> Option<Vec<String>> {
     if env::var_os(CHILD).is_some() {
         work();
@@ -45,7 +45,7 @@ fn strace(test: &str, options: &[&str], work: impl FnOnce()) -> Option<Vec<Strin
     };
     let output = [child.stdout, child.stderr].map(|output| String::from_utf8_lossy(&output).into_owned()).concat();
     assert!(child.status.success() && output.contains("1 passed"), "{output}");
-    // A file for each thread, so that no call is cut in two by another thread's. Of interest is the one with the marks.
+    // Each thread has a file, so that no other thread cuts its calls in two. The interesting file is the one with the marks.
     let mut logs =
         std::fs::read_dir(&directory).unwrap().map(|log| std::fs::read_to_string(log.unwrap().path()).unwrap());
     let log = logs.find(|log| log.lines().any(is_mark)).unwrap_or_default();
@@ -53,8 +53,8 @@ fn strace(test: &str, options: &[&str], work: impl FnOnce()) -> Option<Vec<Strin
     Some(calls.map(with_one_name).collect())
 }
 
-/// Of `epoll_wait(2)` and `epoll_pwait(2)`, which with no signal mask are the same, a C library makes the one or the other:
-/// musl the second, everybody the second where Linux does not have the first any more.
+/// Gives `epoll_wait(2)` and `epoll_pwait(2)` one name. Without a signal mask they are the same, and each C library uses one of
+/// them: musl uses the second, and so does every library where Linux no longer has the first.
 fn with_one_name(call: &str) -> String {
     match call.strip_prefix("epoll_pwait(") {
         Some(rest) => format!("epoll_wait({}", rest.replace(", NULL, 8)", ")")),
@@ -64,7 +64,7 @@ fn with_one_name(call: &str) -> String {
 
 /// Makes a system call that nothing else makes.
 fn mark() {
-    // SAFETY: no preconditions.
+    // SAFETY: the call has no preconditions.
     unsafe { libc::getppid() };
 }
 
@@ -72,7 +72,7 @@ fn is_mark(call: &str) -> bool {
     call.starts_with("getppid")
 }
 
-/// The names of the calls, in order.
+/// Returns the names of the calls, in order.
 fn names(calls: &[String]) -> Vec<&str> {
     calls.iter().filter_map(|call| call.split_once('(')).map(|(name, _)| name).collect()
 }
@@ -127,7 +127,7 @@ fn accept_is_one_call() {
     assert!(calls[0].contains("SOCK_CLOEXEC|SOCK_NONBLOCK"), "{calls:?}");
 }
 
-/// Sandboxes, and kernels that know `accept(2)` alone.
+/// Some sandboxes and kernels support only `accept(2)`.
 #[test]
 fn without_accept4_it_falls_back() {
     let calls = strace("without_accept4_it_falls_back", &["-e", "inject=accept4:error=ENOSYS"], || {
@@ -138,7 +138,7 @@ fn without_accept4_it_falls_back() {
         mark();
         assert_eq!(from, client.local_addr().unwrap());
         assert!(socket2::SockRef::from(&accepted).nonblocking().unwrap());
-        // SAFETY: takes no pointer.
+        // SAFETY: the call takes no pointer.
         assert_eq!(unsafe { libc::fcntl(accepted.as_raw_fd(), libc::F_GETFD) }, libc::FD_CLOEXEC);
         assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     });
@@ -146,7 +146,7 @@ fn without_accept4_it_falls_back() {
     assert_eq!(names(&calls)[..2], ["accept4", "accept"]);
 }
 
-/// A poll, a socket, and nothing that would need a system call to be there.
+/// Returns a poll, a socket, and all else that exists without a system call.
 #[cfg_attr(mio_backend = "kqueue", allow(dead_code))]
 fn with_ready_socket() -> (Poll, Events, UdpSocket) {
     let poll = Poll::new().unwrap();
@@ -203,7 +203,7 @@ mod epoll {
         assert_eq!(names(&calls), ["epoll_wait"; 3]);
     }
 
-    /// Each after a poll, in which the state has come to rest.
+    /// Each wake follows a poll, after which the state is at rest.
     #[test]
     fn only_a_descriptor_that_was_taken_out_makes_each_wake_a_call() {
         let calls = strace("epoll::only_a_descriptor_that_was_taken_out_makes_each_wake_a_call", &[], || {
@@ -237,7 +237,7 @@ mod epoll {
             mark();
         });
         let Some(calls) = calls else { return };
-        // In debug builds the standard library looks at what it closes.
+        // In debug builds, the standard library looks at what it closes.
         let calls: Vec<_> = calls.into_iter().filter(|call| !call.starts_with("fcntl")).collect();
         assert_eq!(names(&calls), ["epoll_ctl", "epoll_ctl", "epoll_ctl", "close"]);
         for (call, operation) in calls.iter().zip(["EPOLL_CTL_ADD", "EPOLL_CTL_MOD", "EPOLL_CTL_DEL"]) {
@@ -245,7 +245,7 @@ mod epoll {
         }
     }
 
-    /// Kernels before 5.11, sandboxes, gVisor.
+    /// `epoll_pwait2` is missing in kernels before 5.11, in some sandboxes and in gVisor.
     fn falls_back(test: &str, error: &str) {
         let calls = strace(test, &["-e", &format!("inject=epoll_pwait2:error={error}")], || {
             let mut poll = Poll::new().unwrap();
@@ -302,7 +302,7 @@ mod epoll {
         });
     }
 
-    /// The limit of watches, no memory: the source stays unregistered, and can be registered later.
+    /// At the limit of watches, or without memory, the source stays unregistered. You can register it later.
     #[test]
     fn a_registration_that_the_kernel_refuses_can_be_made_later() {
         let inject = ["-e", "inject=epoll_ctl:error=ENOSPC:when=1"];
@@ -357,7 +357,7 @@ mod poll {
             mark();
         });
         let Some(calls) = calls else { return };
-        // Where the OS has no `poll(2)`, the C library makes `ppoll(2)` of it.
+        // Where the OS has no `poll(2)`, the C library calls `ppoll(2)` instead.
         assert!(names(&calls).iter().all(|name| ["poll", "ppoll", "ppoll_time64"].contains(name)), "{calls:?}");
         assert_eq!(calls.len(), 4, "{calls:?}");
     }
@@ -375,13 +375,13 @@ mod poll {
 
     const WHILE: Duration = Duration::from_millis(100);
 
-    /// A look and a wait every 5 ms, and as much again for what else a poll begins with.
+    /// One look and one wait every 5 ms, and as much again for the other calls at the start of a poll.
     const LOOKS: usize = 4 * 20;
 
-    /// A socket that was told of data which stays unread, and a connection that was reset.
+    /// A socket whose data was reported stays unread, and a connection has been reset.
     #[test]
-    fn what_was_told_and_stays_costs_a_sleeping_poll_nothing() {
-        let calls = strace("poll::what_was_told_and_stays_costs_a_sleeping_poll_nothing", &[], || {
+    fn a_reported_condition_that_stays_costs_a_sleeping_poll_nothing() {
+        let calls = strace("poll::a_reported_condition_that_stays_costs_a_sleeping_poll_nothing", &[], || {
             let mut poll = Poll::new().unwrap();
             let mut events = Events::with_capacity(8);
             let mut unread = UdpSocket::bind(localhost()).unwrap();
@@ -400,14 +400,14 @@ mod poll {
             assert!(events.is_empty());
         });
         let Some(calls) = calls else { return };
-        // A look, and a wait.
+        // These are one look and one wait.
         assert_eq!(calls.len(), 2, "{calls:?}");
     }
 
-    /// A connection that its peer has closed.
+    /// The peer has closed this connection.
     #[test]
-    fn what_hardly_anything_follows_is_looked_at_now_and_then() {
-        let calls = strace("poll::what_hardly_anything_follows_is_looked_at_now_and_then", &[], || {
+    fn a_connection_that_is_almost_over_is_looked_at_now_and_then() {
+        let calls = strace("poll::a_connection_that_is_almost_over_is_looked_at_now_and_then", &[], || {
             let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
             let (mut over, peer) = UnixStream::pair().unwrap();
             poll.registry().register(&mut over, Token(0), Interest::READABLE | Interest::WRITABLE).unwrap();
@@ -423,10 +423,11 @@ mod poll {
         assert!((4..=12).contains(&calls.len()), "{calls:?}");
     }
 
-    /// An error that nobody takes, and a descriptor whose I/O the library does not see: these are looked at, not spun on.
+    /// The poll looks at an error that nobody takes, and at a descriptor whose I/O the library does not see, without a busy
+    /// loop.
     #[test]
-    fn what_has_to_be_looked_at_is_no_busy_loop() {
-        let calls = strace("poll::what_has_to_be_looked_at_is_no_busy_loop", &[], || {
+    fn looking_at_conditions_is_no_busy_loop() {
+        let calls = strace("poll::looking_at_conditions_is_no_busy_loop", &[], || {
             let mut poll = Poll::new().unwrap();
             let mut events = Events::with_capacity(8);
             let mut refused = UdpSocket::bind(localhost()).unwrap();
@@ -442,7 +443,7 @@ mod poll {
             mark();
             let again = poll_for_a_while(&mut poll, &mut events);
             mark();
-            // What may have been written to is told again, the error not.
+            // A source to which something may have been written is reported again; the error is not.
             assert!(again <= 2, "{again} events");
         });
         let Some(calls) = calls else { return };
@@ -450,7 +451,7 @@ mod poll {
     }
 }
 
-/// What a system call cannot do for want of memory or table space is told as it is, and the next call works.
+/// If a system call fails for lack of memory or table space, the caller gets that error, and the next call works.
 #[test]
 fn a_refused_socket_is_an_error_and_the_next_call_works() {
     let inject = [
@@ -466,7 +467,7 @@ fn a_refused_socket_is_an_error_and_the_next_call_works() {
         "inject=pipe2:error=ENFILE:when=1",
     ];
     strace("a_refused_socket_is_an_error_and_the_next_call_works", &inject, || {
-        // strace counts calls of the whole process: what the test itself needs comes later.
+        // strace counts the calls of the whole process, so the test does its own only later.
         assert_eq!(TcpListener::bind(localhost()).unwrap_err().raw_os_error(), Some(libc::ENFILE));
         let lowest_free = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
         assert_eq!(TcpListener::bind(localhost()).unwrap_err().raw_os_error(), Some(libc::ENOMEM));

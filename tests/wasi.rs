@@ -1,4 +1,4 @@
-//! WASI: an echo server for each trigger, on listeners that the host has opened, time-outs, and what the system lacks.
+//! WASI: an echo server for each trigger, on listeners that the host has opened; time-outs; and what the system lacks.
 //!
 //! `ci/wasi` builds this, runs it, and lets `examples/tcp_clients.rs` check what comes back.
 
@@ -12,16 +12,16 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 
-/// A hang becomes a failure after this long.
+/// A wait that takes longer than this is a hang.
 const HANG: Duration = Duration::from_secs(60);
-/// How many connections each server waits for, and serves to their end.
+/// How many connections each server waits for, and serves until they end.
 const CLIENTS: usize = 50;
 
 const LISTENER: Token = Token(usize::MAX);
 const FIRST_CLIENT: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// Listener number `number`. The host has opened them; they follow the three standard descriptors.
+/// Returns a listener by its number. The host has opened them, and they follow the three standard descriptors.
 #[cfg(not(target_env = "p2"))]
 fn listener(number: usize) -> TcpListener {
     use std::os::fd::FromRawFd;
@@ -30,7 +30,7 @@ fn listener(number: usize) -> TcpListener {
     listening(unsafe { std::net::TcpListener::from_raw_fd(3 + number as i32) })
 }
 
-/// Listener number `number`, on one of the ports that `ci/wasi` has found to be free.
+/// Returns a listener by its number, on one of the ports that `ci/wasi` has found free.
 #[cfg(target_env = "p2")]
 fn listener(number: usize) -> TcpListener {
     let ports = std::env::var("MIO_TEST_PORTS").unwrap();
@@ -49,12 +49,12 @@ fn poll(poll: &mut Poll, timeout: Duration) -> Vec<Event> {
     events.iter().cloned().collect()
 }
 
-/// Data of the first client.
+/// Returns whether the event is data of the first client.
 fn is_first_data(event: &Event) -> bool {
     event.token() == FIRST_CLIENT && event.is_readable()
 }
 
-/// Sends back what comes, until it would block. Returns whether the client is gone.
+/// Sends back what comes, until `WouldBlock`. Returns whether the client is gone.
 fn echo(client: &mut TcpStream) -> bool {
     let mut buffer = [0; 64];
     loop {
@@ -69,7 +69,7 @@ fn echo(client: &mut TcpStream) -> bool {
     }
 }
 
-/// Serves all clients. The first one's data is left unread for one more poll, to see whether it is `told_again`.
+/// Serves all clients. It leaves the first one's data unread for one more poll, to see whether the data is `told_again`.
 fn serve(mut listener: TcpListener, interests: Interest, trigger: Trigger, told_again: bool) {
     let mut queue = Poll::new().unwrap();
     queue.registry().register_with(&mut listener, LISTENER, Interest::READABLE, trigger).unwrap();
@@ -138,7 +138,7 @@ fn waiting_for_ever_for_nothing_is_unsupported() {
     let mut events = Events::with_capacity(8);
     let error = poll.poll(&mut events, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-    // And the queue works on.
+    // The queue still works.
     poll.poll(&mut events, Some(Duration::from_millis(1))).unwrap();
     assert!(events.is_empty());
 }

@@ -1,4 +1,4 @@
-//! What is special to sockets on Windows: readiness made of polls of the driver AFD.
+//! What is special to sockets on Windows: their readiness comes from polls of the driver AFD.
 
 #![cfg(windows)]
 #![allow(unsafe_code)]
@@ -20,14 +20,14 @@ use windows_sys::Win32::Networking::WinSock::WSAENOTSOCK;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// A hang is a failure, too.
+/// A wait that takes longer than this is a hang.
 const GUARD: Duration = Duration::from_secs(60);
 
 fn localhost() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// A connected stream, and its other end in blocking mode.
+/// Returns a connected stream and its other end, which is in blocking mode.
 fn connection() -> (TcpStream, net::TcpStream) {
     let listener = net::TcpListener::bind(localhost()).unwrap();
     let stream = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -51,7 +51,7 @@ fn poll_until(poll: &mut Poll, events: &mut Events, wanted: impl Fn(&Event) -> b
     let start = Instant::now();
     let mut seen = Vec::new();
     while !seen.iter().any(&wanted) {
-        assert!(start.elapsed() < GUARD, "the event does not come; there were {seen:?}");
+        assert!(start.elapsed() < GUARD, "the event does not come, only {seen:?}");
         poll.poll(events, Some(GUARD)).unwrap();
         seen.extend(events.iter().cloned());
     }
@@ -83,7 +83,7 @@ fn a_reset_connection_gives_exactly_one_event() {
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert!(seen[0].is_readable() && seen[0].is_writable() && seen[0].is_write_closed(), "{seen:?}");
     assert_silent(&mut queue, &mut events);
-    // Wine takes the error to find out about the reset, and leaves an end of the stream for the reader.
+    // Wine takes the error to learn of the reset, and leaves the reader an end of the stream.
     match stream.read(&mut [0; 16]) {
         Ok(count) => assert_eq!(count, 0),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
@@ -100,7 +100,7 @@ fn a_reset_after_a_half_close_is_told() {
     other.shutdown(net::Shutdown::Write).unwrap();
     poll_until(&mut queue, &mut events, Event::is_read_closed);
     assert_silent(&mut queue, &mut events);
-    // What the peer will not read makes it answer with a reset.
+    // The peer does not read this, so it answers with a reset.
     stream.write_all(b"unread").unwrap();
     reset(other);
     poll_until(&mut queue, &mut events, Event::is_write_closed);
@@ -126,7 +126,7 @@ fn a_half_closed_connection_gives_one_event_and_can_be_written() {
 }
 
 #[test]
-fn a_reset_reaches_who_only_writes() {
+fn a_reset_reaches_a_program_that_only_writes() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let (mut stream, other) = connection();
@@ -137,7 +137,7 @@ fn a_reset_reaches_who_only_writes() {
     let seen = poll_until(&mut queue, &mut events, Event::is_write_closed);
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_silent(&mut queue, &mut events);
-    // Nor does I/O that fails bring it again.
+    // Nor does I/O that fails repeat the event.
     for _ in 0..3 {
         let _ = stream.write(b"x");
         assert_silent(&mut queue, &mut events);
@@ -145,7 +145,7 @@ fn a_reset_reaches_who_only_writes() {
 }
 
 #[test]
-fn a_reset_reaches_who_reads_and_was_told_of_everything_else() {
+fn a_reset_reaches_a_reader_that_has_heard_of_everything_else() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let (mut stream, mut other) = connection();
@@ -159,7 +159,7 @@ fn a_reset_reaches_who_reads_and_was_told_of_everything_else() {
     assert_silent(&mut queue, &mut events);
 }
 
-/// Windows tells of the half-close at once, Wine when the data has been read; of which nothing tells the queue here.
+/// Windows reports the half-close at once. Wine reports it when the data has been read, which nothing tells the queue here.
 #[test]
 fn a_half_close_behind_data_is_told_and_only_once() {
     let mut queue = Poll::new().unwrap();
@@ -177,7 +177,7 @@ fn a_half_close_behind_data_is_told_and_only_once() {
         assert_eq!(stream.read(&mut [0; 4]).unwrap(), 0);
         assert_silent(&mut queue, &mut events);
     }
-    // It stays true that reading does not wait, but it is no news.
+    // Reading still does not wait, but that is no news.
     assert_would_block(stream.try_io_for(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into())));
     assert_silent(&mut queue, &mut events);
 }
@@ -195,13 +195,13 @@ fn a_short_read_arms_reading_again() {
     }
     other.write_all(b"data").unwrap();
     poll_until(&mut queue, &mut events, Event::is_readable);
-    // Not a short one.
+    // This read fills its buffer.
     assert_eq!(stream.read(&mut [0; 2]).unwrap(), 2);
     assert_silent(&mut queue, &mut events);
 }
 
 #[test]
-fn another_attempt_to_connect_is_told_of_as_the_first() {
+fn a_second_attempt_to_connect_is_reported_like_the_first() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let refusing: SocketAddr = net::TcpListener::bind(localhost()).unwrap().local_addr().unwrap();
@@ -210,7 +210,7 @@ fn another_attempt_to_connect_is_told_of_as_the_first() {
     let connect = |stream: &TcpStream, address: SocketAddr| {
         let again = || socket2::SockRef::from(stream).connect(&address.into());
         let mut result = stream.try_io_for(Interest::WRITABLE, again);
-        // Under Wine, Linux tells of the attempt before once more.
+        // Under Wine, Linux reports the previous attempt once more.
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionAborted) {
             result = stream.try_io_for(Interest::WRITABLE, again);
         }
@@ -258,7 +258,7 @@ fn a_registration_made_while_another_thread_polls_takes_effect_at_once() {
             while !polling.load(Ordering::Acquire) {
                 thread::yield_now();
             }
-            // Most likely asleep by now; the promise holds if not.
+            // After this time the poller probably sleeps. The test must pass in either case.
             thread::sleep(Duration::from_millis(20));
             registry.register(&mut stream, Token(7), Interest::READABLE).unwrap();
             other.write_all(b"x").unwrap();
@@ -279,7 +279,7 @@ fn more_interest_is_watched_at_once_while_another_thread_polls() {
     thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(Duration::from_millis(20));
-            // The poll in flight asks for reading only, and has to be replaced.
+            // The poll in flight asks only for reading, so the queue has to replace it.
             registry.reregister(&mut stream, Token(8), BOTH).unwrap();
         });
         let seen = poll_until(&mut queue, &mut events, Event::is_writable);
@@ -294,7 +294,7 @@ fn a_replaced_poll_does_not_end_a_wait_of_no_time() {
     let (mut stream, _other) = connection();
     queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap();
     queue.registry().reregister(&mut stream, Token(1), Interest::WRITABLE).unwrap();
-    // The cancelled poll is the first completion; readiness comes with the second.
+    // The cancelled poll completes first, and readiness comes with the second completion.
     poll_until(&mut queue, &mut events, Event::is_writable);
     queue.registry().reregister(&mut stream, Token(1), Interest::READABLE).unwrap();
     queue.registry().reregister(&mut stream, Token(1), BOTH).unwrap();
@@ -311,7 +311,7 @@ fn a_ready_socket_ends_the_wait() {
     let mut events = Events::with_capacity(16);
     let mut socket = UdpSocket::bind(localhost()).unwrap();
     queue.registry().register(&mut socket, Token(0), Interest::WRITABLE).unwrap();
-    // A wait for its full time would be a hang.
+    // If this waited for its full time, it would hang.
     queue.poll(&mut events, None).unwrap();
     assert!(events.iter().next().unwrap().is_writable());
 }
@@ -320,7 +320,7 @@ fn a_ready_socket_ends_the_wait() {
 fn a_wait_is_never_cut_short() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
-    // What goes on in the queue meanwhile does not end it either.
+    // Other activity in the queue must not end the wait either.
     let (mut stream, _other) = connection();
     for micros in [300, 1_000, 1_500, 9_999, 16_000, 31_000] {
         let asked = Duration::from_micros(micros);
@@ -364,7 +364,7 @@ fn a_connected_socket_is_reported_writable_once() {
     assert_silent(&mut queue, &mut events);
 }
 
-/// Windows repeats a connect that was refused on the loopback, and gives up after about two seconds; Wine does not.
+/// Windows repeats a connect that the loopback refuses, and gives up after about two seconds. Wine does not repeat it.
 #[test]
 fn a_refused_connect_gives_one_event_and_its_cause() {
     let mut queue = Poll::new().unwrap();
@@ -406,7 +406,7 @@ fn an_event_is_not_repeated_before_io_would_block() {
     poll_until(&mut queue, &mut events, Event::is_readable);
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
     assert_silent(&mut queue, &mut events);
-    // Registering anew does the same as `WouldBlock`.
+    // Registering again has the same effect as `WouldBlock`.
     queue.registry().reregister(&mut stream, Token(0), Interest::READABLE).unwrap();
     poll_until(&mut queue, &mut events, Event::is_readable);
 }
@@ -430,7 +430,7 @@ fn a_full_stream_is_writable_again_when_the_peer_has_read() {
         other.read_exact(&mut buffer).unwrap();
         written = 0;
         poll_until(&mut queue, &mut events, |event| event.is_writable() && !event.is_readable());
-        assert!(stream.write(&data).is_ok(), "round {round}: writable, and full");
+        assert!(stream.write(&data).is_ok(), "round {round}: writable, although it is full");
         written += data.len();
     }
 }
@@ -493,7 +493,7 @@ fn a_deregistered_socket_is_silent_and_can_be_registered_again() {
     let (mut stream, mut other) = connection();
     for round in 0..20 {
         queue.registry().register(&mut stream, Token(round), Interest::READABLE).unwrap();
-        // Its poll may have completed, and wait in the queue, or be in flight.
+        // Its poll may have completed and wait in the queue, or may be in flight.
         if round % 2 == 0 {
             other.write_all(b"x").unwrap();
         }
@@ -569,7 +569,7 @@ fn what_is_no_socket_is_refused_and_the_queue_unharmed() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let error = queue.registry().register(&mut SourceSocket(&RawSocket::MAX), Token(0), BOTH).unwrap_err();
-    // The latter is Wine's answer.
+    // Wine returns the second one.
     let expected = [WSAENOTSOCK, ERROR_INVALID_HANDLE as i32];
     assert!(error.raw_os_error().is_some_and(|code| expected.contains(&code)), "{error:?}");
     assert_silent(&mut queue, &mut events);
@@ -587,8 +587,8 @@ fn an_icmp_error_does_not_end_an_udp_loop() {
     let sender = net::UdpSocket::bind(localhost()).unwrap();
     queue.registry().register(&mut socket, Token(0), Interest::READABLE).unwrap();
     for _ in 0..5 {
-        // Answered by ICMP's "port unreachable", which Windows tells to the next `recv_from` as `WSAECONNRESET`, Wine to
-        // connected sockets only.
+        // The answer is ICMP's "port unreachable". Windows reports it to the next `recv_from` as `WSAECONNRESET`, and Wine only
+        // to connected sockets.
         let _ = socket.send_to(b"nobody there", closed);
         sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
         let mut heard = false;

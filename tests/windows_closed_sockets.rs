@@ -1,8 +1,8 @@
-//! Sockets that are closed while they are registered, which is a programming error: it must stay without harm.
+//! Closing a socket while it is registered is a programming error, and must do no harm.
 //!
-//! These tests have a process to themselves, and run one by one: Windows soon uses the number of a closed socket again, and
-//! it would be that of another test's socket or handle. (The server of Wine 8 even ends itself when it is asked to poll a
-//! handle of the driver.)
+//! These tests have a process to themselves, and run one by one. Windows soon uses the number of a closed socket again, and
+//! then it could belong to another test's socket or handle. (The server of Wine 8 even exits if it is asked to poll a handle of
+//! the driver.)
 
 #![cfg(windows)]
 #![allow(unsafe_code)]
@@ -50,14 +50,14 @@ fn a_socket_closed_behind_the_queues_back_neither_panics_nor_spins() {
         };
         queue.registry().register(&mut source, Token(0), Interest::READABLE).unwrap();
         assert_silent(&mut queue, &mut events);
-        // SAFETY: the source does not use the socket any more.
+        // SAFETY: the source no longer uses the socket.
         assert_eq!(unsafe { closesocket(raw as SOCKET) }, 0);
         assert_silent(&mut queue, &mut events);
 
         assert_eq!(queue.registry().reregister(&mut source, Token(0), BOTH).unwrap_err().kind(), ErrorKind::NotFound);
         assert_silent(&mut queue, &mut events);
         queue.registry().deregister(&mut source).unwrap();
-        // Closing it again would close whoever got the number meanwhile.
+        // Closing it again would close another object that has the number by now.
         std::mem::forget(source);
     }
 }

@@ -1,7 +1,7 @@
-//! A queue may go at any time: here it does while other threads do I/O on its sources, over and over. None of them hangs,
-//! and sockets go on working as plain ones.
+//! A queue may be dropped at any time. Here, that happens again and again while other threads do I/O on its sources. None of
+//! them may hang, and sockets must keep working without the queue.
 //!
-//! Takes `MIO_STRESS_SECONDS` seconds, five if that is not set.
+//! It takes `MIO_STRESS_SECONDS` seconds, or five if that is not set.
 
 #![cfg(windows)]
 #![allow(unsafe_code)]
@@ -25,7 +25,7 @@ use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const GUARD: Duration = Duration::from_secs(60);
-/// A queue that ends gives up waiting for an operation after ten seconds. That is a hang, too.
+/// A queue that ends gives up waiting for an operation after ten seconds. That counts as a hang as well.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn localhost() -> SocketAddr {
@@ -34,11 +34,11 @@ fn localhost() -> SocketAddr {
 
 fn client(name: &str) -> NamedPipe {
     let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap();
-    // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+    // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
     unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) }
 }
 
-/// Two ends of a pipe, of which the server may still be waiting for the client.
+/// Returns the two ends of a pipe, whose server may still be waiting for the client.
 fn pipe() -> (NamedPipe, NamedPipe) {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let name = format!(r"\\.\pipe\mio-drop-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -47,7 +47,7 @@ fn pipe() -> (NamedPipe, NamedPipe) {
     (server, client)
 }
 
-/// What I/O says does not matter here, but for a failure that there is no cause for.
+/// The result of the I/O does not matter here, unless it is a failure without a cause.
 fn tolerate<T>(result: io::Result<T>) {
     if let Err(error) = result {
         let expected = [ErrorKind::WouldBlock, ErrorKind::NotFound, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
@@ -56,7 +56,7 @@ fn tolerate<T>(result: io::Result<T>) {
     }
 }
 
-/// Something that a thread does I/O on, with every call that can.
+/// Something on which a thread does I/O, with every possible call.
 trait Busy: Send {
     fn register(&mut self, queue: &Poll);
     fn work(&mut self, round: usize);
@@ -148,7 +148,7 @@ fn sources() -> Vec<Box<dyn Busy>> {
     ]
 }
 
-/// Drops what shares a queue, and with it the queue itself if it is the last.
+/// Drops a part of what shares a queue, and with the last part the queue itself.
 fn end<T>(share: T) {
     let start = Instant::now();
     drop(share);
@@ -159,7 +159,7 @@ fn end<T>(share: T) {
     }
 }
 
-/// One queue, from its beginning to an end in the midst of I/O.
+/// Takes one queue from its beginning to an end in the midst of I/O.
 fn round(number: usize) {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(4);
@@ -192,7 +192,7 @@ fn round(number: usize) {
         for _ in 0..number % 4 {
             queue.poll(&mut events, Some(Duration::ZERO)).unwrap();
         }
-        // Who of those that share the queue is the last one, and where, changes from round to round.
+        // From round to round, another handle to the queue is the last one, in one thread or another.
         match number % 3 {
             0 => end((waker, registry, queue)),
             1 => {

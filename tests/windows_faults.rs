@@ -1,7 +1,7 @@
-//! Polls of the driver AFD fail, for lack of memory or the like: no source goes mute, and nobody waits for ever.
+//! Polls of the driver AFD fail, for example for lack of memory. No source may fall silent, and nobody may wait for ever.
 //!
-//! Debug builds of the crate have a switch for it, `MIO_FAIL_POLLS`, which is read once a process: so each plan of failures
-//! has a process of its own, in which `everything_is_heard` runs.
+//! Debug builds of the crate have a switch for that, `MIO_FAIL_POLLS`, which a process reads once. So each plan of failures has
+//! a process of its own, which runs `everything_is_heard`.
 
 #![cfg(windows)]
 
@@ -32,7 +32,7 @@ fn poll_until(queue: &mut Poll, wanted: impl Fn(&Event) -> bool) {
     }
 }
 
-/// Does I/O until it succeeds, after each `WouldBlock` waiting for an event.
+/// Repeats I/O until it succeeds. After each `WouldBlock` it waits for an event.
 fn hear<T>(queue: &mut Poll, token: Token, mut io: impl FnMut() -> std::io::Result<T>) -> T {
     loop {
         match io() {
@@ -93,7 +93,7 @@ fn streams(queue: &mut Poll) {
     }
 }
 
-/// A message there and back.
+/// Sends a message there and back.
 fn exchange(
     queue: &mut Poll,
     registry: &Registry,
@@ -137,7 +137,7 @@ fn datagrams(queue: &mut Poll) {
     }
 }
 
-/// A registration during a poll is submitted at once: there an error is the caller's, and leaves no registration behind.
+/// A registration during a poll is submitted at once. If that fails, the caller gets the error, and no registration remains.
 fn another_thread(queue: &mut Poll) {
     let registry = queue.registry().try_clone().unwrap();
     thread::scope(|scope| {
@@ -181,7 +181,7 @@ fn ends(queue: &mut Poll) {
             socket2::SockRef::from(&other).set_linger(Some(Duration::ZERO)).unwrap();
         }
         drop(other);
-        // An error, or the end.
+        // This is an error, or the end of the stream.
         let end = loop {
             match stream.read(&mut [0; 8]) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -197,10 +197,10 @@ fn ends(queue: &mut Poll) {
     queue.registry().register(&mut stream, Token(6), BOTH).unwrap();
     let start = Instant::now();
     while stream.take_error().unwrap().is_none() {
-        assert!(start.elapsed() < GUARD, "the refusal is not told");
+        assert!(start.elapsed() < GUARD, "the refusal is not reported");
         poll_until(queue, |event| event.token() == Token(6));
         if stream.peer_addr().is_err() && stream.write(b"").is_err() {
-            // As after any spurious event: it goes on waiting.
+            // As after any spurious event, the program waits again.
             let _ = stream.try_io_for(Interest::WRITABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
         }
     }

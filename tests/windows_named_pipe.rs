@@ -1,4 +1,4 @@
-//! Named pipes: readiness made of overlapped I/O.
+//! Named pipes: their readiness comes from overlapped I/O.
 
 #![cfg(windows)]
 #![allow(unsafe_code)]
@@ -41,7 +41,7 @@ fn name() -> String {
 
 fn client(name: &str) -> NamedPipe {
     let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap();
-    // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+    // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
     unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) }
 }
 
@@ -61,11 +61,11 @@ fn create(name: &str, flags: u32, mode: u32) -> io::Result<NamedPipe> {
     if handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the handle is new, and nobody else's.
+    // SAFETY: the handle is new, and nothing else owns it.
     Ok(unsafe { NamedPipe::from_raw_handle(handle) })
 }
 
-/// A queue, and a registered server that waits for a client to come by its name.
+/// Returns a queue, a registered server that waits for a client, and the name of the pipe.
 fn waiting(interest: Interest) -> (Poll, Events, NamedPipe, String) {
     let name = name();
     let mut server = NamedPipe::new(&name).unwrap();
@@ -77,7 +77,7 @@ fn waiting(interest: Interest) -> (Poll, Events, NamedPipe, String) {
     (queue, events, server, name)
 }
 
-/// A queue, and the registered ends of a connected pipe whose first writable events have been seen.
+/// Returns a queue and the registered ends of a connected pipe, whose first writable events have been seen.
 fn connected() -> (Poll, Events, NamedPipe, NamedPipe) {
     let name = name();
     let server = NamedPipe::new(&name).unwrap();
@@ -114,7 +114,7 @@ fn wait_for(queue: &mut Poll, events: &mut Events, token: Token, hint: fn(&Event
     }
 }
 
-/// Waits until an event fulfils the condition; the condition sees all of the server's.
+/// Waits until an event of the server fulfils the condition. The condition sees all of the server's events.
 fn wait_for_all(queue: &mut Poll, events: &mut Events, mut condition: impl FnMut(&Event) -> bool) {
     let start = Instant::now();
     let mut found = false;
@@ -140,7 +140,7 @@ fn assert_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
-/// Reads one piece, waiting for it.
+/// Reads once, and waits until that is possible.
 fn read(
     queue: &mut Poll,
     events: &mut Events,
@@ -222,7 +222,7 @@ fn a_success_of_connect_while_something_is_written_brings_an_event_when_it_is_wr
     let (mut queue, mut events, mut server, name) = waiting(Interest::READABLE);
     let mut client = OpenOptions::new().read(true).write(true).open(&name).unwrap();
     wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
-    // More than the pipe has room for.
+    // This is more than the pipe has room for.
     server.write_all(&vec![1; 300_000]).unwrap();
     server.connect().unwrap();
     assert_silent(&mut queue, &mut events);
@@ -277,7 +277,7 @@ fn a_read_into_nothing_would_block_until_there_is_something() {
     assert_eq!(server.read(&mut []).unwrap(), 0);
 }
 
-/// Ends all operations on the handle, as a program may that has got it from `as_raw_handle`.
+/// Cancels all operations on the handle, as a program may do with the handle from `as_raw_handle`.
 fn cancel_all(pipe: &NamedPipe) {
     // SAFETY: the handle is open.
     assert_ne!(unsafe { CancelIoEx(pipe.as_raw_handle(), ptr::null()) }, 0);
@@ -286,7 +286,7 @@ fn cancel_all(pipe: &NamedPipe) {
 #[test]
 fn a_write_that_somebody_else_cancels_is_an_error_of_the_next_one_and_reading_goes_on() {
     let (mut queue, mut events, mut server, mut client) = connected();
-    // More than the pipe has room for.
+    // This is more than the pipe has room for.
     assert_eq!(server.write(&vec![1; 300_000]).unwrap(), 300_000);
     wait_for(&mut queue, &mut events, CLIENT, Event::is_readable);
     assert_silent(&mut queue, &mut events);
@@ -296,7 +296,7 @@ fn a_write_that_somebody_else_cancels_is_an_error_of_the_next_one_and_reading_go
     assert_eq!(server.write(b"x").unwrap_err().raw_os_error(), Some(ERROR_OPERATION_ABORTED as i32));
     client.write_all(b"hello").unwrap();
     assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut [0; 8]).unwrap(), 5);
-    // The pipe may be full of what has got through.
+    // The pipe may be full of bytes that were written before that.
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match client.read(&mut buffer) {
@@ -350,7 +350,7 @@ fn vectored_io_fills_and_takes_all_slices() {
 fn a_read_is_as_large_as_the_callers() {
     let (mut queue, mut events, server, client) = connected();
     let mut buffer = vec![0; 32 * 1024];
-    // The first read asks for little; from then on they are of the caller's size.
+    // The first read asks for little. From then on, reads have the size of the caller's buffer.
     write_all(&mut queue, &mut events, CLIENT, &client, b"x").unwrap();
     assert_eq!(read(&mut queue, &mut events, SERVER, &server, &mut buffer).unwrap(), 1);
     for _ in 0..5 {
@@ -380,7 +380,7 @@ fn a_message_longer_than_the_read_comes_in_pieces_and_two_never_in_one() {
     let server = message_server(&name);
     let client = client(&name);
     let mode = PIPE_READMODE_MESSAGE;
-    // SAFETY: the handle is open, and the mode is read during the call.
+    // SAFETY: the handle is open, and the call reads the mode before it returns.
     assert_ne!(unsafe { SetNamedPipeHandleState(client.as_raw_handle(), &mode, ptr::null(), ptr::null()) }, 0);
     let (mut queue, mut events, server, client) = connect(server, client);
 
@@ -515,7 +515,7 @@ fn a_server_serves_one_client_after_the_other() {
         queue.registry().register(&mut client, CLIENT, BOTH).unwrap();
         wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
         server.connect().unwrap();
-        // Disconnected with a read in flight, which is not the next client's concern.
+        // The server is disconnected with a read in flight, which must not affect the next client.
         write_all(&mut queue, &mut events, SERVER, &server, &[round]).unwrap();
         assert_eq!(read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap(), 1);
         assert_eq!(buffer[0], round);
@@ -618,7 +618,7 @@ fn io_after_the_queue_has_gone_is_not_found() {
     assert_eq!(other.registry().register(&mut server, SERVER, BOTH).unwrap_err().kind(), ErrorKind::AlreadyExists);
 }
 
-/// Then no notification of the next read can come: that is for the next call to tell.
+/// After that, no event can announce the next read, so the next call has to return the error.
 #[test]
 fn bytes_that_were_read_when_the_queue_goes_are_not_lost() {
     let (mut queue, mut events, mut server, mut client) = connected();
@@ -652,7 +652,7 @@ fn a_client_that_comes_and_goes_without_a_word_makes_the_server_writable_and_rea
 }
 
 #[test]
-fn who_waits_for_a_client_hears_of_it_whatever_the_interests_are() {
+fn a_server_that_waits_hears_of_its_client_whatever_the_interests_are() {
     let (mut queue, mut events, _server, name) = waiting(Interest::READABLE);
     let _client = client(&name);
     wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
@@ -697,7 +697,7 @@ fn disconnect_forgets_a_connect_that_has_completed_unseen() {
         assert_would_block(server.connect());
         drop(guest);
     }
-    // None of the guests is told of.
+    // No event reports any of the guests.
     assert_silent(&mut queue, &mut events);
     assert_would_block(server.connect());
     assert_would_block(server.read(&mut [0; 8]));
@@ -723,7 +723,7 @@ fn a_write_in_flight_when_the_client_is_disconnected_does_not_block_the_next_one
         let mut buffer = [0; 8];
         assert_eq!(read(&mut queue, &mut events, CLIENT, &client, &mut buffer).unwrap(), 1);
         assert_eq!(buffer[0], round);
-        // More than the pipe has room for.
+        // This is more than the pipe has room for.
         let data = vec![0xff; 300_000];
         write_all(&mut queue, &mut events, SERVER, &server, &data).unwrap();
         server.disconnect().unwrap();
@@ -763,12 +763,12 @@ fn what_is_written_and_read_in_one_poll_is_told_in_one_event() {
     let (mut queue, mut events, mut server, mut client) = connected();
     server.write_all(b"x").unwrap();
     client.write_all(b"y").unwrap();
-    // Both have completed by the time that the other end is full of it.
+    // Before the poll, both writes have completed, and the other end has both.
     thread::sleep(Duration::from_millis(50));
     queue.poll(&mut events, Some(GUARD)).unwrap();
     for token in [SERVER, CLIENT] {
         let mut of_token = events.iter().filter(|event| event.token() == token);
-        let event = of_token.next().expect("an event for each end");
+        let event = of_token.next().expect("each end has an event");
         assert!(event.is_readable() && event.is_writable());
         assert!(of_token.next().is_none());
     }
@@ -779,7 +779,7 @@ fn a_write_takes_a_part_of_what_is_too_long() {
     const MEBIBYTE: usize = 1 << 20;
 
     let (_queue, _events, mut server, _client) = connected();
-    // Together longer than 4 GiB, and than the address space of a 32-bit process.
+    // Together they are longer than 4 GiB, and than the address space of a 32-bit process.
     let data = vec![7; MEBIBYTE];
     let slices = vec![IoSlice::new(&data); 5000];
     let count = server.write_vectored(&slices).unwrap();
@@ -790,10 +790,10 @@ fn a_write_takes_a_part_of_what_is_too_long() {
 fn a_name_that_exists_already_is_an_error_where_the_system_tells() {
     let name = name();
     let _first = NamedPipe::new(&name).unwrap();
-    // Wine 8 does not look at the flag.
+    // Wine 8 ignores the flag.
     let told = open_server(&name, FILE_FLAG_FIRST_PIPE_INSTANCE).is_err();
     assert_eq!(NamedPipe::new(&name).is_err(), told);
-    // Further instances are made by the call itself.
+    // The call itself makes further instances.
     drop(open_server(&name, 0).unwrap());
 }
 
@@ -836,8 +836,8 @@ fn a_packet_of_somebody_elses_operation_is_no_event_and_no_wake() {
     let waker = Waker::new(queue.registry(), Token(7)).unwrap();
     let mut operation = Box::new(OVERLAPPED::default());
     for _ in 0..3 {
-        // Past the crate: the packet comes to the queue all the same.
-        // SAFETY: the handle is open; data and operation stay until the write is over.
+        // The crate does not see this write, but its packet comes to the queue.
+        // SAFETY: the handle is open. The data and the operation stay until the write is over.
         let result = unsafe { WriteFile(client.as_raw_handle(), b"x".as_ptr(), 1, ptr::null_mut(), &mut *operation) };
         assert!(result != 0 || io::Error::last_os_error().raw_os_error() == Some(ERROR_IO_PENDING as i32));
         let start = Instant::now();
@@ -852,8 +852,8 @@ fn a_packet_of_somebody_elses_operation_is_no_event_and_no_wake() {
     wait_for(&mut queue, &mut events, Token(7), Event::is_readable);
 }
 
-/// `MIO_TEST_SERIAL` names a port, such as `COM9`, that gives back what is written to it, and waits with each read until it
-/// has all that the read asks for. Without it there is nothing to test.
+/// `MIO_TEST_SERIAL` names a port, such as `COM9`. The port sends back what is written to it, and each read waits until it has
+/// everything that it asks for. Without the variable there is nothing to test.
 #[test]
 fn a_serial_port_gives_what_has_come_without_waiting_for_more() {
     let Ok(port) = std::env::var("MIO_TEST_SERIAL") else { return };

@@ -1,7 +1,7 @@
-//! Pipes that several threads share, by every call, while a queue is polled, and pipes and queue go in any order: nothing
-//! hangs, nothing is freed while the kernel has it, and no handle stays behind.
+//! Several threads share pipes and use every call, while another one polls the queue, and pipes and queue are dropped in any
+//! order. Nothing may hang, nothing may be freed while the kernel uses it, and no handle may stay behind.
 //!
-//! Takes `MIO_STRESS_SECONDS` seconds, five if that is not set.
+//! It takes `MIO_STRESS_SECONDS` seconds, or five if that is not set.
 
 #![cfg(windows)]
 #![allow(unsafe_code)]
@@ -31,7 +31,7 @@ const THREADS: usize = 3;
 
 fn client(name: &str) -> NamedPipe {
     let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap();
-    // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+    // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
     unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) }
 }
 
@@ -42,7 +42,7 @@ fn handles() -> u32 {
     count
 }
 
-/// Both ends of a pipe, registered; every other server waits for its client when it comes.
+/// Returns both ends of a pipe, registered. Every other server already waits for its client when the client comes.
 fn pair(registry: &Registry, number: usize) -> [Arc<NamedPipe>; 2] {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let name = format!(r"\\.\pipe\mio-pipe-stress-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -56,7 +56,7 @@ fn pair(registry: &Registry, number: usize) -> [Arc<NamedPipe>; 2] {
     [server, client].map(Arc::new)
 }
 
-/// What a call says does not matter here: that it returns does.
+/// What a call returns does not matter here, but it must return.
 fn work([server, client]: &[Arc<NamedPipe>; 2], step: usize) {
     let (mut server, mut client) = (&**server, &**client);
     let mut buffer = [0; 64];
@@ -79,7 +79,7 @@ fn round(number: usize) {
     let registry = queue.registry().try_clone().unwrap();
     let mut events = Events::with_capacity(4);
     let pairs: Vec<_> = (0..PAIRS).map(|number| pair(&registry, number)).collect();
-    // SAFETY: takes no attributes and no name.
+    // SAFETY: the call takes no attributes and no name.
     let event = unsafe { OwnedHandle::from_raw_handle(CreateEventW(ptr::null(), 0, 0, ptr::null())) };
     let mut signal = Waitable::new(event.as_handle());
     signal.register_with(&registry, Token(99), Interest::READABLE, Trigger::Level).unwrap();
@@ -93,7 +93,7 @@ fn round(number: usize) {
                     step = step.wrapping_mul(5).wrapping_add(3);
                     work(&pairs[(step >> 4) % PAIRS], step >> 8);
                 }
-                // The last one of the threads that lets go of a pipe closes it, in the midst of the others' I/O.
+                // The last thread that drops a pipe closes it, in the midst of the others' I/O.
                 while let Some(pair) = pairs.pop() {
                     work(&pair, step);
                     pairs.iter().for_each(|pair| work(pair, step + 1));
@@ -112,7 +112,7 @@ fn round(number: usize) {
             2 => stop.store(true, Ordering::Relaxed),
             _ => {
                 stop.store(true, Ordering::Relaxed);
-                // Dropped by another thread, beside those.
+                // Another thread drops these at the same time.
                 scope.spawn(move || drop((signal, registry, queue)));
             }
         }
@@ -145,7 +145,7 @@ fn pipes_and_their_queue_go_in_any_order_under_io_from_several_threads() {
         round(ROUNDS.fetch_add(1, Ordering::Relaxed));
     }
     println!("{} rounds", ROUNDS.load(Ordering::Relaxed));
-    // Threads give back what is theirs a little after they were joined.
+    // Threads give back their resources a little after they were joined.
     let start = Instant::now();
     while handles() > before + 20 {
         assert!(start.elapsed() < Duration::from_secs(10), "handles: {before} became {}", handles());

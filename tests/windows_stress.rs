@@ -1,7 +1,7 @@
-//! Many threads register, drop and close sources while others poll: nothing is lost, nothing comes too late, and nothing
-//! stays behind.
+//! Many threads register, drop and close sources while another one polls. No event may be lost or come too late, and nothing
+//! may stay behind.
 //!
-//! Takes `MIO_STRESS_SECONDS` seconds, five if that is not set.
+//! It takes `MIO_STRESS_SECONDS` seconds, or five if that is not set.
 
 #![cfg(windows)]
 #![allow(unsafe_code)]
@@ -27,18 +27,18 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleC
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const WORKERS: usize = 4;
-/// Longer than any event takes; a lost one never comes.
+/// Any event takes less time than this; a lost one never comes.
 const GUARD: Duration = Duration::from_secs(60);
 
 /// The system's allocator, with a count of what it has given out.
 struct Counting;
 
-/// Blocks that were not given back yet.
+/// Blocks that have not been given back yet.
 static ALLOCATED: AtomicIsize = AtomicIsize::new(0);
 /// Blocks that were ever given out.
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: hands everything on to the system's allocator.
+// SAFETY: this leaves everything to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(1, Ordering::Relaxed);
@@ -49,7 +49,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         ALLOCATED.fetch_sub(1, Ordering::Relaxed);
-        // SAFETY: as above.
+        // SAFETY: the caller keeps the contract, which is the same.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -67,19 +67,19 @@ fn handles() -> u32 {
 /// What workers and the poller know of the tokens. Each registration has a token of its own.
 #[derive(Default)]
 struct Board {
-    /// How many events a live token has had. Taken off the board before its source is deregistered or dropped.
+    /// How many events a live token has had. A token is removed when its source is deregistered or dropped.
     seen: Mutex<HashMap<usize, usize>>,
     /// How many polls have begun.
     polls: AtomicUsize,
-    /// Tokens whose source was deregistered, and the number of polls begun by then.
+    /// Tokens whose source was deregistered, with the number of polls that had begun by then.
     ended: Mutex<HashMap<usize, usize>>,
     next: AtomicUsize,
     late: AtomicUsize,
     events: AtomicUsize,
     rounds: AtomicUsize,
-    /// Workers shall end with their round.
+    /// Tells workers to end with their round.
     stop: AtomicBool,
-    /// The poller shall end: nobody waits for events any more.
+    /// Tells the poller to end, because nobody waits for events any more.
     done: AtomicBool,
 }
 
@@ -99,7 +99,7 @@ impl Board {
         }
     }
 
-    /// Does I/O until it succeeds, after each failure waiting for an event: one that is lost is missed here.
+    /// Repeats I/O until it succeeds. After each failure it waits for an event, which shows whether one was lost.
     fn hear(&self, token: Token, mut io: impl FnMut() -> std::io::Result<usize>) {
         loop {
             let before = self.count(token);
@@ -115,7 +115,7 @@ impl Board {
         self.seen.lock().unwrap()[&token.0]
     }
 
-    /// The source of `token` was deregistered or dropped: a poll that begins from now on has no event of it.
+    /// Notes that the source of `token` was deregistered or dropped. A poll that begins after that must not report the token.
     fn end(&self, token: Token) {
         let polls = self.polls.load(Ordering::SeqCst);
         self.ended.lock().unwrap().insert(token.0, polls);
@@ -137,7 +137,7 @@ impl Board {
                     _ => {}
                 }
             }
-            // What ended before this poll began has had its chance to be late.
+            // Tokens that ended long before this poll have had their chance to be late.
             ended.retain(|_, by| *by + 16 > number);
         }
     }
@@ -170,7 +170,7 @@ impl Board {
             other.write_all(b"x").unwrap();
             self.hear(token, || stream.read(&mut [0; 8]));
         }
-        // A new registration, with the old one's poll in flight or done.
+        // This registers anew, while the old registration's poll is in flight or done.
         let token = self.renew(token, |new| registry.reregister(&mut stream, new, BOTH).unwrap());
         self.await_event(token, 0);
         match round % 3 {
@@ -248,7 +248,7 @@ impl Board {
             self.hear(client_token, || client.write(b"x"));
             self.hear(server_token, || server.read(&mut [0; 8]));
         }
-        // More than fits: the write is in flight when the pipe is dropped.
+        // This is more than fits, so the write is in flight when the pipe is dropped.
         if round % 3 == 0 {
             let _ = server.write(&[0; 100_000]);
         }
@@ -285,7 +285,7 @@ fn storm(time: Duration) {
             .collect();
         thread::sleep(time);
         board.stop.store(true, Ordering::Relaxed);
-        // The poller goes on until all workers have had the events that they wait for.
+        // The poller runs until all workers have had the events that they wait for.
         let failed = workers.into_iter().filter_map(|worker| worker.join().err()).count();
         board.done.store(true, Ordering::Relaxed);
         assert_eq!(failed, 0, "workers that failed");
@@ -296,7 +296,7 @@ fn storm(time: Duration) {
     assert!(rounds > 0 && events > 0);
 }
 
-/// Nothing is allocated by registering, polling and I/O once there was as much of it before.
+/// Once all of it has happened before, registering, polling and I/O allocate nothing.
 fn steady_state() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
@@ -331,21 +331,21 @@ fn steady_state() {
 
 fn client(name: &str) -> NamedPipe {
     let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap();
-    // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+    // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
     unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) }
 }
 
-/// One test, since it counts what the whole process does.
+/// There is one test alone, since it counts what the whole process does.
 #[test]
 fn churn_loses_no_event_gives_none_too_late_and_leaves_nothing_behind() {
-    // What the standard library makes once is made after this.
+    // What the standard library allocates only once is allocated after this.
     thread::spawn(steady_state).join().unwrap();
     storm(Duration::from_secs(1));
 
     let before = (ALLOCATED.load(Ordering::Relaxed), handles());
     let seconds = env::var("MIO_STRESS_SECONDS").map_or(5, |seconds| seconds.parse().unwrap());
     storm(Duration::from_secs(seconds));
-    // Threads give back what is theirs a little after they were joined.
+    // Threads give back their resources a little after they were joined.
     let start = Instant::now();
     loop {
         let after = (ALLOCATED.load(Ordering::Relaxed), handles());

@@ -27,12 +27,12 @@ const GUARD: Duration = Duration::from_secs(60);
 
 fn owned(handle: HANDLE) -> OwnedHandle {
     assert!(!handle.is_null());
-    // SAFETY: the handle is new, and nobody else's.
+    // SAFETY: the handle is new, and nothing else owns it.
     unsafe { OwnedHandle::from_raw_handle(handle) }
 }
 
 fn event(manual_reset: bool, signalled: bool) -> OwnedHandle {
-    // SAFETY: takes no attributes and no name.
+    // SAFETY: the call takes no attributes and no name.
     owned(unsafe { CreateEventW(ptr::null(), manual_reset.into(), signalled.into(), ptr::null()) })
 }
 
@@ -143,7 +143,7 @@ fn level_triggered_each_poll_tells_while_the_object_is_signalled() {
         reset(&*source);
         assert_silent(&mut queue, &mut events);
     }
-    // One-shot, from now on.
+    // From now on, the registration is a one-shot.
     queue.registry().reregister_with(&mut source, TOKEN, Interest::READABLE, Trigger::OneShot).unwrap();
     set(&*source);
     assert_event(&mut queue, &mut events, TOKEN);
@@ -153,7 +153,7 @@ fn level_triggered_each_poll_tells_while_the_object_is_signalled() {
 #[test]
 fn each_unit_of_a_semaphore_is_an_event() {
     let (mut queue, mut events) = queue();
-    // SAFETY: takes no attributes and no name.
+    // SAFETY: the call takes no attributes and no name.
     let semaphore = owned(unsafe { CreateSemaphoreW(ptr::null(), 2, 10, ptr::null()) });
     let mut source = Waitable::new(semaphore);
     queue.registry().register_with(&mut source, TOKEN, Interest::READABLE, Trigger::Level).unwrap();
@@ -161,7 +161,7 @@ fn each_unit_of_a_semaphore_is_an_event() {
         assert_event(&mut queue, &mut events, TOKEN);
     }
     assert_silent(&mut queue, &mut events);
-    // SAFETY: the handle is open; nobody asks for the count.
+    // SAFETY: the handle is open, and a null pointer asks for no count.
     assert_ne!(unsafe { ReleaseSemaphore(source.as_raw_handle(), 3, ptr::null_mut()) }, 0);
     for _ in 0..3 {
         assert_event(&mut queue, &mut events, TOKEN);
@@ -178,7 +178,7 @@ fn a_childs_exit_is_an_event_before_and_after_it_was_registered() {
     assert_event(&mut queue, &mut events, Token(1));
 
     let mut command = Command::new("cmd");
-    // Ends with its input.
+    // This process ends when its input ends.
     let mut process = command.args(["/c", "set /p line="]).stdin(std::process::Stdio::piped()).spawn().unwrap();
     let input = process.stdin.take().unwrap();
     let mut borrowed = Waitable::new(&process);
@@ -231,7 +231,7 @@ fn a_signal_that_was_taken_and_not_reported_is_told_to_the_new_registration() {
     queue.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
     for number in 0..50 {
         set(&*source);
-        // Somewhere between the signal and its packet.
+        // This moment is between the signal and its packet.
         while number % 2 == 0 && is_signalled_still(&*source) {}
         queue.registry().reregister(&mut source, Token(number), Interest::READABLE).unwrap();
         assert_event(&mut queue, &mut events, Token(number));
@@ -239,7 +239,7 @@ fn a_signal_that_was_taken_and_not_reported_is_told_to_the_new_registration() {
     }
 }
 
-/// The ways in which a registration can end.
+/// Returns the ways in which a registration can end.
 fn ends() -> [fn(Poll, Waitable<BorrowedHandle<'_>>); 4] {
     [
         |queue, mut source| queue.registry().deregister(&mut source).unwrap(),
@@ -263,7 +263,7 @@ fn a_signal_that_was_taken_and_not_reported_is_given_back_when_the_registration_
         end(queue, source);
         assert!(is_signalled(&object));
 
-        // SAFETY: takes no attributes and no name.
+        // SAFETY: the call takes no attributes and no name.
         let semaphore = owned(unsafe { CreateSemaphoreW(ptr::null(), 2, 10, ptr::null()) });
         let queue = Poll::new().unwrap();
         let mut source = Waitable::new(semaphore.as_handle());
@@ -321,7 +321,7 @@ fn the_end_of_a_registration_lets_go_of_the_object() {
         for signalled in [false, true] {
             let name = format!("mio-waitable-{}-{number}-{signalled}\0", std::process::id());
             let name: Vec<u16> = name.encode_utf16().collect();
-            // SAFETY: takes no attributes; the name ends with a NUL.
+            // SAFETY: the call takes no attributes, and the name ends with a NUL.
             let object = owned(unsafe { CreateEventW(ptr::null(), 1, signalled.into(), name.as_ptr()) });
             let (queue, _events) = queue();
             let survivor = queue.registry().try_clone().unwrap();
@@ -329,14 +329,14 @@ fn the_end_of_a_registration_lets_go_of_the_object() {
             queue.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
             end(queue, source);
             drop(object);
-            // SAFETY: the name ends with a NUL. A name lives as long as somebody has the object.
+            // SAFETY: the name ends with a NUL. A name lives as long as something holds the object.
             assert!(unsafe { OpenEventW(SYNCHRONIZE, 0, name.as_ptr()) }.is_null());
             drop(survivor);
         }
     }
 }
 
-/// Whether an auto-reset event is set. If it is, it is set again afterwards.
+/// Returns whether an auto-reset event is set. If it is, this sets it again.
 fn is_signalled_still(event: &impl AsHandle) -> bool {
     let signalled = is_signalled(event);
     if signalled {
@@ -371,11 +371,11 @@ fn what_cannot_be_waited_for_is_an_error() {
     const EVENT_MODIFY_STATE: u32 = 0x2;
 
     let (queue, _events) = queue();
-    // SAFETY: takes no attributes and no name.
+    // SAFETY: the call takes no attributes and no name.
     let mutex = owned(unsafe { CreateMutexW(ptr::null(), 0, ptr::null()) });
     let error = queue.registry().register(&mut Waitable::new(mutex), TOKEN, Interest::READABLE).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    // SAFETY: takes no attributes and no name.
+    // SAFETY: the call takes no attributes and no name.
     let mute = owned(unsafe { CreateEventExW(ptr::null(), ptr::null(), 0, EVENT_MODIFY_STATE) });
     let error = queue.registry().register(&mut Waitable::new(mute), TOKEN, Interest::READABLE).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(ERROR_ACCESS_DENIED as i32));
@@ -393,7 +393,7 @@ fn closing_the_object_while_it_is_registered_does_no_harm() {
     assert_event(&mut queue, &mut events, TOKEN);
 }
 
-/// Something that forgets its handle.
+/// A source that forgets its handle.
 struct Forgetful(Option<OwnedHandle>);
 
 impl AsHandle for Forgetful {
@@ -461,6 +461,6 @@ fn queue_and_sources_may_go_in_any_order_while_signals_come() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    // Other tests of this process have their handles, too; a leak would be one a round.
+    // Other tests in this process have handles as well. A leak would be one handle for each round.
     assert!(handles() < before + 200);
 }

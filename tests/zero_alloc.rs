@@ -1,6 +1,6 @@
-//! Once `Poll`, `Events` and sources exist, nothing is allocated or freed: proved by counting what goes through the
-//! allocator, over real connections. With poll(2), a table may grow when more sources than ever before are registered;
-//! so each test warms up with a round like those that are counted.
+//! Once `Poll`, `Events` and sources exist, nothing is allocated or freed. The tests prove it on real connections, by counting
+//! the calls of the allocator. With `poll(2)`, a table may grow when more sources than ever before are registered. So each test
+//! warms up with a round like those that are counted.
 
 #![allow(clippy::missing_const_for_thread_local)] // it is; Clippy does not see that where MinGW is the target
 #![cfg(all(feature = "os-ext", feature = "net"))]
@@ -19,24 +19,24 @@ use mio::{Events, Interest, Poll, Token, Waker};
 const HANG: Duration = Duration::from_secs(20);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// The system's allocator, that counts how often each thread calls it.
+/// The system's allocator, with a count of each thread's calls.
 struct Counting;
 
 thread_local! {
     static CALLS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: all is left to the system's allocator.
+// SAFETY: this leaves everything to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.set(CALLS.get() + 1);
-        // SAFETY: as the caller says.
+        // SAFETY: the caller keeps the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         CALLS.set(CALLS.get() + 1);
-        // SAFETY: as the caller says.
+        // SAFETY: the caller keeps the contract.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -44,7 +44,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Asserts that this thread does what it does without the allocator.
+/// Asserts that this thread does its work without the allocator.
 #[track_caller]
 fn without_allocating<T>(work: impl FnOnce() -> T) -> T {
     let before = CALLS.get();
@@ -67,7 +67,7 @@ fn the_allocator_is_counted() {
 const CLIENTS: usize = 16;
 const LISTENER: Token = Token(CLIENTS);
 
-/// A server that echoes, with its memory. It serves until each of its clients has come and gone.
+/// An echo server, with its memory. It serves until each of its clients has come and gone.
 struct Server {
     poll: Poll,
     events: Events,
@@ -175,7 +175,7 @@ fn registrations_allocate_nothing() {
     without_allocating(|| rounds(100));
 }
 
-/// What a program does for hours: sources go, others come, never more than there were.
+/// This is what a program does for hours: sources go and others come, but there are never more than before.
 #[test]
 fn sources_that_take_turns_allocate_nothing() {
     let mut poll = Poll::new().unwrap();
@@ -189,7 +189,7 @@ fn sources_that_take_turns_allocate_nothing() {
         for round in 0..5_000 {
             let place = round * 7 % sockets.len();
             poll.registry().deregister(&mut sockets[place]).unwrap();
-            // The number of a descriptor that was closed is used again, or not: both happen.
+            // The number of a closed descriptor is sometimes used again, and sometimes not.
             let new = UdpSocket::bind(localhost()).unwrap();
             let old = std::mem::replace(&mut sockets[place], new);
             let kept = (round % 3 == 0).then_some(old);

@@ -1,5 +1,5 @@
 //! Checks the documentation itself: each public type and function has an example that runs, each function that returns a
-//! `Result` says in `# Errors` when it fails, and each that can panic says so in `# Panics`.
+//! `Result` has an `# Errors` section, and each function that can panic has a `# Panics` section.
 //!
 //! Methods of trait implementations are exempt: the trait documents them.
 
@@ -9,10 +9,10 @@ use std::fs;
 
 use rustdoc_types::{Crate, Id, Item, ItemEnum, Type, Visibility};
 
-/// The functions that can panic, which rustdoc does not know.
+/// The functions that can panic. rustdoc does not know them.
 const PANICKING: [&str; 2] = ["Events::with_capacity", "Waker::new"];
 
-/// What a page needs, counted over all pages that need it.
+/// Something that a page needs, counted over all pages that need it.
 #[derive(Default)]
 struct Count {
     needed: usize,
@@ -30,7 +30,7 @@ impl Count {
 
 #[derive(Default)]
 struct Survey {
-    /// Some items have several names, which are one page.
+    /// Some items have several names, but only one page.
     visited: HashSet<Id>,
     functions_with_example: Count,
     types_with_example: Count,
@@ -38,7 +38,7 @@ struct Survey {
     panics: Count,
 }
 
-/// Prints the counts and what is missing. Whether nothing is.
+/// Prints the counts and what is missing. Returns whether nothing is missing.
 pub(crate) fn check(documentation: &str) -> Result<bool, Box<dyn Error>> {
     let documentation: Crate = serde_json::from_slice(&fs::read(documentation)?)?;
     let mut survey = Survey::default();
@@ -55,7 +55,7 @@ pub(crate) fn check(documentation: &str) -> Result<bool, Box<dyn Error>> {
         }
     }
     let Survey { functions_with_example, types_with_example, errors, panics, .. } = &survey;
-    // A survey that finds little has lost its way.
+    // A survey that finds too little is broken.
     let complete = functions_with_example.needed > 100 && panics.needed == PANICKING.len();
     Ok(complete
         && [functions_with_example, types_with_example, errors, panics].iter().all(|count| count.missing.is_empty()))
@@ -112,7 +112,7 @@ fn has_section(item: &Item, heading: &str) -> bool {
     item.docs.iter().flat_map(|docs| docs.lines()).any(|line| line == heading)
 }
 
-/// Whether there is a block of code that is run: one that names nothing, such as `text` or `no_run`, behind its fence.
+/// Returns whether there is a code block that runs: one whose fence names nothing, such as `text` or `no_run`.
 fn has_example(item: &Item) -> bool {
     let fences = item.docs.iter().flat_map(|docs| docs.lines()).filter(|line| line.starts_with("```"));
     fences.step_by(2).any(|fence| fence == "```")

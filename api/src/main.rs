@@ -1,14 +1,14 @@
-//! Checks what rustdoc has written (as JSON) about the crate: that it contains a list of public items, or that the
-//! documentation has what a reader needs.
+//! Checks rustdoc's JSON output for the crate: it must contain a list of public items, or the documentation must have what a
+//! reader needs.
 //!
 //! ```sh
 //! cargo run -p mio-api -- api/linux.txt target/doc/mio.json
 //! cargo run -p mio-api -- --docs target/doc/mio.json
 //! ```
 //!
-//! The lists are the API of mio 1.2.5 on each platform, one item a line, trait implementations and auto traits included, in
-//! the words of the `public-api` crate. More than is listed may be there. That a type lacks an auto trait is listed, too
-//! (`impl !Trait for Type`), but nobody can rely on that, so it may have it.
+//! The lists are the API of mio 1.2.5 on each platform, with one item on each line, in the words of the `public-api` crate.
+//! They include trait implementations and auto traits. The crate may have more than the lists. A list also says that a type
+//! lacks an auto trait (`impl !Trait for Type`), but nobody can rely on that, so the type may have it.
 
 mod docs;
 
@@ -39,8 +39,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A line without what it tells of private fields (that there are some, without names, or that there is but one), and
-/// without a name for a lifetime that needs none.
+/// Removes from a line what it tells about private fields (that there are some, without names, or only one), and the name of a
+/// lifetime that needs none.
 fn what_is_public(item: &str) -> String {
     let item = item.strip_prefix("#[repr(transparent)] ").unwrap_or(item);
     let item = item.strip_suffix("(_)").unwrap_or(item);

@@ -10,28 +10,28 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How many times memory was allocated, resized or freed so far, by any thread.
+/// Returns how many times any thread has allocated, resized or freed memory so far.
 pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
-// SAFETY: hands everything on to the system's allocator.
+// SAFETY: this leaves everything to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as asked of us.
+        // SAFETY: the caller keeps the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as asked of us.
+        // SAFETY: the caller keeps the contract.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as asked of us.
+        // SAFETY: the caller keeps the contract.
         unsafe { System.realloc(memory, layout, size) }
     }
 }

@@ -1,4 +1,4 @@
-//! What a peer costs besides time: memory, system calls, time to build, crates.
+//! Measures what a peer costs besides time: memory, system calls, build time and crates.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -26,7 +26,7 @@ pub struct Cost {
     pub cells: Vec<(Peer, String)>,
 }
 
-/// What the usual limit of open files leaves room for.
+/// The usual limit of open files leaves room for so many.
 const SOURCES: usize = 10_000;
 
 pub fn measure(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
@@ -44,7 +44,7 @@ pub fn measure(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
     Ok(costs)
 }
 
-/// The memory of registered sources: the program's, of each peer in a process of its own, and the kernel's.
+/// Measures the memory of registered sources: the program's, for each peer in a process of its own, and the kernel's.
 pub fn memory() -> Outcome<Vec<Cost>> {
     eprintln!("memory");
     let mut memory = Vec::new();
@@ -69,14 +69,14 @@ pub fn memory() -> Outcome<Vec<Cost>> {
         },
         Cost {
             title: "MB for 1,000,000 registered sources, allocated and the kernel's, from these figures",
-            // Bytes of one are MB of a million.
+            // The bytes of one source are the MB of a million.
             cells: column(&|bytes| format!("{:.0} + {kernel:.0}", bytes.0)),
         },
     ])
 }
 
-/// The kernel's bytes a source that is registered with epoll, whoever registers it. What it takes for the source itself, and
-/// its descriptor, is not among them.
+/// Returns the kernel's bytes for a source that is registered with epoll, which do not depend on the peer. They do not include
+/// the source itself and its descriptor.
 fn kernel_memory() -> io::Result<f64> {
     const QUEUES: usize = 10;
     let sources = (0..SOURCES).map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
@@ -91,21 +91,21 @@ fn kernel_memory() -> io::Result<f64> {
         }
         slopes.push(slab().saturating_sub(before) as f64 / (QUEUES * SOURCES) as f64);
         drop(queues);
-        // The kernel frees later what it has freed.
+        // The kernel frees some of the memory later.
         thread::sleep(Duration::from_millis(500));
     }
     slopes.sort_by(f64::total_cmp);
     Ok(slopes[slopes.len() / 2])
 }
 
-/// The kernel's bytes for its own objects.
+/// Returns the kernel's bytes for its own objects.
 fn slab() -> usize {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kilobytes = memory.lines().find_map(|line| line.strip_prefix("Slab:")?.trim().strip_suffix(" kB"));
     kilobytes.and_then(|kilobytes| kilobytes.parse::<usize>().ok()).unwrap_or(0) * 1024
 }
 
-/// Bytes a registered source: of the allocator, and resident. The kernel's own are not among them.
+/// Returns the bytes for a registered source: those of the allocator, and the resident ones. The kernel's own are not included.
 pub fn registered_memory(peer: Peer) -> io::Result<(f64, f64)> {
     let mut register = peer.start(Work::Register(SOURCES))?;
     let before = (allocated(), resident());
@@ -116,7 +116,7 @@ pub fn registered_memory(peer: Peer) -> io::Result<(f64, f64)> {
 }
 
 fn allocated() -> usize {
-    // SAFETY: takes no pointer.
+    // SAFETY: the call takes no pointer.
     let usage = unsafe { libc::mallinfo2() };
     // Large blocks have mappings of their own.
     usage.uordblks + usage.hblkhd
@@ -127,7 +127,7 @@ fn resident() -> usize {
     pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }
 
-/// How many of 8 threads wake up for a connection, each with a queue of its own that watches the same listener.
+/// Returns how many of 8 threads wake up for a connection. Each has a queue of its own, and all watch the same listener.
 fn wake_ups() -> Outcome<Vec<(Peer, String)>> {
     eprintln!("wake-ups");
     let plain = wake_ups_a_connection(|registry, listener| {
@@ -171,7 +171,7 @@ fn wake_ups_a_connection(register: fn(&Registry, RawFd) -> io::Result<()>) -> io
     let wake_ups = thread::scope(|scope| {
         let threads: Vec<_> = polls.into_iter().map(|poll| scope.spawn(move || serve(poll))).collect();
         let connected = (0..CONNECTIONS).try_for_each(|_| {
-            // All of them sleep again by then, or nearly so.
+            // By then all threads sleep again, or nearly so.
             thread::sleep(Duration::from_millis(5));
             TcpStream::connect(listener.local_addr()?).map(drop)
         });
@@ -183,10 +183,10 @@ fn wake_ups_a_connection(register: fn(&Registry, RawFd) -> io::Result<()>) -> io
     Ok(wake_ups as f64 / f64::from(CONNECTIONS))
 }
 
-/// How often this thread has gone to sleep. Events do not tell all: a thread that was woken and finds nothing left goes
-/// back to sleep inside of the system call.
+/// Returns how often this thread has gone to sleep. Events do not show that: a thread that wakes and finds nothing left goes
+/// back to sleep inside the system call.
 fn sleeps() -> i64 {
-    // SAFETY: plain numbers, which the kernel writes.
+    // SAFETY: the kernel writes plain numbers.
     unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_THREAD, &mut usage);
@@ -227,7 +227,7 @@ fn build(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
                 let mut names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
                 names.sort_unstable();
                 names.dedup();
-                // Without the empty program itself.
+                // This does not count the empty program itself.
                 crates.push((*peer, names.len().saturating_sub(1).to_string()));
             }
             let start = Instant::now();
@@ -248,7 +248,7 @@ fn build(root: &Path, scratch: &Path, quick: bool) -> Outcome<Vec<Cost>> {
     ])
 }
 
-/// The table of `ci/syscalls`, or a note that it could not be made.
+/// Returns the table of `ci/syscalls`, or a note that says why there is none.
 pub fn system_calls(root: &Path) -> Outcome<String> {
     eprintln!("system calls");
     match Command::new(root.join("ci/syscalls")).current_dir(root).stderr(Stdio::inherit()).output() {

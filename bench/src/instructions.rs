@@ -1,5 +1,5 @@
-//! What an operation costs in instructions, which depend on the compiler and the C library but not on the day: counted by
-//! callgrind, and held against a budget that is kept in the repository.
+//! Counts the instructions of an operation. They depend on the compiler and the C library, but not on the day. callgrind counts
+//! them, and a budget in the repository limits them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,21 +13,21 @@ use crate::work::CHANGES;
 
 const PEERS: [Peer; 3] = [Peer::Raw, Peer::Ours, Peer::Mio];
 
-/// The difference between a long and a short run is free of what setting up takes.
+/// The difference between a long and a short run leaves out the instructions of the setup.
 const SHORT: u64 = 500;
 const LONG: u64 = 1_500;
 const _: () = assert!(LONG as usize <= CHANGES);
 
-/// How much an operation may grow before somebody has to say that it should.
+/// An operation may grow by this factor before somebody has to raise the budget.
 const TOLERANCE: f64 = 1.02;
 
-/// One line: the name of the operation, and what it takes each of [`PEERS`].
+/// One line: the name of the operation, and its instructions for each of [`PEERS`].
 pub struct Counts {
     name: String,
     instructions: [f64; 3],
 }
 
-/// Counts, prints, and fails if this crate takes more than its budget.
+/// Counts and prints. Fails if this crate takes more than its budget.
 pub fn check() -> Outcome {
     let counts = count()?;
     println!("{}", table(&counts));
@@ -52,10 +52,10 @@ pub fn check() -> Outcome {
         return Ok(());
     }
     eprint!("{verdict}");
-    Err("over the budget; if it has to be so, `--instructions --write` makes a new one".into())
+    Err("over the budget; if that is justified, make a new one with `--instructions --write`".into())
 }
 
-/// Counts, and makes a budget of it.
+/// Counts, and makes the result the budget.
 pub fn write() -> Outcome {
     let mut text = format!("operation,{}\n", PEERS.map(Peer::name).join(","));
     for Counts { name, instructions: [raw, ours, mio] } in count()? {
@@ -86,9 +86,9 @@ pub fn table(counts: &[Counts]) -> String {
     table
 }
 
-/// All instructions of a process of this program that does so many operations.
+/// Returns all instructions of a process of this program that does so many operations.
 fn instructions_of(name: &str, peer: Peer, operations: u64) -> Outcome<f64> {
-    // callgrind's profile, of which one line is wanted.
+    // callgrind writes a profile, of which one line is needed.
     let profile = std::env::temp_dir().join(format!("mio-bench-callgrind-{}", std::process::id()));
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["-q", "--tool=callgrind", &format!("--callgrind-out-file={}", profile.display())]);

@@ -1,4 +1,4 @@
-//! Measures this crate beside mio 1.2.5, polling, libuv, libevent and the raw system calls, in one run.
+//! Measures this crate, mio 1.2.5, polling, libuv, libevent and the raw system calls side by side in one run.
 //!
 //! ```text
 //! cargo run --release -p mio-bench                   everything; writes docs/performance.{md,csv} and docs/img
@@ -64,7 +64,7 @@ fn run() -> Outcome {
             let docs = root()?.join("docs");
             plot::draw_all(&docs.join("img"), &written(&docs)?)
         }
-        // What follows is for this program itself, and for scripts.
+        // The following arguments are for this program itself, and for scripts.
         ["--csv", part] | ["--csv", part, "--quick"] => {
             for result in measure_all(effort, part)? {
                 println!("{}", result.to_csv());
@@ -115,7 +115,7 @@ fn everything(effort: Effort, quick: bool) -> Outcome {
     Ok(())
 }
 
-/// Measures rows that were measured before, or could not be, and leaves the others as they are.
+/// Measures rows again, or those that could not be measured before, and leaves the others as they are.
 fn again(part: &str) -> Outcome {
     let docs = root()?.join("docs");
     let mut new = measure_all(Effort::FULL, part)?;
@@ -124,7 +124,7 @@ fn again(part: &str) -> Outcome {
     let mut results = written(&docs)?;
     results.retain(|old| !new.iter().any(|new| new.row == old.row) && ROWS.iter().any(|row| row.id == old.row));
     results.extend(new);
-    // In the order of the page.
+    // This is the order of the page.
     let place = |result: &Measured| (result.queue != "epoll", ROWS.iter().position(|row| row.id == result.row));
     results.sort_by_key(place);
     report::write_csv(&docs.join("performance.csv"), &results)?;
@@ -133,13 +133,13 @@ fn again(part: &str) -> Outcome {
     Ok(())
 }
 
-/// The results that stand in the CSV.
+/// Returns the results in the CSV.
 fn written(docs: &Path) -> Outcome<Vec<Measured>> {
     let lines = std::fs::read_to_string(docs.join("performance.csv"))?;
     Ok(lines.lines().filter_map(Measured::from_csv).collect())
 }
 
-/// The folder of the workspace.
+/// Returns the folder of the workspace.
 fn root() -> Outcome<&'static Path> {
     Ok(Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace")?)
 }
@@ -164,7 +164,7 @@ fn measure_all(effort: Effort, part: &str) -> Outcome<Vec<Measured>> {
     Ok(results)
 }
 
-/// Builds this program again with everybody's `poll(2)` backend, and runs that.
+/// Builds this program again with every peer's `poll(2)` backend, and runs that.
 fn measure_poll_backends(root: &Path, part: &str, quick: bool) -> Outcome<Vec<Measured>> {
     eprintln!("building with the poll(2) backends");
     let cfgs = r#"--cfg mio_backend="poll" --cfg mio_unsupported_force_poll_poll --cfg polling_test_poll_backend"#;
@@ -182,7 +182,7 @@ fn cargo() -> String {
     env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
-/// As many open files as we may have: root may have more than was allowed so far.
+/// Allows this process as many open files as it may have. If it is root, that may be more than before.
 fn raise_file_limit() {
     for wanted in [1_048_576, 0] {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

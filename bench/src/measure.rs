@@ -1,8 +1,8 @@
 //! Runs the programs of all peers side by side: one short round each, in turn, many times.
 //!
-//! What disturbs a machine lasts longer than a round, and so meets all peers alike: the ratio of two times of one round
-//! says more than times measured minutes apart. The usual harnesses (criterion, divan) run one benchmark to its end before
-//! the next.
+//! What disturbs a machine lasts longer than a round, and so affects all peers alike. That makes the ratio of two times in one
+//! round more telling than times that were measured minutes apart. The usual harnesses (criterion, divan) run one benchmark to
+//! its end before the next.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -44,7 +44,7 @@ pub struct Result {
     pub peer: Peer,
     pub rounds: usize,
     pub operations: u64,
-    /// Nanoseconds an operation.
+    /// Nanoseconds per operation.
     pub time: Spread,
     pub fastest: f64,
     pub to_raw: Spread,
@@ -92,7 +92,7 @@ impl Result {
 /// One peer's part of a row.
 struct Entry {
     peer: Peer,
-    /// Nanoseconds an operation, one a round.
+    /// Nanoseconds per operation, one entry for each round.
     times: Vec<f64>,
     allocations: u64,
 }
@@ -108,14 +108,14 @@ pub fn measure(row: &Row, effort: Effort) -> io::Result<Vec<Result>> {
             program(operations)?;
             io::Result::Ok(program)
         };
-        // If all of them together want more files than may be open, the last ones are set up when their turn comes.
+        // If all of them together need more open files than are allowed, the last ones are set up when it is their turn.
         let mut kept: Vec<Program> = peers.iter().map_while(|&peer| ready(peer).ok()).collect();
         if kept.len() < peers.len() {
             kept.pop();
         }
         for round in 0..if kept.is_empty() { effort.rounds.div_ceil(4) } else { effort.rounds } {
             for turn in 0..peers.len() {
-                // Each has its turn at being first.
+                // Each peer is first in turn.
                 let index = (turn + round) % peers.len();
                 let mut new;
                 let program = match kept.get_mut(index) {
@@ -156,7 +156,7 @@ pub fn measure(row: &Row, effort: Effort) -> io::Result<Vec<Result>> {
     Ok(entries.iter().map(result).collect())
 }
 
-/// Who can do the work, and how many operations the first of them does in a round.
+/// Returns the peers that can do the work, and how many operations the first of them does in a round.
 fn peers_for(work: Work, round: Duration) -> io::Result<(Vec<Peer>, u64)> {
     let mut peers = Vec::new();
     let mut operations = 0;
@@ -175,9 +175,9 @@ fn peers_for(work: Work, round: Duration) -> io::Result<(Vec<Peer>, u64)> {
     if peers.is_empty() { Err(ErrorKind::Unsupported.into()) } else { Ok((peers, operations)) }
 }
 
-/// How many operations take about as long as a round shall.
+/// Returns how many operations take about as long as a round should.
 fn calibrate(work: Work, program: &mut Program, round: Duration) -> io::Result<u64> {
-    // Whole batches.
+    // This counts whole batches.
     let batch = match work {
         Work::TimeOut(_) => return Ok(1),
         Work::Active { active, .. } => active as u64,

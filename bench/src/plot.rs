@@ -10,7 +10,7 @@ use crate::peers::Peer;
 use crate::rows::{ROWS, Row};
 use crate::work::Work;
 
-/// As wide as the page: text is shown in its own size.
+/// This is as wide as the page, so the text appears in its own size.
 const WIDTH: f64 = 850.0;
 
 const STYLE: &str = "
@@ -50,7 +50,8 @@ pub fn draw_all(folder: &Path, results: &[Result]) -> Outcome {
     Ok(fs::write(folder.join("time-outs.svg"), time_outs)?)
 }
 
-/// For each row of the table a band with a mark for each peer, one below the other: its time as a ratio to the raw calls.
+/// Draws a band for each row of the table, with a mark for each peer, one below the other: its time as a ratio to the raw
+/// calls.
 fn ratios(results: &[&Result]) -> String {
     const LANE: f64 = 9.0;
     let rows: Vec<&Row> = ROWS.iter().filter(|row| results.iter().any(|result| result.row == row.id)).collect();
@@ -92,7 +93,7 @@ fn ratios(results: &[&Result]) -> String {
     svg.end()
 }
 
-/// A line for each peer over the rows that have an abscissa. Its name stands at its end.
+/// Draws a line for each peer over the rows that have an abscissa, with the peer's name at the end.
 fn lines(
     title: &str,
     (x_title, x_label): (&str, fn(f64) -> String),
@@ -116,7 +117,7 @@ fn lines(
         svg.line("grid", (left, y.at(tick)), (right, y.at(tick)));
         svg.text(left - 10.0, y.at(tick) + 4.0, "end", &y_label(tick));
     }
-    // What was measured, and nothing between.
+    // The ticks show what was measured, and nothing between.
     let mut measured: Vec<f64> = points().map(|point| point.0).collect();
     measured.sort_by(f64::total_cmp);
     measured.dedup();
@@ -126,7 +127,7 @@ fn lines(
     }
     svg.text((left + right) / 2.0, bottom + 42.0, "middle", &format!("{x_title} (logarithmic)"));
 
-    // Names in the order of the ends of the lines, none over another.
+    // The names are in the order of the lines' ends, and none covers another.
     let mut ends: Vec<(Peer, f64)> =
         all.iter().filter_map(|(peer, points)| Some((*peer, y.at(points.last()?.1)))).collect();
     ends.sort_by(|(_, one), (_, other)| one.total_cmp(other));
@@ -140,7 +141,7 @@ fn lines(
         svg.text(right + 48.0, at + 4.0, "start", peer.name());
     }
     for (peer, points) in &all {
-        // Side by side where they are equal.
+        // Equal ones stand side by side.
         let aside = (*peer as usize as f64 - 2.5) * 3.0;
         let points: Vec<(f64, f64)> = points.iter().map(|point| (x.at(point.0) + aside, y.at(point.1))).collect();
         let corners: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
@@ -170,7 +171,7 @@ fn class(peer: Peer) -> &'static str {
     }
 }
 
-/// Nanoseconds, for people.
+/// Formats nanoseconds for people.
 fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         ..1e3 => format!("{nanoseconds} ns"),
@@ -179,14 +180,14 @@ fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// 1000 as 1,000.
+/// Formats 1000 as 1,000.
 fn grouped(number: f64) -> String {
     let digits = format!("{number}");
     let comma = |index| if index > 0 && (digits.len() - index) % 3 == 0 { "," } else { "" };
     digits.char_indices().map(|(index, digit)| format!("{}{digit}", comma(index))).collect()
 }
 
-/// A logarithmic axis, from a pixel to another.
+/// A logarithmic axis, from one pixel to another.
 struct Axis {
     low: f64,
     high: f64,
@@ -195,7 +196,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// One with room for the values.
+    /// Makes an axis with room for the values.
     fn new(values: impl Iterator<Item = f64>, begin: f64, end: f64) -> Axis {
         let (low, high) =
             values.fold((f64::MAX, f64::MIN_POSITIVE), |(low, high), value| (low.min(value), high.max(value)));
@@ -207,11 +208,11 @@ impl Axis {
         self.begin + part * (self.end - self.begin)
     }
 
-    /// 1, 2, 5, 10 and so on; more of them on a short axis.
+    /// Returns 1, 2, 5, 10 and so on, with more ticks on a short axis.
     fn ticks(&self) -> Vec<f64> {
         let factors: &[f64] =
             if self.high / self.low < 8.0 { &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0] } else { &[1.0, 2.0, 5.0] };
-        // Powers of integers, for whole numbers.
+        // Powers of integers yield whole numbers.
         let power = |exponent: i32| if exponent < 0 { 1.0 / 10f64.powi(-exponent) } else { 10f64.powi(exponent) };
         let all = (-6..12).flat_map(|exponent| factors.iter().map(move |factor| factor * power(exponent)));
         all.filter(|tick| (self.low..=self.high).contains(tick)).collect()
@@ -245,7 +246,7 @@ impl Svg {
         self.add(format!(r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#));
     }
 
-    /// Each peer has a colour and a shape.
+    /// Draws a mark. Each peer has a colour and a shape.
     fn mark(&mut self, peer: Peer, x: f64, y: f64) {
         let shape: &[(f64, f64)] = match peer {
             Peer::Raw => &[(-4.0, -4.0), (4.0, -4.0), (4.0, 4.0), (-4.0, 4.0)],

@@ -1,6 +1,6 @@
-//! What the programs need of an event queue and of sockets, so that each program is written once for all peers.
+//! What the programs need from an event queue and from sockets, so that one text of each program serves all peers.
 //!
-//! Everything is generic and compiled for each peer by itself: the traits cost nothing.
+//! Everything is generic and compiled for each peer separately, so the traits cost nothing.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// This build compares the `poll(2)` backends. They have no edges, so each source is armed anew after its event.
+/// Whether this build compares the `poll(2)` backends. They have no edges, so each source is armed again after its event.
 pub const POLL_BACKENDS: bool = cfg!(mio_backend = "poll");
 
 #[derive(Copy, Clone)]
@@ -27,35 +27,35 @@ pub trait Queue: Sized {
     fn reregister(&self, fd: RawFd, token: usize, direction: Direction) -> io::Result<()>;
     fn deregister(&self, fd: RawFd) -> io::Result<()>;
 
-    /// Waits for events. Returns also, with or without an event, after a wake.
+    /// Waits for events. After a wake it also returns, with or without an event.
     ///
-    /// To be inlined always: a program polls in one place, where the compiler would do so by itself. Here are many, and
-    /// it would choose for one peer and against another.
+    /// Always inline this. A normal program polls in one place, where the compiler would inline the call by itself. Here are
+    /// many places, and the compiler would do so for one peer and not for another.
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()>;
-    /// The tokens of the events of the last `poll`.
+    /// Returns the tokens of the events of the last `poll`.
     fn tokens(&self) -> impl Iterator<Item = usize>;
 
     fn waker(&self, token: usize) -> io::Result<Arc<Self::Waker>>;
 
-    /// Takes the queue's descriptor out, where that makes a difference to later wakes.
+    /// Takes the queue's descriptor out, where that affects later wakes.
     fn export(&self) {}
 
-    /// What the peer asks to be done after an event of `fd`.
+    /// Does what the peer requires after an event of `fd`.
     #[inline]
     fn rearm(&self, fd: RawFd, token: usize) -> io::Result<()> {
         if POLL_BACKENDS { self.reregister(fd, token, Direction::Read) } else { Ok(()) }
     }
 
-    /// What the peer asks to be done before `fd` is closed.
+    /// Does what the peer requires before `fd` is closed.
     #[inline]
     fn closing(&self, _fd: RawFd) -> io::Result<()> {
         Ok(())
     }
 
-    /// Whether `register` and its like take effect at once, so that measuring them by themselves means something.
+    /// Whether `register` and the like take effect at once, so that measuring each of them means something.
     const REGISTERS_AT_ONCE: bool = true;
 
-    /// Whether a descriptor may be closed and its number used again while the file stays registered.
+    /// Whether a descriptor may be closed, and its number used again, while the file stays registered.
     const FORGETS_DESCRIPTORS: bool = !POLL_BACKENDS;
 }
 
@@ -63,7 +63,7 @@ pub trait Wake: Send + Sync + 'static {
     fn wake(&self) -> io::Result<()>;
 }
 
-/// A queue with the sockets that belong to it: the peer's own, or those of std made with as few system calls as can be.
+/// A queue with its sockets: the peer's own ones, or those of std, made with as few system calls as possible.
 pub trait Sockets: Queue {
     type Listener: AsRawFd;
     type Stream: AsRawFd + Read + Write;
@@ -87,7 +87,7 @@ pub trait Sockets: Queue {
     }
 }
 
-/// For queues without sockets of their own.
+/// A queue without sockets of its own.
 pub trait StdSockets: Queue {}
 
 impl<Q: StdSockets> Sockets for Q {
@@ -103,7 +103,7 @@ impl<Q: StdSockets> Sockets for Q {
 
     fn accept(listener: &Self::Listener) -> io::Result<Self::Stream> {
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        // The address is taken, as the others do.
+        // This takes the address, as the others do.
         let mut address = [0_u64; 16];
         let mut length = size_of_val(&address) as libc::socklen_t;
         // SAFETY: the kernel writes no more than `length` bytes of `address`.
@@ -115,7 +115,7 @@ impl<Q: StdSockets> Sockets for Q {
 
     fn connect(address: SocketAddr) -> io::Result<Self::Stream> {
         let SocketAddr::V4(address) = address else { return Err(io::ErrorKind::Unsupported.into()) };
-        // SAFETY: takes no pointer; the descriptor is new.
+        // SAFETY: the call takes no pointer, and the descriptor is new.
         let stream = unsafe {
             let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
             std::net::TcpStream::from_raw_fd(check(libc::socket(libc::AF_INET, kind, 0))?)
@@ -149,7 +149,7 @@ impl<Q: StdSockets> Sockets for Q {
     }
 }
 
-/// The result of a system call.
+/// Returns the result of a system call.
 #[inline]
 pub fn check(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }

@@ -1,4 +1,4 @@
-//! The results as text: a table for people, a CSV for programs, and the generated half of docs/performance.md.
+//! Writes the results as text: a table for people, a CSV for programs, and the generated half of docs/performance.md.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,7 +18,7 @@ pub fn write_csv(path: &Path, results: &[Result]) -> io::Result<()> {
     fs::write(path, format!("{}\n{}\n", Result::HEADER, lines.join("\n")))
 }
 
-/// Everything that was measured, and on what.
+/// Returns everything that was measured, and on what.
 pub fn text(results: &[Result], costs: &[Cost], system_calls: &str, instructions: &str) -> String {
     let allocations = |peer| {
         let of_peer = results.iter().filter(|result| result.queue == "epoll" && result.peer == peer);
@@ -44,7 +44,7 @@ pub fn text(results: &[Result], costs: &[Cost], system_calls: &str, instructions
     )
 }
 
-/// None may be early.
+/// Returns the shortest waits, none of which may be shorter than its time-out.
 fn shortest_waits(results: &[Result]) -> String {
     let of_row = |row: &Row| results.iter().find(|result| result.row == row.id && result.peer == Peer::Ours);
     let time_outs = ROWS.iter().filter(|row| matches!(row.work, Work::TimeOut(_)));
@@ -52,7 +52,7 @@ fn shortest_waits(results: &[Result]) -> String {
     waits.join(", ")
 }
 
-/// Medians of all peers; this crate's ratios with their quartiles and, if there are `aims`, what they should be.
+/// Returns the medians of all peers, this crate's ratios with their quartiles and, if there are `aims`, the ratios to reach.
 pub fn table(results: &[Result], aims: bool) -> String {
     let peers: Vec<Peer> =
         Peer::ALL.into_iter().filter(|peer| results.iter().any(|result| result.peer == *peer)).collect();
@@ -105,7 +105,7 @@ fn cost_line(Cost { title, cells }: &Cost) -> String {
     line + "\n"
 }
 
-/// Where and when.
+/// Returns when and on what machine this runs.
 fn machine() -> String {
     let said_by = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output();
@@ -133,7 +133,7 @@ pub fn write_markdown(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, format!("{by_hand}{BEGIN}\n{text}"))
 }
 
-/// Replaces, in what an earlier run wrote, the tables of the queues and the lines of `memory`, and says what is newer.
+/// Replaces the tables of the queues and the lines of `memory` that an earlier run wrote, and says what is newer.
 pub fn write_again(path: &Path, results: &[Result], memory: &[Cost], part: &str) -> io::Result<()> {
     const EPOLL: &str = "### epoll\n\n";
     const AFTER_EPOLL: &str = "\nAllocations";
@@ -149,7 +149,7 @@ pub fn write_again(path: &Path, results: &[Result], memory: &[Cost], part: &str)
     let of = |queue| results.iter().filter(|result| result.queue == queue).cloned().collect::<Vec<_>>();
     let (epoll, poll) = (table(&of("epoll"), true), table(&of("poll(2)"), false));
     let note = format!("Rows with \u{201c}{part}\u{201d} in their name, and memory, measured separately: ");
-    // Of the same rows, the last note alone stays.
+    // If several notes are about the same rows, only the last one stays.
     let notes: String = head.split_inclusive('\n').filter(|line| !line.starts_with(&note)).collect();
     let notes = notes.trim_end();
     let mut text = format!("{notes}\n\n{note}{}\n{EPOLL}{epoll}{AFTER_EPOLL}{middle}{POLL}{poll}{MEMORY}", machine());

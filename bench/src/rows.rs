@@ -1,16 +1,16 @@
-//! The rows of the table: what is measured, and what this crate wants to reach.
+//! The rows of the table: what is measured, and which ratios this crate aims at.
 
 use std::time::Duration;
 
 use crate::work::{Change, Work};
 
 pub struct Row {
-    /// How the CSV and scripts name it.
+    /// The row's name in the CSV and in scripts.
     pub id: &'static str,
-    /// How the page, the plots and `--only` name it.
+    /// The row's name on the page, in the plots and for `--only`.
     pub title: &'static str,
     pub work: Work,
-    /// The ratios to reach: against the raw system calls, and against mio 1.2.5.
+    /// The ratios to reach, compared with the raw system calls and with mio 1.2.5.
     pub aim_raw: Option<f64>,
     pub aim_mio: Option<f64>,
 }
@@ -19,7 +19,7 @@ const fn row(id: &'static str, title: &'static str, work: Work, aim_raw: Option<
     Row { id, title, work, aim_raw, aim_mio: Some(aim_mio) }
 }
 
-/// As good as: what noise allows to tell.
+/// A ratio that counts as equal, because noise hides smaller differences.
 const EQUAL: f64 = 1.02;
 
 pub const ROWS: &[Row] = &[
@@ -46,7 +46,7 @@ pub const ROWS: &[Row] = &[
     row("connect", "connect + accept + close", Work::ConnectAcceptClose, None, EQUAL),
 ];
 
-/// What is counted in instructions: the name in the budget, and the work.
+/// The works whose instructions are counted, with their names in the budget.
 pub const COUNTED: &[(&str, Work)] = &[
     ("idle poll", Work::IdlePoll),
     ("poll with one event", active(1, 1)),
@@ -71,23 +71,23 @@ const fn time_out(micros: u64) -> Work {
 /// How long to measure.
 #[derive(Copy, Clone)]
 pub struct Effort {
-    /// How often all programs are set up anew: where in memory things lie is part of the noise.
+    /// How often all programs are set up anew, because their place in memory is part of the noise.
     pub blocks: usize,
-    /// Rounds a block; each peer runs once a round.
+    /// Rounds in a block. Each peer runs once in a round.
     pub rounds: usize,
     /// About how long the raw program runs in a round.
     pub round: Duration,
 }
 
 impl Effort {
-    /// Minutes.
+    /// This takes minutes.
     pub const FULL: Effort = Effort { blocks: 6, rounds: 40, round: Duration::from_micros(400) };
-    /// Seconds: proves that everything works, and tells little of how fast.
+    /// This takes seconds. It proves that everything works, and says little about speed.
     pub const QUICK: Effort = Effort { blocks: 1, rounds: 3, round: Duration::from_micros(100) };
 
     pub fn of(self, work: Work) -> Effort {
         match work {
-            // Long to set up.
+            // These take long to set up.
             Work::Active { registered: 2_000.., .. } | Work::TcpEcho { connections: 1_000.. } => {
                 Effort { blocks: self.blocks.div_ceil(3), ..self }
             }

@@ -1,4 +1,4 @@
-//! The programs: what an event loop does, each written once, for any peer.
+//! The programs: what an event loop does, each written once for any peer.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,44 +15,44 @@ use crate::peers::eventfd::EventFd;
 use crate::pin::Pinned;
 use crate::queue::{Direction, POLL_BACKENDS, Queue, Sockets, Wake};
 
-/// What to do.
+/// What a program does.
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub enum Work {
-    /// A byte there and back over a socket pair, on one thread.
+    /// A byte goes there and back over a socket pair, on one thread.
     PingPong,
-    /// So many sources registered, of which so many become ready before each poll. One operation is one event. Of more than
-    /// [`HELD`], other processes hold most, and those that this one holds take turns at being ready.
+    /// So many sources are registered, and so many of them become ready before each poll. One operation is one event. If there
+    /// are more than [`HELD`], other processes hold most of them, and those that this process holds take turns at being ready.
     Active { registered: usize, active: usize },
-    /// A source is registered, re-registered and deregistered.
+    /// A source is registered, reregistered and deregistered.
     Churn,
-    /// A poll that does not wait, with nothing ready.
+    /// A poll does not wait, and nothing is ready.
     IdlePoll,
-    /// A wake while the poller is not waiting, and was woken already.
+    /// A wake happens while the poller is not waiting and has already been woken.
     RedundantWake,
-    /// A wake, and the poll that gives its event.
+    /// A wake happens, and then the poll that returns its event.
     WakeThenPoll,
-    /// A wake from another thread while the poller sleeps, and one back: two wakes are two operations. The threads are on
-    /// one processor, or on two.
+    /// Another thread wakes the sleeping poller, which then wakes that thread. The two wakes are two operations. The threads
+    /// run on one processor, or on two.
     WakeSleeping { processors: usize },
     /// So many threads wake one poller as often as they can.
     WakeStorm { threads: usize },
-    /// A poll with nothing ready and this time-out.
+    /// A poll has this time-out, and nothing is ready.
     TimeOut(Duration),
-    /// Messages of 64 bytes there and back over so many TCP connections; one operation is one message there and back.
+    /// Messages of 64 bytes go there and back over so many TCP connections. One operation is one message there and back.
     TcpEcho { connections: usize },
-    /// The same with a datagram over one UDP socket.
+    /// The same, with a datagram over one UDP socket.
     UdpEcho,
     /// A TCP connection is made, accepted, registered at both ends, and closed.
     ConnectAcceptClose,
-    /// So many sources are registered, and stay so.
+    /// So many sources are registered, and stay registered.
     Register(usize),
-    /// One of many sources is registered, re-registered or deregistered, each of them once.
+    /// Each of many sources is registered, reregistered or deregistered once.
     Change(Change),
-    /// A wake that has to tell the OS, since the queue's descriptor is out, and the poll that gives its event.
+    /// A wake has to tell the OS, because the queue's descriptor is out, and a poll returns its event.
     WakeExported,
-    /// 64 bytes are written by the standard library, and read.
+    /// The standard library writes 64 bytes, and the peer reads them.
     TcpRead,
-    /// 64 bytes are written, and read by the standard library.
+    /// The peer writes 64 bytes, and the standard library reads them.
     TcpWrite,
 }
 
@@ -63,14 +63,15 @@ pub enum Change {
     Deregister,
 }
 
-/// Runs so many operations.
+/// Does so many operations.
 pub type Program = Box<dyn FnMut(u64) -> io::Result<()>>;
 
 const WAKER: usize = usize::MAX - 1;
 const CAPACITY: usize = 1024;
 /// How many operations a program of [`Work::Change`] can do.
 pub const CHANGES: usize = 2_000;
-/// How many sources a process may have open beside those of the other peers; and of more, how many it has.
+/// How many sources a process may hold, beside those of the other peers. If there are more, the next constant says how many of
+/// them it holds.
 pub const HELD: usize = 10_000;
 const HELD_OF_MORE: usize = 2_000;
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -86,7 +87,7 @@ pub fn start<Q: Sockets + 'static>(work: Work) -> io::Result<Program> {
         Work::WakeSleeping { processors } => wake_sleeping::<Q>(processors),
         Work::WakeStorm { threads } => wake_storm::<Q>(threads),
         Work::TimeOut(time) => time_out::<Q>(time),
-        // With poll(2), it would have to read until `WouldBlock`, and measure that.
+        // With poll(2), the program would have to read until `WouldBlock`, and would measure that.
         Work::TcpEcho { .. } | Work::UdpEcho | Work::ConnectAcceptClose if POLL_BACKENDS => {
             Err(ErrorKind::Unsupported.into())
         }
@@ -101,8 +102,8 @@ pub fn start<Q: Sockets + 'static>(work: Work) -> io::Result<Program> {
     }
 }
 
-/// A program that owns `state`: tuples drop their fields in order, so the queue stands before what it watches, and helping
-/// threads before the queue.
+/// Returns a program that owns `state`. Tuples drop their fields in order, so the queue stands before what it watches, and
+/// helping threads stand before the queue.
 fn program<S: 'static>(mut state: S, mut run: impl FnMut(&mut S, u64) -> io::Result<()> + 'static) -> Program {
     Box::new(move |operations| run(&mut state, operations))
 }
@@ -118,7 +119,7 @@ fn ping_pong<Q: Queue + 'static>() -> io::Result<Program> {
     }
     Ok(program((queue, ends), |(queue, ends), operations| {
         for _ in 0..operations {
-            // The event of one end follows from writing to the other.
+            // Writing to one end causes the event of the other.
             for expected in [1, 0] {
                 (&ends[1 - expected]).write_all(&[1])?;
                 let mut seen = false;
@@ -154,7 +155,7 @@ fn active_of<Q: Queue + 'static>(registered: usize, active: usize) -> io::Result
     let holders = elsewhere
         .map(|first| Holder::of(&open(first..registered.min(first + HELD_OF_MORE))?))
         .collect::<io::Result<Vec<_>>>()?;
-    // Far from each other, and others each time.
+    // These sources are far from each other, and change each time.
     let stride = here / active;
     let mut first = 0;
     Ok(program((queue, sources, holders), move |(queue, sources, _holders), operations| {
@@ -213,7 +214,7 @@ fn redundant_wake<Q: Queue + 'static>() -> io::Result<Program> {
     let queue = Q::new(CAPACITY)?;
     let waker = queue.waker(WAKER)?;
     Ok(program((waker, queue), |(waker, queue), operations| {
-        // The poller has been round: whatever it waits with next, it is not waiting now.
+        // The poller has returned: however it waits next, it is not waiting now.
         queue.poll(Some(Duration::ZERO))?;
         for _ in 0..operations {
             waker.wake()?;
@@ -234,7 +235,7 @@ fn wake_then_poll<Q: Queue + 'static>() -> io::Result<Program> {
     }))
 }
 
-/// A thread that is ended when its owner is dropped.
+/// A thread that ends when its owner is dropped.
 struct Helper {
     stop: Arc<AtomicBool>,
     release: Box<dyn Fn()>,
@@ -252,7 +253,7 @@ impl Drop for Helper {
 }
 
 fn wake_sleeping<Q: Queue + 'static>(processors: usize) -> io::Result<Program> {
-    // If there are so many.
+    // This fails if there are not so many processors.
     drop(Pinned::to(processors - 1)?);
     let pinned = Pinned::to(0)?;
     let queue = Q::new(CAPACITY)?;
@@ -273,7 +274,7 @@ fn wake_sleeping<Q: Queue + 'static>(processors: usize) -> io::Result<Program> {
                     queue.poll(None).expect("the poll of the woken thread");
                 }
                 if stop.load(Ordering::Acquire) {
-                    // The queue lives until the last wake was made.
+                    // The queue lives until the last wake has been made.
                     released.wait();
                     return;
                 }
@@ -365,7 +366,7 @@ fn tcp_echo<Q: Sockets + 'static>(connections: usize) -> io::Result<Program> {
     let listener = Q::listen(ANY_PORT)?;
     let address = local_address(listener.as_raw_fd())?;
     let queue = Q::new(CAPACITY)?;
-    // Clients are even, servers odd.
+    // Clients are even, and servers odd.
     let mut streams = Vec::with_capacity(2 * connections);
     for token in (0..2 * connections).step_by(2) {
         streams.push(Q::connect(address)?);
@@ -386,7 +387,7 @@ fn tcp_echo<Q: Sockets + 'static>(connections: usize) -> io::Result<Program> {
             queue.poll(None)?;
             for token in queue.tokens() {
                 let stream = &mut streams[token];
-                // The first poll also tells that a stream can be written to, or nothing at all.
+                // The first poll may also report that a stream is writable, or report a stream without data.
                 match stream.read(&mut message) {
                     Ok(_) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
@@ -464,7 +465,7 @@ fn connect_accept_close<Q: Sockets + 'static>() -> io::Result<Program> {
                     }
                 }
             }
-            // By reset: no port is kept waiting.
+            // The connection ends with a reset, so no port is kept waiting.
             reset_on_close(client.as_raw_fd())?;
             queue.closing(client.as_raw_fd())?;
             drop(client);
@@ -476,7 +477,7 @@ fn connect_accept_close<Q: Sockets + 'static>() -> io::Result<Program> {
     }))
 }
 
-/// Runs once.
+/// Returns a program that runs once.
 fn register<Q: Queue + 'static>(count: usize) -> io::Result<Program> {
     let sources = (0..count).map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
     let mut queue = Q::new(CAPACITY)?;
@@ -489,7 +490,8 @@ fn register<Q: Queue + 'static>(count: usize) -> io::Result<Program> {
     }))
 }
 
-/// Each operation has a source of its own, of which there are as many as [`CHANGES`] says, whatever is done with them.
+/// Returns a program in which each operation has a source of its own. There are always [`CHANGES`] sources, even if the program
+/// uses fewer.
 fn change<Q: Queue + 'static>(what: Change) -> io::Result<Program> {
     let sources = (0..CHANGES).map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
     let queue = Q::new(CAPACITY)?;
@@ -524,7 +526,7 @@ fn wake_exported<Q: Queue + 'static>() -> io::Result<Program> {
     }))
 }
 
-/// Of the two ends one is the peer's, which reads or writes.
+/// Returns a program with two ends, one of which belongs to the peer. That end reads or writes.
 fn tcp_transfer<Q: Sockets + 'static>(reads: bool) -> io::Result<Program> {
     let listener = std::net::TcpListener::bind(ANY_PORT)?;
     let mut stream = Q::connect(listener.local_addr()?)?;
@@ -532,7 +534,7 @@ fn tcp_transfer<Q: Sockets + 'static>(reads: bool) -> io::Result<Program> {
     for fd in [stream.as_raw_fd(), other.as_raw_fd()] {
         no_delay(fd)?;
     }
-    // `Q::connect` returns before the connection stands; from here on nothing blocks.
+    // `Q::connect` returns before the connection is there. From here on nothing blocks.
     other.write_all(&[7])?;
     until_ready(|| stream.read_exact(&mut [0]))?;
     let queue = Q::new(CAPACITY)?;
@@ -552,9 +554,9 @@ fn tcp_transfer<Q: Sockets + 'static>(reads: bool) -> io::Result<Program> {
     }))
 }
 
-/// The address of a socket of any peer, the same way for all.
+/// Returns the address of a socket of any peer, in the same way for all.
 fn local_address(fd: RawFd) -> io::Result<SocketAddr> {
-    // SAFETY: the descriptor is open for the time of the call, and not closed by it.
+    // SAFETY: the descriptor stays open during the call, which does not close it.
     let socket =
         std::mem::ManuallyDrop::new(unsafe { <std::net::UdpSocket as std::os::fd::FromRawFd>::from_raw_fd(fd) });
     socket.local_addr()

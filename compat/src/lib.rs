@@ -1,5 +1,5 @@
-//! What the tests share. The tests themselves are in `tests/`: each runs a program or a library from crates.io that was written
-//! for mio, on this crate in mio's place, and compares what arrives byte by byte.
+//! Code that the tests share. The tests themselves are in `tests/`: each runs a program or a library from crates.io that was
+//! written for mio, on this crate in mio's place, and compares what arrives byte by byte.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-// Does not compile with any other mio: only this one has these. `ci/compat` shows that there is no second one beside it.
+// This does not compile with any other mio, because only this one has these items. `ci/compat` shows that there is no other mio
+// in the tree.
 const _: bool = mio::Poll::SHORT_IO_DRAINS;
 const _: mio::Trigger = mio::Trigger::Edge;
 
 /// How long a test waits for what must come before it fails. Only a hang takes that long.
 pub const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Bytes in which none is missing, doubled, or swapped with another unnoticed; others for each `seed`.
+/// Returns bytes in which a missing, doubled or swapped one shows. Each `seed` yields other bytes.
 pub fn pattern(seed: u64, length: usize) -> Vec<u8> {
     // SplitMix64.
     let mut state = seed;
@@ -59,6 +60,6 @@ pub fn raise_the_limit_of_open_files() {
     setrlimit(Resource::Nofile, limit).unwrap();
 }
 
-/// There is none.
+/// Windows has no such limit.
 #[cfg(windows)]
 pub fn raise_the_limit_of_open_files() {}

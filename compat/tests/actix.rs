@@ -54,7 +54,7 @@ fn every_client_gets_back_what_it_sent() {
         }
     });
 
-    // Its accepting thread is woken to be told.
+    // The server wakes its accepting thread to tell it.
     drop(handle.stop(true));
     server.join().unwrap();
     assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);

@@ -1,4 +1,4 @@
-//! The crate crossterm, which waits for keys and for SIGWINCH in a `Poll`: a program of it on a pseudo-terminal.
+//! The crate crossterm waits for keys and for SIGWINCH in a `Poll`. The test runs a program that uses it on a pseudo-terminal.
 
 #![cfg(unix)]
 
@@ -20,7 +20,7 @@ fn a_program_sees_every_key_and_the_size_of_its_terminal() {
     let path = OsStr::from_bytes(path.as_bytes());
     let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
 
-    // Its controlling terminal, so that it hears of changes by signals as it would in a window.
+    // This is the program's controlling terminal, so signals report changes as they do in a window.
     let mut program = Command::new("setsid")
         .args(["--ctty", env!("CARGO_BIN_EXE_keys")])
         .stdin(terminal.try_clone().unwrap())

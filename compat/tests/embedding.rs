@@ -1,4 +1,4 @@
-//! A `Poll` as a descriptor in the event loops of others: whatever happens, at any moment, is seen there.
+//! A `Poll` as a descriptor in other event loops, which must see whatever happens, at any moment.
 
 #![cfg(unix)]
 
@@ -28,7 +28,7 @@ enum Deed {
     Woke,
 }
 
-/// The inner side: a stream and a waker, and what was seen of them.
+/// The inner side: a stream and a waker, and a channel for what was seen of them.
 struct Inner {
     stream: UnixStream,
     events: Events,
@@ -36,10 +36,10 @@ struct Inner {
 }
 
 impl Inner {
-    /// With a thread that writes and wakes by turns, each time only after the deed before was seen: one that is missed ends
-    /// in a hang, not in a number that is too small.
+    /// Starts a thread that writes and wakes in turn, each time only after the previous deed was seen. So a missed deed causes
+    /// a hang, and not a number that is too small.
     ///
-    /// The thread returns its end of the stream, so that its end is no event.
+    /// The thread returns its end of the stream, so that the end causes no event.
     fn start() -> (Poll, Inner, JoinHandle<StdUnixStream>) {
         let poll = Poll::new().unwrap();
         let (ours, mut theirs) = StdUnixStream::pair().unwrap();
@@ -62,7 +62,7 @@ impl Inner {
         (poll, Inner { stream, events: Events::with_capacity(8), seen }, outside)
     }
 
-    /// Takes the events that wait, without waiting for more. Returns how many there were.
+    /// Takes the waiting events, without waiting for more. Returns how many there were.
     fn turn(&mut self, poll: &mut Poll) -> u32 {
         poll.poll(&mut self.events, Some(Duration::ZERO)).unwrap();
         let mut deeds = 0;
@@ -101,7 +101,7 @@ fn in_tokio_no_event_and_no_wake_is_missed() {
         while deeds < ROUNDS {
             let mut guard = poll.readable_mut().await.unwrap();
             match inner.turn(guard.get_inner_mut()) {
-                // Tokio watches the edges: only after a look that found nothing is it to wait for the next.
+                // Tokio watches the edges, so it must not wait for the next one until a look has found nothing.
                 0 => guard.clear_ready(),
                 count => deeds += count,
             }

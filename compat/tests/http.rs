@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 const PAGE: &str = "the quick brown fox jumps over the lazy dog\n";
 
-/// Serves while `client` runs: the page at `/`, and an echo at `/echo`. Returns how often it gave the page.
+/// Serves the page at `/` and an echo at `/echo` while `client` runs. Returns how often it served the page.
 fn serve_during(client: impl FnOnce(SocketAddr)) -> u64 {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let given = Arc::new(AtomicU64::new(0));
@@ -43,7 +43,7 @@ fn serve_during(client: impl FnOnce(SocketAddr)) -> u64 {
 #[test]
 fn a_request_and_its_answer_are_whole() {
     serve_during(|address| {
-        // More than the limit of two megabytes would be refused.
+        // The server refuses more than the limit of two megabytes.
         let body = pattern(5, 1 << 20);
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -83,6 +83,6 @@ fn under_load_every_answer_is_right() {
         answers = count.parse().unwrap();
     });
     assert!(answers > 0);
-    // It hangs up on answers that are on the way when the time is up.
+    // When the time is up, wrk hangs up on answers that are on their way.
     assert!(given >= answers, "{answers} answers to {given} requests");
 }

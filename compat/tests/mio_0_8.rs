@@ -1,4 +1,4 @@
-//! A program that was written for mio 0.8 runs as it is: see `src/bin/mio_0_8.rs`.
+//! A program that was written for mio 0.8 runs unchanged: see `src/bin/mio_0_8.rs`.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! The crate notify, which watches files by inotify in a `Poll` that is woken to add watches and to stop.
+//! The crate notify watches files by inotify in a `Poll`, which it wakes to add watches and to stop.
 
 #![cfg(unix)]
 
@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use compat::PATIENCE;
 use notify::{Event, EventKind, RecursiveMode, Watcher, event};
 
-/// Waits for an event of `path` that is the one looked for.
+/// Waits for an event of `path` for which `is_it` holds.
 fn wait_for(events: &Receiver<notify::Result<Event>>, path: &Path, is_it: fn(&EventKind) -> bool) {
     loop {
         let event = events.recv_timeout(PATIENCE).expect("no such event").unwrap();
@@ -42,7 +42,7 @@ fn every_change_of_a_file_is_told() {
         wait_for(&events, &letter, EventKind::is_remove);
     }
 
-    // What is watched can be changed meanwhile.
+    // The program can change what it watches meanwhile.
     watcher.unwatch(folder.path()).unwrap();
     fs::write(&draft, "unseen").unwrap();
     let other = tempfile::tempdir().unwrap();

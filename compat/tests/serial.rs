@@ -1,4 +1,4 @@
-//! The crate mio-serial: a serial line as a source of a `Poll`, on a pseudo-terminal.
+//! The crate mio-serial makes a serial line a source of a `Poll`. The test runs it on a pseudo-terminal.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! The crate signal-hook-mio: signals as a source of a `Poll`.
+//! The crate signal-hook-mio makes signals a source of a `Poll`.
 
 #![cfg(unix)]
 

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::{Barrier, mpsc};
 use tokio::time;
 
-/// Port 0: the system finds a free one.
+/// With port 0, the system finds a free one.
 const LOCALHOST: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
 #[test]
@@ -65,7 +65,7 @@ fn tcp_half_closed_by_the_peer_can_still_be_written() {
 #[test]
 fn tcp_to_a_port_where_nobody_listens_is_refused() {
     on_both_runtimes(|| async {
-        // Bound, so that no other test gets the port.
+        // The socket is bound, so no other test gets the port.
         let nobody = TcpSocket::new_v4().unwrap();
         nobody.bind(LOCALHOST.into()).unwrap();
         let address = nobody.local_addr().unwrap();
@@ -75,13 +75,13 @@ fn tcp_to_a_port_where_nobody_listens_is_refused() {
 
 #[test]
 fn many_tcp_connections_at_once_echo_every_byte() {
-    // Under Wine 8, 400 take minutes, with mio 1.2.5 as well.
+    // Under Wine 8, 400 connections take minutes, with mio 1.2.5 as well.
     const CONNECTIONS: usize = if cfg!(windows) { 100 } else { 1000 };
     const EACH: usize = (100usize << 20).div_ceil(1000);
 
     raise_the_limit_of_open_files();
     on_both_runtimes(|| async {
-        // Room for all of them to wait at once: some systems reset those that find none.
+        // All of them may wait at once: some systems reset those for which there is no room.
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(LOCALHOST.into()).unwrap();
         let listener = socket.listen(CONNECTIONS as u32).unwrap();
@@ -109,7 +109,7 @@ fn many_tcp_connections_at_once_echo_every_byte() {
             clients.push(tokio::spawn(async move {
                 let mut stream = TcpStream::connect(address).await.unwrap();
                 let sent = pattern(seed, EACH);
-                // The echo of the first byte says that the connection was accepted.
+                // The echo of the first byte shows that the server has accepted the connection.
                 stream.write_all(&sent[..1]).await.unwrap();
                 assert_eq!(stream.read_u8().await.unwrap(), sent[0]);
                 all_are_connected.wait().await;
@@ -208,7 +208,7 @@ fn a_thread_outside_wakes_the_runtime_every_time() {
         let outside = thread::spawn(move || {
             for round in 0..ROUNDS {
                 question.send(round).unwrap();
-                // Only after the answer comes the next: each has to end a sleep, or come just before one.
+                // The next question comes only after the answer. So each has to end a sleep, or comes just before one.
                 assert_eq!(answers.recv().unwrap(), round);
             }
         });

@@ -16,7 +16,7 @@ use tokio::net::{UnixDatagram, UnixListener, UnixStream};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// More than the buffers between two ends hold.
+/// This is more than the buffers between two ends hold.
 const LENGTH: usize = 4 << 20;
 
 /// Sends a pattern into `writer`, closes it, and reads all of it from `reader`.
@@ -51,7 +51,7 @@ fn unix_streams_carry_bytes() {
 fn unix_datagrams_arrive_whole() {
     on_both_runtimes(|| async {
         let (ours, theirs) = UnixDatagram::pair().unwrap();
-        // More than fit into the queue: the sender has to wait again and again.
+        // These are more than fit into the queue, so the sender has to wait again and again.
         let send = async {
             for length in 1..2000 {
                 assert_eq!(ours.send(&pattern(length as u64, length)).await.unwrap(), length);

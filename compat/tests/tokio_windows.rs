@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, PipeMode, ServerOptions};
 use tokio::time;
 
-/// The name of a pipe, of its own for each test.
+/// Returns the name of a pipe. Each test has its own.
 fn name(test: &str) -> String {
     format!(r"\\.\pipe\mio-compat-{test}-{}", std::process::id())
 }
@@ -52,7 +52,7 @@ async fn open(name: &str) -> NamedPipeClient {
     }
 }
 
-/// Waits for a client, and echoes what it says until it is gone.
+/// Waits for a client, and echoes what it sends until it is gone.
 async fn echo_until_the_end(mut pipe: NamedPipeServer) -> NamedPipeServer {
     pipe.connect().await.unwrap();
     let mut buffer = vec![0; 10_000];

@@ -1,4 +1,4 @@
-//! Runs a program on both crates, and compares what becomes of each step.
+//! Runs a program on both crates, and compares the outcome of each step.
 
 use std::time::Duration;
 
@@ -6,22 +6,23 @@ use crate::field::{History, SLOTS, Step, known};
 use crate::outcome::{Outcome, Subject, Told};
 use crate::{ours, released};
 
-/// One step that did not become the same.
+/// A step whose outcomes differ.
 #[derive(Clone, Debug)]
 pub struct Difference {
     pub step: Step,
-    /// Of a poll.
+    /// The token, if the step is a poll.
     pub token: Option<usize>,
     /// The steps before it.
     pub before: Vec<Step>,
     pub ours: Outcome,
     pub theirs: Outcome,
-    /// Of the slot that it is about, if it is about one. Of a poll, each token that differs is a difference of its own.
+    /// The history of the slot that the step concerns, if there is one. In a poll, each token that differs is a difference of
+    /// its own.
     pub history: History,
 }
 
 impl Difference {
-    /// The steps until it shows.
+    /// Returns the steps up to this one.
     pub fn program(&self) -> Vec<Step> {
         [&self.before[..], &[self.step]].concat()
     }
@@ -35,11 +36,11 @@ pub struct Run {
     pub found: Option<Difference>,
 }
 
-/// How long a poll waits for more where things take their time: at first, and when a difference is looked at.
+/// How long a poll waits for more, if operations take time: in a first run, and when a difference is examined.
 pub const QUICK: Duration = Duration::from_millis(1);
 pub const PATIENT: Duration = Duration::from_millis(30);
 
-/// Ends at the first difference from which the two do not find together again.
+/// Runs the program up to the first difference after which the two go separate ways.
 pub fn run(program: &[Step], patience: Duration) -> Run {
     let mut ours = ours::World::new(patience);
     let mut theirs = released::World::new(patience);
@@ -106,7 +107,7 @@ pub fn run(program: &[Step], patience: Duration) -> Run {
     run
 }
 
-/// An error of mio's without a code of the OS may have one here.
+/// Returns whether the outcomes are alike. If mio has an error without a code of the OS, the error here may have one.
 fn alike(ours: &Outcome, theirs: &Outcome) -> bool {
     match (ours, theirs) {
         (Outcome::Failed(ours, _), Outcome::Failed(theirs, None)) => ours == theirs,
@@ -114,7 +115,7 @@ fn alike(ours: &Outcome, theirs: &Outcome) -> bool {
     }
 }
 
-/// The tokens of which not the same was told.
+/// Returns the tokens whose events differ.
 fn differing(ours: &[Told], theirs: &[Told]) -> Vec<(usize, Outcome, Outcome)> {
     let mut tokens: Vec<usize> = ours.iter().chain(theirs).map(|told| told.token).collect();
     tokens.sort_unstable();
@@ -128,7 +129,7 @@ fn differing(ours: &[Told], theirs: &[Told]) -> Vec<(usize, Outcome, Outcome)> {
         .collect()
 }
 
-/// The hints that one said for the token and the other did not: ours alone, theirs alone.
+/// Returns the hints for the token that only one of the two has reported: only ours, and only theirs.
 pub fn hints(difference: &Difference) -> Option<(u8, u8)> {
     let of = |outcome: &Outcome| match outcome {
         Outcome::Events(told) => Some(told.iter().fold(0, |hints, told| hints | told.hints)),
@@ -138,7 +139,7 @@ pub fn hints(difference: &Difference) -> Option<(u8, u8)> {
     Some((ours & !theirs, theirs & !ours))
 }
 
-/// Leaves out steps for as long as there is an unknown difference all the same, each time of three.
+/// Leaves out steps as long as an unknown difference remains, in each of three runs.
 pub fn shortest(program: &[Step]) -> Option<Difference> {
     let differs = |program: &[Step]| (0..3).map(|_| run(program, PATIENT).found).collect::<Option<Vec<_>>>()?.pop();
     let mut shortest = differs(program)?;

@@ -1,4 +1,4 @@
-//! Chance, by a seed.
+//! Random numbers from a seed.
 
 /// SplitMix64.
 pub struct Lot(pub u64);

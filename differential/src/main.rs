@@ -1,16 +1,16 @@
-//! The same random steps on this crate and on mio 1.2.5, compared step by step.
+//! Takes the same random steps on this crate and on mio 1.2.5, and compares them step by step.
 //!
 //! ```text
 //! cargo run -p mio-differential                      for ten seconds
 //! cargo run -p mio-differential -- 60                for a minute
-//! cargo run -p mio-differential -- 60 12345          as that time: the seed is printed
+//! cargo run -p mio-differential -- 60 12345          repeats a run, which has printed its seed
 //! ```
 //!
-//! On Unix-like systems the steps are those of sockets and pipes, on Windows those of named pipes. Known differences are in the
-//! `known.rs` of each, every one with its reason and a program that shows it. Any other is shown in the shortest
-//! program that has it, and the run fails.
+//! On Unix-like systems the steps use sockets and pipes, and on Windows named pipes. The `known.rs` of each lists the known
+//! differences, every one with its reason and a program that shows it. If there is any other, the program prints the shortest
+//! steps that show it, and fails.
 
-#![allow(clippy::duplicate_mod)] // world.rs, on two crates
+#![allow(clippy::duplicate_mod)] // world.rs is for two crates
 
 mod compare;
 #[cfg_attr(unix, path = "sockets/mod.rs")]
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     for known in known() {
         let Run { found, seen, .. } = run(known.example, PATIENT);
         if found.is_some() || !seen.contains(&known.name) {
-            println!("{}: THERE IS NO SUCH DIFFERENCE, OR ANOTHER: {found:#?}, {seen:?}", known.name);
+            println!("{}: THIS DIFFERENCE IS MISSING, OR THERE IS ANOTHER: {found:#?}, {seen:?}", known.name);
             return ExitCode::FAILURE;
         }
     }
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         if run.found.is_none() {
             continue;
         }
-        // What was a matter of luck does not come again.
+        // A difference that was a matter of chance does not come again.
         if let Some(difference) = shortest(&program) {
             println!("A DIFFERENCE, after {programs} programs. The shortest program that shows it:");
             difference.program().iter().enumerate().for_each(|(index, step)| println!("{index:4} {step:?}"));
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    println!("{programs} programs, {steps} steps, each alike but for what is known:");
+    println!("{programs} programs, {steps} steps, all alike except for known differences:");
     for (known, count) in known().zip(seen) {
         println!("{count:8} × {}: {}", known.name, known.reason);
     }

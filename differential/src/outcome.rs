@@ -1,4 +1,4 @@
-//! What becomes of a step, in words that both crates share.
+//! The outcome of a step, in terms that both crates share.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::field::Step;
 
-/// What became of a step.
+/// The outcome of a step.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// There was nothing to do it with.
+    /// The slot was empty.
     Idle,
     Count(usize),
     Failed(ErrorKind, Option<i32>),
-    /// Sorted by token.
+    /// The events, sorted by token.
     Events(Vec<Told>),
 }
 
@@ -65,11 +65,11 @@ impl fmt::Debug for Told {
     }
 }
 
-/// A crate under test: it does steps.
+/// A crate under test, which does the steps.
 pub trait Subject {
-    /// How long a poll waits for more, if that is needed.
+    /// Makes a world. A poll waits for more for as long as `patience`, if operations take time.
     fn new(patience: Duration) -> Self;
-    /// `None` if there is nothing to do it with.
+    /// Does a step. Returns `None` if there is nothing to do it with.
     fn try_perform(&mut self, index: usize, step: Step) -> Option<Outcome>;
 
     fn perform(&mut self, index: usize, step: Step) -> Outcome {

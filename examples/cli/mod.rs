@@ -12,7 +12,7 @@ use std::{env, io};
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Runs `program` with the arguments of the process. Prints `usage` if the first one is `--help`, and an error as a single line.
+/// Runs `program` with the arguments of the process. Prints `usage` if the first one is `--help`, and an error as one line.
 pub(crate) fn run(usage: &str, program: impl FnOnce(Vec<String>) -> Outcome) -> ExitCode {
     let arguments: Vec<String> = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into()).collect();
     if arguments.first().is_some_and(|first| first == "--help" || first == "-h") {

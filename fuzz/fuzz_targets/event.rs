@@ -1,5 +1,5 @@
-//! Whatever a queue writes into an event, what the crate makes of it is consistent, and can be shown. The queue is that of
-//! the platform; what the queues of others write is decoded, too.
+//! Whatever a queue writes into an event, the crate interprets it consistently and can show it. The queue is the platform's,
+//! but this also decodes what the queues of other platforms write.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as the address of a Unix socket: an error, or an address that comes back as it went in.
+//! Takes any bytes as the address of a Unix socket. The result is an error, or an address that comes back unchanged.
 
 #![no_main]
 
@@ -46,7 +46,7 @@ fn path(name: &[u8]) {
     let back = mio::fuzzing::unix_address_round_trip(&address).unwrap();
     assert_eq!(back.as_pathname(), address.as_pathname());
 
-    // Nothing is made outside of a directory of our own.
+    // Nothing is made outside a directory of our own.
     if name.is_empty() || name.contains(&b'/') || name == b"." || name == b".." {
         return;
     }
@@ -76,13 +76,13 @@ fn abstract_name(name: &[u8]) {
     let (_, unnamed) = listener.accept().unwrap();
     assert!(unnamed.is_unnamed());
 
-    // The names of streams and datagrams are one namespace, by kind of socket.
+    // Each kind of socket has names of its own in the one namespace.
     drop((client, listener));
     let Some(socket) = unless_taken(UnixDatagram::bind_addr(&address)) else { return };
     assert_eq!(socket.local_addr().unwrap().as_abstract_name(), Some(name));
 }
 
-/// Somebody else on this machine may use a name.
+/// Another program on this machine may use a name.
 fn unless_taken<T>(result: io::Result<T>) -> Option<T> {
     match result {
         Err(error) if error.kind() == ErrorKind::AddrInUse => None,

@@ -10,7 +10,8 @@
 //! Sockets that you make here are non-blocking, and child processes do not inherit them (on Unix they are close-on-exec). If
 //! you write to a socket whose peer is gone, you get an error, and no `SIGPIPE`: the crate prevents the signal with a flag of
 //! the call or, on Apple platforms, an option of the socket. To convert a socket from elsewhere, use `from_std` or
-//! `From<OwnedFd>` (`From<OwnedSocket>`). Set it to non-blocking mode first: the conversion neither checks nor changes the mode.
+//! `From<OwnedFd>` (`From<OwnedSocket>`). Set it to non-blocking mode first: the conversion neither checks nor changes the
+//! mode.
 //!
 //! If these types have no method for the I/O that you want to do, use `try_io` or `try_io_for`, which tell the queue if that
 //! I/O would block:

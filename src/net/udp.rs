@@ -243,7 +243,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer, and the other errors of `send(2)`.
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room in the send buffer, and the other errors of
+    /// `send(2)`.
     ///
     /// # Examples
     ///

@@ -39,9 +39,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     fn select(&self, buffer: &mut Self::Buffer, events: &mut Vec<Event>, timeout: Option<Duration>)
     -> io::Result<bool>;
 
-    /// Returns the token of a notification among the `events` from `select`, for a queue that recognizes it only by the token of
-    /// the `waker`. A program may give the same token to a source, so this may be the event of a source. In that case the waker
-    /// makes one unnecessary system call, and nothing worse happens.
+    /// Returns the token of a notification among the `events` from `select`, for a queue that recognizes it only by the token
+    /// of the `waker`. A program may give the same token to a source, so this may be the event of a source. In that case the
+    /// waker makes one unnecessary system call, and nothing worse happens.
     #[inline]
     fn gave_notification(&self, _events: &[Event], _waker: &AtomicToken) -> Option<Token> {
         None
@@ -56,15 +56,15 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Stops watching `source`: a `select` that starts later reports no event of it.
     fn deregister(&self, source: Descriptor, registration: &mut Self::Registration) -> io::Result<()>;
 
-    /// Does what [`register`](Backend::register) does, for a *bare* source (`SourceFd`, `SourceSocket`). Such a source remembers
-    /// nothing, and the crate does not see its I/O, so the backend has to find it by `source` alone.
+    /// Does what [`register`](Backend::register) does, for a *bare* source (`SourceFd`, `SourceSocket`). Such a source
+    /// remembers nothing, and the crate does not see its I/O, so the backend has to find it by `source` alone.
     fn register_bare(&self, source: Descriptor, watch: Watch) -> io::Result<()> {
         self.register(source, &mut Default::default(), watch)
     }
 
     /// Arms again what I/O on `source` has used up, which is `spent`: where readiness is emulated, an edge-triggered
-    /// registration waits for it again from now on. Where the kernel does that, `io_source.rs` does not call this. If it fails, a
-    /// running `select` may not know about the change until somebody calls this again.
+    /// registration waits for it again from now on. Where the kernel does that, `io_source.rs` does not call this. If it fails,
+    /// a running `select` may not know about the change until somebody calls this again.
     #[inline]
     fn rearm(_source: Descriptor, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
@@ -82,8 +82,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
         Ok(())
     }
 
-    /// Makes the running `select`, or else the next one, return with a readable event that carries the waker's token. Any thread
-    /// may call this, after [`set_waker`](Backend::set_waker). It never blocks.
+    /// Makes the running `select`, or else the next one, return with a readable event that carries the waker's token. Any
+    /// thread may call this, after [`set_waker`](Backend::set_waker). It never blocks.
     fn notify(&self) -> io::Result<()>;
 }
 

@@ -1,12 +1,12 @@
 //! The backend on `poll(2)`, for systems that have nothing better.
 //!
-//! A table holds the registrations, and each wait works on a copy of it. So a thread that registers a source never has to wait for
-//! the poller: it changes the table, and if the poller sleeps with an older copy, it tells the poller to take a new one. Before the
-//! poller reports anything, it looks the registration up in the current table, so it reports nothing about a source that was
-//! deregistered in the meantime.
+//! A table holds the registrations, and each wait works on a copy of it. So a thread that registers a source never has to wait
+//! for the poller: it changes the table, and if the poller sleeps with an older copy, it tells the poller to take a new one.
+//! Before the poller reports anything, it looks the registration up in the current table, so it reports nothing about a source
+//! that was deregistered in the meantime.
 //!
-//! While there are registrations that the queue has to look at (see `unix::emulated`), it makes a call before each wait that does
-//! not wait and asks everything about them, and then waits only for a short time.
+//! While there are registrations that the queue has to look at (see `unix::emulated`), it makes a call before each wait that
+//! does not wait and asks everything about them, and then waits only for a short time.
 
 #![allow(unsafe_code)]
 
@@ -40,7 +40,8 @@ impl Backend for Selector {
 
     fn new() -> io::Result<Selector> {
         let notifier = match Notifier::new() {
-            // WASI has no notifier. If an OS does not know the call, the error is `Unsupported` as well, but has a code, `ENOSYS`.
+            // WASI has no notifier. If an OS does not know the call, the error is `Unsupported` as well, but has a code,
+            // `ENOSYS`.
             Err(error) if error.kind() == io::ErrorKind::Unsupported && error.raw_os_error().is_none() => None,
             notifier => Some(notifier?),
         };
@@ -79,8 +80,8 @@ impl Backend for Selector {
             table.report(snapshot, ready, events, snapshot.capacity);
 
             left = time.left();
-            // If there are no events and time is left, the table has changed, or nothing watches any more what was ready, or this
-            // was a look, or the next look is due.
+            // If there are no events and time is left, the table has changed, or nothing watches any more what was ready, or
+            // this was a look, or the next look is due.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) {
                 return Ok(notified);
             }
@@ -353,7 +354,8 @@ impl Table {
 
     fn report_one(&mut self, place: usize, said: i16, look: Option<Instant>, events: &mut Vec<Event>) {
         if said & POLLNVAL != 0 {
-            // The program has closed the descriptor without deregistering it. The registration ends with it, as on other queues.
+            // The program has closed the descriptor without deregistering it. The registration ends with it, as on other
+            // queues.
             return self.remove_at(place);
         }
         let mut entry = self.entries[place];
@@ -398,8 +400,8 @@ cfg_if! {
         target_os = "netbsd",
         target_os = "openbsd",
     ))] {
-        /// Waits, and rounds the time-out up to the unit that the OS takes. Returns how many descriptors it has something to report
-        /// about.
+        /// Waits, and rounds the time-out up to the unit that the OS takes. Returns how many descriptors it has something to
+        /// report about.
         fn wait(watched: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
             let Some(time) = timeout.filter(|time| !time.is_zero()) else {
                 // This call is faster, because the kernel need not read a time and write it back.
@@ -650,7 +652,7 @@ mod tests {
     /// The short read was the last one, so no later read can tell the poller.
     #[test]
     #[cfg(all(target_os = "linux", feature = "os-ext"))]
-    fn a_short_read_that_the_sleeping_poller_could_not_be_told_of_counts_when_it_wakes() {
+    fn a_short_read_that_the_sleeping_poller_could_not_hear_of_counts_when_it_wakes() {
         let (first, mut other) = UnixStream::pair().unwrap();
         let mut first = IoSource::new(first);
         let tokens = with_a_poller_that_cannot_be_told(

@@ -44,7 +44,8 @@ impl AsRawFd for Registry {
 }
 
 impl AsFd for Registry {
-    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now on.
+    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now
+    /// on.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.queue().export();
         self.queue().backend.as_fd()
@@ -52,14 +53,16 @@ impl AsFd for Registry {
 }
 
 impl AsRawFd for Poll {
-    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now on.
+    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now
+    /// on.
     fn as_raw_fd(&self) -> RawFd {
         self.registry().as_raw_fd()
     }
 }
 
 impl AsFd for Poll {
-    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now on.
+    /// Returns the queue's descriptor, which becomes readable when an event is waiting. Every wake makes a system call from now
+    /// on.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.registry().as_fd()
     }

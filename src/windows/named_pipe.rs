@@ -45,12 +45,13 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 /// - It is only edge-triggered. One poll reports at most one event for a pipe. After a read that has failed or found the end, the
 ///   next read produces an event as well.
 /// - After `deregister`, you can register the pipe again with `reregister`.
-/// - `write` takes everything that you pass, up to 64 MiB, and writes it in the background. Until that is done, the next `write`
-///   returns `WouldBlock`. The next `write` also reports a failure, so bytes that cannot be written never disappear silently.
-///   If you drop the pipe while a write is under way, the write still finishes as long as the `Poll` exists; dropping the `Poll`
-///   ends it.
+/// - `write` takes everything that you pass, up to 64 MiB, and writes it in the background. Until that is done, the next
+///   `write` returns `WouldBlock`. The next `write` also reports a failure, so bytes that cannot be written never disappear
+///   silently. If you drop the pipe while a write is under way, the write still finishes as long as the `Poll` exists; dropping
+///   the `Poll` ends it.
 /// - A read is always in flight, for as many bytes as the last `read` had room for: between 4 and 64 KiB, or fewer than 4 KiB
-///   if the handle is not that of a pipe. If the buffer for writes has grown beyond 64 KiB, it is freed when it has been written.
+///   if the handle is not that of a pipe. If the buffer for writes has grown beyond 64 KiB, it is freed when it has been
+/// written.
 /// - In message mode, a message that is longer than one read asks for arrives in several reads. Two messages never arrive in
 ///   one read.
 ///
@@ -75,7 +76,7 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 /// poll.registry().register(&mut server, Token(0), Interest::READABLE)?;
 ///
 /// let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name)?;
-/// // SAFETY: the handle is the file's, which was opened for overlapped I/O, and nobody else's from now on.
+/// // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
 /// let mut client = unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) };
 /// poll.registry().register(&mut client, Token(1), Interest::WRITABLE)?;
 ///
@@ -104,8 +105,8 @@ impl NamedPipe {
     /// # Errors
     ///
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the name contains a NUL.
-    /// - The errors of the call, such as that for an invalid name, or `ERROR_ACCESS_DENIED` if a pipe of that name exists. (Wine 8
-    ///   ignores the flag, and makes another instance.)
+    /// - The errors of the call, such as that for an invalid name, or `ERROR_ACCESS_DENIED` if a pipe of that name exists.
+    ///   (Wine 8 ignores the flag, and makes another instance.)
     ///
     /// # Examples
     ///
@@ -307,12 +308,12 @@ impl FromRawHandle for NamedPipe {
     ///
     /// # Safety
     ///
-    /// The handle must be open, with `FILE_FLAG_OVERLAPPED`, and nothing else may own it. It must be that of a pipe's end, or of
-    /// another device that is read and written as a stream, such as a serial port. Nobody may have
+    /// The handle must be open, with `FILE_FLAG_OVERLAPPED`, and nothing else may own it. It must be that of a pipe's end, or
+    /// of another device that is read and written as a stream, such as a serial port. Nobody may have
     ///
     /// - associated it with a completion port,
-    /// - changed its completion notification modes (`SetFileCompletionNotificationModes`), because without a packet the queue would
-    ///   wait for the end of an operation for ever,
+    /// - changed its completion notification modes (`SetFileCompletionNotificationModes`), because without a packet the queue
+    ///   would wait for the end of an operation for ever,
     /// - an operation in flight on it.
     ///
     /// The same holds while it belongs to the `NamedPipe`, which shows it through

@@ -11,8 +11,8 @@ use std::os::windows::io::RawSocket;
 /// # Re-arming after `WouldBlock`
 ///
 /// This crate emulates edges, and arms a direction again after I/O that would block. The types of [`net`](crate::net) tell the
-/// queue about that, but the crate does not see your I/O on a bare socket. So after an event, do I/O until `WouldBlock`, and then
-/// call [`Registry::reregister`](crate::Registry::reregister): only then does the next event of that direction arrive. Or
+/// queue about that, but the crate does not see your I/O on a bare socket. So after an event, do I/O until `WouldBlock`, and
+/// then call [`Registry::reregister`](crate::Registry::reregister): only then does the next event of that direction arrive. Or
 /// register with [`Trigger::Level`](crate::Trigger::Level).
 ///
 /// # Errors

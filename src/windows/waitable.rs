@@ -10,8 +10,8 @@ use crate::sys::Watch;
 use crate::sys::windows::wait::Registration;
 use crate::{Interest, Registry};
 
-/// Turns an object that Windows can wait for into a [`Source`](crate::event::Source): a process, a thread, an event, a semaphore,
-/// a timer, a notification of a changed directory, or a console's input.
+/// Turns an object that Windows can wait for into a [`Source`](crate::event::Source): a process, a thread, an event, a
+/// semaphore, a timer, a notification of a changed directory, or a console's input.
 ///
 /// `H` holds or borrows the handle: an [`OwnedHandle`](std::os::windows::io::OwnedHandle), a
 /// [`BorrowedHandle`](std::os::windows::io::BorrowedHandle), a [`Child`](std::process::Child), a
@@ -28,16 +28,16 @@ use crate::{Interest, Registry};
 ///
 /// `Edge` and `OneShot` are the same here, because you do no I/O through this crate that could say that a signal is used up.
 ///
-/// For some objects, Windows takes the signal from the object when a wait ends: it resets an auto-reset event, and counts down a
-/// semaphore. So each event of theirs stands for one signal that the source has taken for you, and that no other thread gets. If the
-/// registration ends before that event, the source gives the signal back: it sets the auto-reset event, or counts the semaphore up.
-/// It cannot do so for a timer, or if the handle lacks the rights (`EVENT_QUERY_STATE` and `EVENT_MODIFY_STATE`, or
-/// `SEMAPHORE_MODIFY_STATE`). Other objects, such as processes, threads and manual-reset events, stay signalled.
+/// For some objects, Windows takes the signal from the object when a wait ends: it resets an auto-reset event, and counts down
+/// a semaphore. So each event of theirs stands for one signal that the source has taken for you, and that no other thread gets.
+/// If the registration ends before that event, the source gives the signal back: it sets the auto-reset event, or counts the
+/// semaphore up. It cannot do so for a timer, or if the handle lacks the rights (`EVENT_QUERY_STATE` and `EVENT_MODIFY_STATE`,
+/// or `SEMAPHORE_MODIFY_STATE`). Other objects, such as processes, threads and manual-reset events, stay signalled.
 ///
 /// # Cost
 ///
-/// A thread of the process's pool waits for up to 63 objects, and posts to the queue. A program that has no `Waitable` has
-/// no such thread. If the pool is reporting the object, `register`, `deregister` and `drop` wait until it has finished. So do not
+/// A thread of the process's pool waits for up to 63 objects, and posts to the queue. A program that has no `Waitable` has no
+/// such thread. If the pool is reporting the object, `register`, `deregister` and `drop` wait until it has finished. So do not
 /// call them in a callback of the pool that runs in a waiting thread (`WT_EXECUTEINWAITTHREAD`).
 ///
 /// The registration has a duplicate of the handle. So you may close or replace the object while it is registered: the

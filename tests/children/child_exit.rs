@@ -1,4 +1,4 @@
-//! `ChildExit`: one event for the exit of a child, whenever that was.
+//! `ChildExit` produces one event for the exit of a child, whenever that happens.
 
 use std::io::ErrorKind;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use crate::util::{assert_no_event, next_event};
 
 const EXIT: Token = Token(3);
 
-/// A child that exits, with code 7, when its standard input is closed.
+/// Returns a child that exits with code 7 when its standard input is closed.
 fn child() -> Child {
     let mut command = if cfg!(windows) { Command::new("cmd") } else { Command::new("sh") };
     command.args(if cfg!(windows) { ["/C", "set /P line= & exit 7"] } else { ["-c", "read line; exit 7"] });
@@ -21,7 +21,7 @@ fn end(child: &mut Child) {
     drop(child.stdin.take());
 }
 
-/// Not by a kqueue without user events, nor by Linux before 5.3.
+/// Returns false on a kqueue without user events, and on Linux before 5.3.
 fn is_supported() -> bool {
     let poll = Poll::new().unwrap();
     let mut child = child();
@@ -34,7 +34,7 @@ fn is_supported() -> bool {
     watched.is_ok()
 }
 
-/// Asserts that `exit` gave its one event, and that `child` can be waited for.
+/// Asserts that `exit` has produced its one event, and that `child` can be waited for.
 fn assert_exited(poll: &mut Poll, child: &mut Child) {
     let event = next_event(poll);
     assert_eq!(event.token(), EXIT);
@@ -67,7 +67,7 @@ fn a_child_that_exited_before_registering_gives_its_event() {
     let mut child = child();
     let mut exit = ChildExit::new(&child).unwrap();
     end(&mut child);
-    // A second watcher tells that it has exited without waiting for it.
+    // A second watcher reports the exit without waiting for the child.
     let mut other = Poll::new().unwrap();
     let mut watcher = ChildExit::new(&child).unwrap();
     other.registry().register(&mut watcher, EXIT, Interest::READABLE).unwrap();
@@ -126,7 +126,7 @@ fn reregistering_after_the_exit_gives_the_event_again() {
     assert_eq!(next_event(&mut poll).token(), Token(99));
     poll.registry().reregister(&mut exit, EXIT, Interest::READABLE).unwrap();
     assert_exited(&mut poll, &mut child);
-    // It was waited for, too.
+    // The child has been waited for as well.
     poll.registry().reregister_with(&mut exit, Token(98), Interest::READABLE, Trigger::Level).unwrap();
     for _ in 0..2 {
         assert_eq!(next_event(&mut poll).token(), Token(98));
@@ -188,7 +188,7 @@ fn deregistering_or_dropping_before_the_exit_is_silence() {
     one.wait().unwrap();
     other.wait().unwrap();
     assert_no_event(&mut poll);
-    // And again, for it can be registered once more.
+    // Registering it once more must do no harm.
     let _ = poll.registry().register(&mut deregistered, EXIT, Interest::READABLE);
 }
 
@@ -215,7 +215,7 @@ fn each_of_many_children_gives_its_own_event() {
     }
 }
 
-/// Where the OS can tell: its number is nobody's, or another process's.
+/// This holds where the OS can tell: the child's number belongs to nobody, or to another process.
 #[cfg(unix)]
 #[test]
 fn a_child_that_was_waited_for_is_an_error() {
@@ -223,7 +223,7 @@ fn a_child_that_was_waited_for_is_an_error() {
     end(&mut child);
     child.wait().unwrap();
     let mut code = None;
-    crate::util::wait_until("its number is nobody's", || {
+    crate::util::wait_until("nobody has its number", || {
         code = ChildExit::new(&child).err().and_then(|error| error.raw_os_error());
         code.is_some()
     });

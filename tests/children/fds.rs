@@ -1,4 +1,4 @@
-//! Descriptors: non-blocking and close-on-exec from the start, whoever made them; and what a child may do.
+//! Descriptors are non-blocking and close-on-exec from the start, however they are made. This also tests what a child may do.
 
 #![allow(unsafe_code)]
 
@@ -14,7 +14,7 @@ use mio::{Interest, Poll, Token};
 use crate::queue::Queue;
 use crate::util::{localhost, next_event, tcp_listener, udp_pair, wait_until};
 
-/// One of each kind, by each constructor.
+/// Returns one source of each kind from each constructor.
 fn one_of_each() -> Vec<(&'static str, OwnedFd)> {
     let mut all: Vec<(_, OwnedFd)> = Vec::new();
     let (listener, address) = tcp_listener();
@@ -48,7 +48,7 @@ fn one_of_each() -> Vec<(&'static str, OwnedFd)> {
 }
 
 fn flags(fd: BorrowedFd<'_>, command: libc::c_int) -> libc::c_int {
-    // SAFETY: takes no pointer.
+    // SAFETY: the call takes no pointer.
     unsafe { libc::fcntl(fd.as_raw_fd(), command) }
 }
 
@@ -91,7 +91,7 @@ fn children_inherit_nothing() {
     assert!(!list.contains("eventpoll") && !list.contains("eventfd"), "{list}");
 }
 
-/// What the kernel shares between a parent and its fork, the fork leaves alone if it has a `Poll` of its own.
+/// If a fork has a `Poll` of its own, it leaves alone what the kernel shares between it and its parent.
 #[test]
 fn a_fork_with_its_own_poll_does_not_harm_its_parents() {
     let mut poll = Poll::new().unwrap();
@@ -100,7 +100,7 @@ fn a_fork_with_its_own_poll_does_not_harm_its_parents() {
 
     in_a_fork(|| {
         let mut poll = Poll::new()?;
-        // What it goes on to use is a source of its own, of a duplicate.
+        // To keep using a socket, the fork makes a source of its own from a duplicate.
         let mut copy = UdpSocket::from(ours.as_fd().try_clone_to_owned()?);
         poll.registry().register(&mut copy, Token(3), Interest::READABLE | Interest::WRITABLE)?;
         assert_eq!(next_event(&mut poll).token(), Token(3));
@@ -120,7 +120,7 @@ fn a_fork_with_its_own_poll_does_not_harm_its_parents() {
     assert_eq!(next_event(&mut poll).token(), Token(1));
 }
 
-/// Why a fork must keep off its parent's `Poll`: epoll's registrations are the kernel's, and shared.
+/// This shows why a fork must not use its parent's `Poll`: the kernel holds epoll's registrations, and both share them.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_fork_that_deregisters_with_its_parents_poll_ends_the_parents_registration() {
@@ -135,14 +135,14 @@ fn a_fork_that_deregisters_with_its_parents_poll_ends_the_parents_registration()
     crate::util::assert_no_event(&mut poll);
 }
 
-/// Runs `work` in a copy of this process, which must succeed in it.
+/// Runs `work` in a copy of this process, where it must succeed.
 fn in_a_fork(work: impl FnOnce() -> io::Result<()>) {
-    // SAFETY: the child does what `work` does, which needs no other thread, and ends.
+    // SAFETY: the child only does `work`, which needs no other thread, and exits.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         let code = if matches!(worked, Ok(Ok(()))) { 0 } else { 1 };
-        // SAFETY: ends the process.
+        // SAFETY: the call ends the process.
         unsafe { libc::_exit(code) };
     }
     assert!(child > 0);
@@ -152,7 +152,7 @@ fn in_a_fork(work: impl FnOnce() -> io::Result<()>) {
     assert_eq!(status, 0);
 }
 
-/// `into_raw_fd`, `from_raw_fd`, `as_fd` and the conversions speak of one and the same descriptor.
+/// `into_raw_fd`, `from_raw_fd`, `as_fd` and the conversions all mean the same descriptor.
 #[test]
 fn conversions_keep_the_descriptor() {
     fn check<T>(source: T)
@@ -165,7 +165,7 @@ fn conversions_keep_the_descriptor() {
         assert_eq!(owned.as_raw_fd(), fd);
         let source = T::from(owned);
         assert_eq!(source.into_raw_fd(), fd);
-        // SAFETY: the descriptor was given up just now.
+        // SAFETY: `into_raw_fd` has just given up the descriptor.
         let mut source = unsafe { T::from_raw_fd(fd) };
         assert_eq!(source.as_raw_fd(), fd);
         let poll = Poll::new().unwrap();

@@ -1,4 +1,4 @@
-//! A signal that ends the process that it is sent to.
+//! A signal that kills the process that receives it.
 
 #![allow(unsafe_code)]
 
@@ -8,13 +8,13 @@ use mio::net::{TcpStream, UnixStream};
 
 use crate::util::{tcp_listener, tcp_pair, wait_until};
 
-/// Rust programs start with `SIGPIPE` ignored; but a library may find itself in a program where it is deadly.
+/// Rust programs start with `SIGPIPE` ignored, but other programs can use a library too, and there the signal is deadly.
 #[test]
 fn writing_to_a_socket_whose_peer_is_gone_raises_no_sigpipe() {
     fn write_after_close(mut ours: impl Write, theirs: impl Sized) {
         drop(theirs);
-        // The first may still go out, to be answered with a reset; and as long as a fork of another test has a copy of the
-        // other end, there is no error but that the socket is full.
+        // The first write may still go out, and then a reset answers it. As long as a fork of another test holds a copy of the
+        // other end, the only error says that the socket is full.
         let fails = |result: io::Result<usize>| result.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock);
         wait_until("an error of a write", || fails(ours.write(b"data")));
         wait_until("an error of a vectored write", || {
@@ -30,18 +30,18 @@ fn writing_to_a_socket_whose_peer_is_gone_raises_no_sigpipe() {
         accepted = listener.accept().ok();
         accepted.is_some()
     });
-    // SAFETY: the child only writes, and ends.
+    // SAFETY: the child only writes, and exits.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        // SAFETY: the default action is always there.
+        // SAFETY: the default action always exists.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         write_after_close(tcp.0, tcp.1);
         write_after_close(unix.0, unix.1);
         write_after_close(connected, accepted);
-        // SAFETY: ends the process.
+        // SAFETY: the call ends the process.
         unsafe { libc::_exit(0) };
     }
-    // The child's copies of the other ends have to be the last.
+    // The child's copies of the other ends must be the last ones.
     drop((tcp, unix, connected, accepted));
     let mut status = 0;
     // SAFETY: the kernel writes the status.

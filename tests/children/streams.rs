@@ -22,7 +22,7 @@ fn the_standard_streams_of_a_child_are_pipes() {
     let mut stdin = Sender::from(child.stdin.take().unwrap());
     let mut stdout = Receiver::from(child.stdout.take().unwrap());
     let mut stderr = Receiver::from(child.stderr.take().unwrap());
-    // Made by the standard library, they block.
+    // The standard library makes these pipes, and they block.
     stdin.set_nonblocking(true).unwrap();
     stdout.set_nonblocking(true).unwrap();
     stderr.set_nonblocking(true).unwrap();
@@ -35,7 +35,7 @@ fn the_standard_streams_of_a_child_are_pipes() {
     let mut buffer = [0; 16];
     assert_eq!(stdout.read(&mut buffer).unwrap(), 5);
     assert_would_block(stdout.read(&mut buffer));
-    // The end of the input is the end of `cat`.
+    // `cat` ends when its input ends.
     drop(stdin);
     let (mut output, mut open) = (String::new(), 2);
     while open > 0 {

@@ -1,6 +1,6 @@
-//! Addresses of Unix sockets come back as they were given, whatever the peer calls itself.
+//! Addresses of Unix sockets come back unchanged, whatever the peer calls itself.
 
-#![allow(unsafe_code)] // for an address that only other programs make
+#![allow(unsafe_code)] // needed for an address that only other programs make
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -13,15 +13,15 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::util::wait_until;
 
-/// How long a path may be, without the NUL that ends it: `sizeof(sun_path) - 1`.
+/// The longest path that fits, without the NUL that ends it: `sizeof(sun_path) - 1`.
 const LONGEST: usize = if cfg!(any(target_os = "android", target_os = "linux")) { 107 } else { 103 };
 
-/// A path in `directory` of exactly that many bytes.
+/// Returns a path in `directory` of exactly `length` bytes.
 fn path_of_length(directory: &Path, length: usize) -> PathBuf {
     directory.join("s".repeat(length - directory.as_os_str().len() - 1))
 }
 
-/// A client that has the address `own`. A Unix connection waits in the listener when `connect` returns.
+/// Returns a client with the address `own`. When `connect` returns, a Unix connection already waits in the listener.
 fn client_named(own: &SockAddr, listener: &UnixListener) -> io::Result<Socket> {
     let client = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     client.bind(own)?;
@@ -107,7 +107,7 @@ fn path_with_nul_or_too_long_is_invalid_input() -> io::Result<()> {
     Ok(())
 }
 
-/// The kind of a converted socket is not checked: what goes wrong then is an error, not a panic.
+/// A conversion does not check the kind of a socket. What goes wrong later is an error and not a panic.
 #[test]
 fn tcp_accept_on_a_unix_listener_is_an_error() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
@@ -118,8 +118,8 @@ fn tcp_accept_on_a_unix_listener_is_an_error() -> io::Result<()> {
     Ok(())
 }
 
-/// The kernel takes a path that fills the address to its last byte, with no room for a NUL. The standard library makes
-/// no such address, but another program may.
+/// The kernel accepts a path that fills the address to its last byte and leaves no room for a NUL. The standard library never
+/// makes such an address, but another program may.
 #[cfg(target_os = "linux")]
 #[test]
 fn peer_whose_path_fills_the_address_is_accepted() -> io::Result<()> {
@@ -128,7 +128,7 @@ fn peer_whose_path_fills_the_address_is_accepted() -> io::Result<()> {
     let mut own = directory.path().join("client-").into_os_string().into_vec();
     own.resize(108, b'x');
 
-    // SAFETY: a `sockaddr_un` takes any bytes, and no more are written than it has.
+    // SAFETY: a `sockaddr_un` may hold any bytes, and this writes no more than fit into it.
     let ((), address) = unsafe {
         SockAddr::try_init(|storage, length| {
             let address = &mut *storage.cast::<libc::sockaddr_un>();
@@ -144,7 +144,7 @@ fn peer_whose_path_fills_the_address_is_accepted() -> io::Result<()> {
     Ok(())
 }
 
-/// As in mio 0.8.
+/// mio 0.8 behaves in the same way.
 #[test]
 fn path_that_begins_with_nul_is_an_abstract_name_where_there_are_such() -> io::Result<()> {
     let name = |rest: &[u8]| [format!("mio path {} ", std::process::id()).as_bytes(), rest].concat();
@@ -163,7 +163,7 @@ fn path_that_begins_with_nul_is_an_abstract_name_where_there_are_such() -> io::R
         assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
 
         drop(listener);
-        // Another test's child may have a copy, until it becomes another program.
+        // A child that another test starts may hold a copy of the socket until it becomes another program.
         wait_until("the name is free", || {
             UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
         });
@@ -178,7 +178,7 @@ fn path_that_begins_with_nul_is_an_abstract_name_where_there_are_such() -> io::R
 fn abstract_name_of_any_bytes_comes_back() -> io::Result<()> {
     use std::os::linux::net::SocketAddrExt;
 
-    // The process id tells this run from another one beside it.
+    // The process id keeps this run apart from another that runs at the same time.
     let name = |bytes: &[u8]| [format!("mio {} ", std::process::id()).as_bytes(), bytes].concat();
     let longest = vec![0xff; 107 - name(b"").len()];
     for bytes in [&b"\0a\0b"[..], b"\0\0", b"", b"\xff\xfe\0", &longest] {

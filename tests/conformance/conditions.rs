@@ -1,6 +1,7 @@
-//! Each condition is an edge of its own: an event tells what it tells, and anything else still gives one.
+//! Each condition is an edge of its own: after an event that reports one condition, every other condition still produces an
+//! event.
 
-#![cfg_attr(windows, allow(unused_imports, reason = "for the conditions that Unix alone has"))]
+#![cfg_attr(windows, allow(unused_imports, reason = "only Unix has some of the conditions"))]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -24,9 +25,9 @@ fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-/// Not where the OS has no flag for it: there `poll(2)` says that there is something to read, which is no news.
+/// This does not hold where the OS has no flag for it: there `poll(2)` says that there is something to read, which is no news.
 #[test]
-#[cfg_attr(windows, ignore = "Wine tells of the end only when what was sent before has been read")]
+#[cfg_attr(windows, ignore = "Wine reports the end only when what was sent before has been read")]
 fn a_half_close_after_data_that_was_not_read_gives_an_event() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, mut theirs) = tcp_pair();
@@ -67,7 +68,7 @@ fn a_reset_after_data_that_was_not_read_gives_an_event() {
     assert_no_event(&mut poll);
 }
 
-/// On kqueue a registration for priority alone is told of that alone.
+/// On kqueue, a registration for priority alone hears of nothing else.
 #[test]
 #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
 fn a_reset_reaches_a_registration_for_urgent_data_alone() {
@@ -80,13 +81,13 @@ fn a_reset_reaches_a_registration_for_urgent_data_alone() {
     assert_no_event(&mut poll);
 }
 
-/// Whether an event tells of the error of a datagram socket. On kqueue it says that something is ready: the error.
+/// Returns whether an event reports the error of a datagram socket. On kqueue it says that something is ready: the error.
 #[cfg(unix)]
 fn tells_of_an_error(event: &Event) -> bool {
     event.is_error() || Queue::HERE.is_kqueue() && event.is_readable()
 }
 
-/// A connected datagram socket whose peer is gone and comes back, with `take` to take the error that tells of the former.
+/// Lets the peer of a connected datagram socket go and come back. In between, `take` takes the error that the absence causes.
 #[cfg(unix)]
 fn refused_then_served(interests: Interest, take: impl Fn(&UdpSocket)) {
     let mut poll = Poll::new().unwrap();
@@ -127,7 +128,7 @@ fn after_an_error_of_receiving_a_datagram_is_told() {
     }
 }
 
-/// Taken past the library, which is not told of it.
+/// The program takes the error without the library, which does not notice.
 #[test]
 #[cfg(unix)]
 fn after_an_error_that_was_taken_elsewhere_a_datagram_is_told() {
@@ -149,7 +150,7 @@ fn with_an_error_that_nobody_takes_a_datagram_is_told() {
     wait_for(&mut poll, TOKEN, Event::is_readable);
 }
 
-/// The error queue: of time stamps, which stay there, although reading and writing find no error.
+/// Time stamps stay in the error queue, although reading and writing find no error.
 #[test]
 #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
 #[allow(unsafe_code)]
@@ -160,13 +161,13 @@ fn an_error_that_stays_does_not_keep_a_writer_from_hearing_of_room() {
         let mut poll = Poll::new().unwrap();
         let (mut ours, mut theirs) = tcp_pair();
         let stamps: libc::c_uint = libc::SOF_TIMESTAMPING_TX_ACK | libc::SOF_TIMESTAMPING_SOFTWARE;
-        // SAFETY: reads an integer of that size.
+        // SAFETY: the kernel reads an integer of that size.
         let result = unsafe {
             let (value, size) = ((&raw const stamps).cast(), size_of_val(&stamps) as libc::socklen_t);
             libc::setsockopt(ours.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPING, value, size)
         };
         if result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOPROTOOPT) {
-            return; // under QEMU, whose emulation of system calls does not know the option
+            return; // QEMU's emulation of system calls does not know the option
         }
         assert_eq!(result, 0);
         poll.registry().register(&mut ours, TOKEN, BOTH).unwrap();
@@ -175,7 +176,7 @@ fn an_error_that_stays_does_not_keep_a_writer_from_hearing_of_room() {
         if read {
             assert_would_block(ours.read(&mut [0; 8]));
         }
-        // What was due, of the time stamps that are still coming.
+        // These polls take the events of time stamps that are still arriving.
         let mut events = mio::Events::with_capacity(8);
         for _ in 0..4 {
             poll.poll(&mut events, Some(Duration::from_millis(5))).unwrap();
@@ -214,7 +215,7 @@ fn urgent_data_is_told_as_often_as_it_comes() {
     }
 }
 
-/// It comes again before the queue can see that it was gone.
+/// The urgent data comes again before the queue can see that it was gone.
 #[test]
 #[cfg(target_os = "linux")]
 fn urgent_data_is_told_again_if_it_comes_before_the_next_poll() {
@@ -242,9 +243,9 @@ fn urgent_data_is_told_again_if_it_comes_before_the_next_poll() {
     }
 }
 
-/// An event that tells of an end says that there is something to read, which stays true.
+/// An event that reports the end says that there is something to read, and that stays true.
 #[test]
-#[cfg_attr(windows, ignore = "Wine tells of the end only when what was sent before has been read")]
+#[cfg_attr(windows, ignore = "Wine reports the end only when what was sent before has been read")]
 fn the_end_of_a_stream_is_told_once_whatever_is_read_of_it() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, mut theirs) = tcp_pair();

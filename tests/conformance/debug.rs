@@ -1,4 +1,4 @@
-//! `Debug`: names, not numbers.
+//! `Debug` shows names and not numbers.
 
 use mio::{Events, Interest, Poll, Token, Waker};
 

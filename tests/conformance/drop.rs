@@ -1,4 +1,4 @@
-//! Dropping: a source closes and falls silent, a `Poll` may go first.
+//! When a source is dropped, it closes and falls silent. A `Poll` may be dropped before its sources.
 
 use std::io::Read;
 use std::thread;
@@ -46,10 +46,10 @@ fn a_poll_may_be_dropped_before_its_sources() {
         let poll = Poll::new().unwrap();
         poll.registry().register(&mut ours, TOKEN, BOTH).unwrap();
         drop(poll);
-        // The source works on,
+        // The source keeps working,
         theirs.send(b"data").unwrap();
         wait_until("the data arrives", || ours.recv(&mut [0; 8]).is_ok());
-        // and belongs to nobody: another poll takes it.
+        // and it belongs to no queue, so another poll accepts it.
         let mut next = Poll::new().unwrap();
         next.registry().register(&mut ours, TOKEN, BOTH).unwrap();
         assert!(next_event(&mut next).is_writable());
@@ -80,7 +80,7 @@ fn events_may_be_used_with_another_poll() {
     }
 }
 
-/// More sources than small tables hold, coming and going.
+/// More sources come and go than fit into small tables.
 #[test]
 fn a_thousand_sources_come_and_go() {
     let mut poll = Poll::new().unwrap();
@@ -99,7 +99,7 @@ fn a_thousand_sources_come_and_go() {
         }
         seen.sort();
         assert!(seen.into_iter().eq(0..count));
-        // Every other one is closed first; the rest are still there.
+        // This closes every other source; the others stay registered.
         let mut position = 0;
         pairs.retain(|_| {
             position += 1;

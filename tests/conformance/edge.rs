@@ -1,4 +1,4 @@
-//! Edge-triggered registrations, the default: no edge is missed, none is told twice.
+//! Edge-triggered registrations, the default, miss no edge and report none twice.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -32,7 +32,7 @@ fn data_from_before_reregister_gives_an_event() {
     poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
     theirs.write_all(b"data").unwrap();
     wait_for(&mut poll, TOKEN, Event::is_readable);
-    // Not read, so not armed; but `reregister` arms.
+    // A source that nobody has read is not armed, but `reregister` arms it.
     for _ in 0..3 {
         assert_no_event(&mut poll);
         poll.registry().reregister(&mut ours, TOKEN, Interest::READABLE).unwrap();
@@ -74,7 +74,7 @@ fn no_edge_is_missed_while_another_thread_writes() {
     thread::scope(|scope| {
         scope.spawn(move || {
             for count in 0..BYTES {
-                // A stalled reader would show as an error here: a few thousand bytes always fit.
+                // If the reader stalled, this would fail: a few thousand bytes always fit.
                 (&theirs).write_all(b"x").unwrap();
                 if count % 64 == 0 {
                     thread::yield_now();
@@ -109,7 +109,7 @@ fn a_short_read_leaves_the_rest_to_be_read() {
     wait_for(&mut poll, TOKEN, Event::is_readable);
 }
 
-/// What `Poll::SHORT_IO_DRAINS` promises, by loops that rely on it.
+/// Checks the promise of `Poll::SHORT_IO_DRAINS` with loops that rely on it.
 #[test]
 fn short_io_drains_so_that_would_block_need_not_be_seen() {
     const { assert!(Poll::SHORT_IO_DRAINS) };
@@ -172,7 +172,7 @@ fn reregister_keeps_the_registration_edge_triggered() {
     assert!(next_event(&mut poll).is_readable());
     poll.registry().reregister(&mut ours, TOKEN, BOTH).unwrap();
     next_event_of_each(&mut poll, &[Event::is_readable, Event::is_writable]);
-    // Not read; told once all the same.
+    // Nobody has read the data, and it is reported once all the same.
     assert_no_event(&mut poll);
 }
 
@@ -185,7 +185,7 @@ fn after_deregister_there_is_no_event() {
     poll.registry().deregister(&mut ours).unwrap();
     assert_no_event(&mut poll);
 
-    // Also when it had fired before.
+    // The same holds if it has fired before.
     poll.registry().register(&mut ours, TOKEN, BOTH).unwrap();
     next_events(&mut poll);
     poll.registry().deregister(&mut ours).unwrap();
@@ -236,7 +236,7 @@ fn every_number_is_a_token() {
 }
 
 #[test]
-fn an_event_of_the_past_never_bears_a_later_token() {
+fn an_earlier_event_never_carries_a_later_token() {
     let mut poll = Poll::new().unwrap();
     let (mut a, to_a) = udp_pair();
     let (mut b, to_b) = udp_pair();
@@ -244,7 +244,7 @@ fn an_event_of_the_past_never_bears_a_later_token() {
     poll.registry().register(&mut b, Token(1), Interest::READABLE).unwrap();
     to_a.send(b"data").unwrap();
     to_b.send(b"data").unwrap();
-    // While the first event is handled, the second source is closed, and another one gets its descriptor.
+    // The program handles the first event. Meanwhile it closes the second source, and a new one gets that descriptor.
     let mut tokens: Vec<_> = Vec::new();
     while tokens.is_empty() {
         tokens = next_events(&mut poll).iter().map(Event::token).collect();
@@ -253,7 +253,7 @@ fn an_event_of_the_past_never_bears_a_later_token() {
     let (mut c, to_c) = udp_pair();
     poll.registry().register(&mut c, Token(2), Interest::READABLE).unwrap();
     assert!(!tokens.contains(&Token(2)));
-    // `a` may come now, if it did not come first; nothing of `b`, and nothing of `c` that did not happen to it.
+    // `a` may come now if it did not come first. `b` must not come, and `c` only if something happens to it.
     if !tokens.contains(&Token(0)) {
         assert_eq!(next_event(&mut poll).token(), Token(0));
     }

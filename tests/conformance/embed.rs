@@ -1,4 +1,4 @@
-//! A `Poll` is a file descriptor: another queue can watch it, and it is readable when an event waits.
+//! A `Poll` is a file descriptor that another queue can watch. It is readable while an event waits.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use crate::util::{TO_WAKE, assert_no_event, events_so_far, next_event, udp_pair,
 const INNER: Token = Token(1);
 const WAKE: Token = Token(2);
 
-/// A poll that watches `inner`.
+/// Returns a poll that watches `inner`.
 fn outer(inner: &Poll, trigger: Trigger) -> Poll {
     let poll = Poll::new().unwrap();
     let mut source = SourceFd(&inner.as_raw_fd());
@@ -40,7 +40,7 @@ fn with_fd_lends_the_same_descriptor() {
 }
 
 #[test]
-fn what_stays_ready_keeps_no_wake_from_its_turn_once_the_descriptor_is_out() {
+fn with_the_descriptor_out_what_stays_ready_starves_no_wake() {
     let poll = Poll::new().unwrap();
     poll.as_raw_fd();
     assert_each_gets_its_turn(poll, 1);
@@ -66,11 +66,11 @@ fn an_event_makes_it_readable_until_it_is_taken() {
 fn each_wake_makes_it_readable() {
     let mut inner = Poll::new().unwrap();
     let waker = Waker::new(inner.registry(), WAKE).unwrap();
-    // The inner one has been polled before: its waker could do without the system.
+    // `inner` has been polled before, so its waker could do without the system.
     assert_no_event(&mut inner);
     let mut outer = outer(&inner, Trigger::Edge);
     for _ in 0..100 {
-        // The second is redundant.
+        // The second wake is redundant.
         waker.wake().unwrap();
         waker.wake().unwrap();
         assert_eq!(next_event(&mut outer).token(), INNER);
@@ -110,9 +110,9 @@ fn a_wake_ends_the_sleep_of_the_outer_queue() {
     }
 }
 
-/// Whoever is told by an edge polls until there is nothing more.
+/// A program that an edge wakes polls until nothing is left.
 #[test]
-fn a_poll_that_gives_nothing_has_left_nothing_behind() {
+fn an_empty_poll_leaves_no_event_behind() {
     let inner = Poll::new().unwrap();
     let mut outer = outer(&inner, Trigger::Edge);
     let pairs = [(); 3].map(|()| udp_pair());
@@ -127,7 +127,7 @@ fn a_poll_that_gives_nothing_has_left_nothing_behind() {
     assert_eq!(tokens_until_there_is_nothing(inner, 1), [Token(0), Token(1), Token(2)]);
 }
 
-/// The tokens of all events there are, in order, taken out in batches of `capacity`.
+/// Returns the tokens of all pending events, in order. It takes the events in batches of `capacity`.
 fn tokens_until_there_is_nothing(mut poll: Poll, capacity: usize) -> Vec<Token> {
     let mut events = Events::with_capacity(capacity);
     let mut tokens = Vec::new();
@@ -145,7 +145,7 @@ fn tokens_until_there_is_nothing(mut poll: Poll, capacity: usize) -> Vec<Token> 
 /// A port has room for 65,536 registrations and packets.
 #[test]
 #[cfg_attr(miri, ignore = "slow")]
-fn changes_beside_an_event_that_waits_take_no_room_from_a_wake() {
+fn changes_while_an_event_waits_leave_room_for_a_wake() {
     let inner = Poll::new().unwrap();
     let waker = Waker::new(inner.registry(), WAKE).unwrap();
     let _outer = outer(&inner, Trigger::Level);
@@ -161,9 +161,9 @@ fn changes_beside_an_event_that_waits_take_no_room_from_a_wake() {
     assert_eq!(tokens_until_there_is_nothing(inner, 8), [Token(0), WAKE, Token(3)]);
 }
 
-/// Event ports do not end such a sleep by themselves if a source is ready when it is registered.
+/// If a source is ready when it is registered, event ports do not end such a sleep by themselves.
 #[test]
-fn a_change_beside_a_poll_keeps_no_later_one_from_ending_the_sleep_of_the_outer_queue() {
+fn after_a_change_during_a_poll_a_later_one_still_ends_the_sleep_of_the_outer_queue() {
     let mut inner = Poll::new().unwrap();
     let mut outer = outer(&inner, Trigger::Level);
     let registry = inner.registry().try_clone().unwrap();
@@ -191,7 +191,7 @@ fn a_change_beside_a_poll_keeps_no_later_one_from_ending_the_sleep_of_the_outer_
 }
 
 #[test]
-fn a_level_is_told_until_it_is_gone_once_the_descriptor_is_out() {
+fn with_the_descriptor_out_a_level_is_reported_until_it_is_gone() {
     let mut inner = Poll::new().unwrap();
     let mut outer = outer(&inner, Trigger::Level);
     let (mut ours, theirs) = udp_pair();
@@ -203,7 +203,7 @@ fn a_level_is_told_until_it_is_gone_once_the_descriptor_is_out() {
             assert_eq!(next_event(&mut inner).token(), Token(0));
         }
         assert_eq!(ours.recv(&mut [0; 8]).unwrap(), 4);
-        // It may have been said once more before.
+        // The level may have been reported once more before.
         events_so_far(&mut inner);
         assert_no_event(&mut outer);
         assert_no_event(&mut inner);

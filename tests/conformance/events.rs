@@ -42,7 +42,7 @@ fn only_what_was_asked_for_is_told() {
 }
 
 #[test]
-#[cfg_attr(windows, ignore = "Wine tells of the end only when what was sent before has been read")]
+#[cfg_attr(windows, ignore = "Wine reports the end only when what was sent before has been read")]
 fn a_half_close_is_read_closed_and_readable_and_no_hang_up() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, mut theirs) = tcp_pair();
@@ -51,11 +51,11 @@ fn a_half_close_is_read_closed_and_readable_and_no_hang_up() {
     theirs.shutdown(Shutdown::Write).unwrap();
     let event = wait_for(&mut poll, TOKEN, Event::is_read_closed);
     assert!(event.is_readable() && !event.is_write_closed() && !event.is_error());
-    // What was sent before is there, then the end of the stream.
+    // The stream delivers what was sent before, and then its end.
     let mut words = String::new();
     ours.read_to_string(&mut words).unwrap();
     assert_eq!(words, "last words");
-    // They still listen.
+    // The peer still reads.
     ours.write_all(b"answer").unwrap();
     drop(ours);
     let mut answer = String::new();
@@ -98,7 +98,7 @@ fn a_reset_is_told_once_and_reading_tells_the_error() {
     let event = next_event(&mut poll);
     assert!(event.is_readable() && event.is_read_closed());
     match ours.read(&mut [0; 8]) {
-        // Wine takes the error to find out about the reset, and leaves an end of the stream for the reader.
+        // Wine takes the error to learn of the reset, and leaves the reader an end of the stream.
         Ok(count) => assert!(cfg!(windows) && count == 0),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
@@ -110,7 +110,7 @@ fn a_refused_connect_gives_an_event_and_take_error_tells() {
     let mut poll = Poll::new().unwrap();
     let (listener, address) = tcp_listener();
     drop(listener);
-    // Some systems say so at once.
+    // Some systems report it at once.
     let mut stream = match TcpStream::connect(address) {
         Ok(stream) => stream,
         Err(error) => return assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
@@ -124,7 +124,7 @@ fn a_refused_connect_gives_an_event_and_take_error_tells() {
     assert_no_event(&mut poll);
 }
 
-/// As in mio: whoever looks at `is_readable` alone hears of it, too.
+/// A program that looks at `is_readable` alone must hear of it as well, as with mio.
 #[test]
 #[cfg(target_os = "linux")]
 fn urgent_data_is_priority_and_readable() {
@@ -140,7 +140,7 @@ fn urgent_data_is_priority_and_readable() {
     assert_no_event(&mut poll);
 }
 
-/// Nor does it keep a poll busy, or use up a one-shot.
+/// Nor does urgent data keep a poll busy, or use up a one-shot.
 #[test]
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
 fn data_that_is_not_urgent_is_no_priority() {
@@ -177,12 +177,12 @@ fn data_that_is_not_urgent_is_no_priority() {
     }
 }
 
-/// The time that the processor has given to this thread.
+/// Returns how long the processor has worked for this thread.
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
 #[allow(unsafe_code)]
 fn thread_time() -> Duration {
     let mut time = std::mem::MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: the system writes the time, if it succeeds.
+    // SAFETY: the system writes the time if the call succeeds.
     let time = unsafe {
         assert_eq!(libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, time.as_mut_ptr()), 0);
         time.assume_init()
@@ -192,7 +192,7 @@ fn thread_time() -> Duration {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn urgent_data_is_told_to_none_but_who_asked() {
+fn only_those_who_asked_hear_of_urgent_data() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, theirs) = tcp_pair();
     poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
@@ -208,7 +208,7 @@ fn events_are_data_that_outlives_what_they_tell_of() {
     poll.registry().register(&mut ours, TOKEN, Interest::WRITABLE).unwrap();
     poll.poll(&mut events, Some(HANG)).unwrap();
     let copy = events.iter().next().unwrap().clone();
-    // Deregistering takes nothing out of `events`.
+    // Deregistering removes nothing from `events`.
     poll.registry().deregister(&mut ours).unwrap();
     assert_eq!(events.iter().next().unwrap().token(), TOKEN);
     drop((poll, ours, theirs));
@@ -226,7 +226,7 @@ fn events_can_be_walked_over_many_times() {
     let (mut a, mut b) = udp_pair();
     poll.registry().register(&mut a, Token(1), Interest::WRITABLE).unwrap();
     poll.registry().register(&mut b, Token(2), Interest::WRITABLE).unwrap();
-    // One poll may give the one, and the next the other.
+    // The two may come in one poll or in two.
     while events.len() < 2 {
         poll.registry().reregister(&mut a, Token(1), Interest::WRITABLE).unwrap();
         poll.registry().reregister(&mut b, Token(2), Interest::WRITABLE).unwrap();
@@ -253,7 +253,8 @@ fn there_is_no_event_past_the_last() {
     let _ = &Events::with_capacity(8)[0];
 }
 
-/// The smallest capacity of which one Linux says `EINVAL` (x86-64), if there is memory for it; no page of it is touched.
+/// This is the smallest capacity that Linux refuses with `EINVAL` (x86-64), if there is memory for it. No page of it is
+/// touched.
 #[test]
 fn any_capacity_that_can_be_allocated_works() {
     let capacity = if cfg!(all(target_pointer_width = "64", unix)) { 178_956_971 } else { 1_000_000 };

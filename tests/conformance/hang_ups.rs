@@ -1,5 +1,5 @@
-//! A hang-up may be over some day: a socket is connected, perhaps once more; a terminal is opened again. And what shuts a
-//! socket of datagrams down is no hang-up of its peer. POSIX promises little of that; this is what Linux does.
+//! A hang-up may end: a socket connects, perhaps for the second time, and somebody opens a terminal again. And if you shut a
+//! datagram socket down, that is no hang-up of its peer. POSIX promises little about that. The tests check what Linux does.
 
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
@@ -25,7 +25,7 @@ use crate::util::{
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// A socket that is not connected, in a poll that has told what that means.
+/// Returns an unconnected socket and a poll that has already reported what that means.
 fn unconnected(domain: Domain, interests: Interest) -> (Poll, IoSource<Socket>) {
     let socket = Socket::new(domain, Type::STREAM, None).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -35,12 +35,12 @@ fn unconnected(domain: Domain, interests: Interest) -> (Poll, IoSource<Socket>) 
     (poll, socket)
 }
 
-/// An address at which nobody listens.
+/// Returns an address at which nobody listens.
 fn nobody() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Waits until the attempt to connect has come to an end: in a blocking way, which takes no event out of a queue.
+/// Waits until the attempt to connect ends. The wait is a blocking one, which takes no event out of a queue.
 fn settled(socket: &Socket) {
     let mut descriptor = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     #[allow(unsafe_code)]
@@ -71,7 +71,7 @@ fn a_socket_that_was_polled_before_it_was_connected_is_told_of_its_connection() 
 }
 
 #[test]
-fn a_socket_that_was_polled_before_it_was_refused_is_told_and_so_it_is_when_it_connects_again() {
+fn a_socket_that_was_polled_before_it_was_refused_hears_of_that_and_of_its_next_connection() {
     for interests in [Interest::READABLE, Interest::WRITABLE, BOTH] {
         let (_listener, address) = tcp_listener();
         let (mut poll, ours) = unconnected(Domain::IPV4, interests);
@@ -79,7 +79,7 @@ fn a_socket_that_was_polled_before_it_was_refused_is_told_and_so_it_is_when_it_c
         wait_for(&mut poll, TOKEN, Event::is_error);
         let error = ours.try_io_for(interests, |ours| ours.take_error()?.map_or(Ok(()), Err)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-        assert!(ours.connect(&address.into()).is_err(), "the attempt before has failed");
+        assert!(ours.connect(&address.into()).is_err(), "the previous attempt has failed");
         ours.connect(&address.into()).unwrap_err();
         if interests.is_writable() {
             wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());
@@ -91,7 +91,7 @@ fn a_socket_that_was_polled_before_it_was_refused_is_told_and_so_it_is_when_it_c
     }
 }
 
-/// The attempt before is told of once, by the next one.
+/// The next attempt reports the failure of the previous one, once.
 #[test]
 fn a_socket_that_was_refused_and_connects_again_is_told_of_both() {
     for (is_raw, is_taken) in [(false, true), (false, false), (true, true), (true, false)] {
@@ -106,8 +106,8 @@ fn a_socket_that_was_refused_and_connects_again_is_told_of_both() {
             assert_eq!(ours.take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionRefused);
         }
         let ours = SockRef::from(&ours);
-        assert!(ours.connect(&address.into()).is_err(), "the attempt before has failed");
-        // What the system tells of that.
+        assert!(ours.connect(&address.into()).is_err(), "the previous attempt has failed");
+        // This takes what the system reports about that.
         events_so_far(&mut poll);
         ours.connect(&address.into()).unwrap_err();
         wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());
@@ -117,7 +117,7 @@ fn a_socket_that_was_refused_and_connects_again_is_told_of_both() {
     }
 }
 
-/// Dissolves the connection of a socket, which is as new then.
+/// Dissolves the connection of a socket. After that the socket is like a new one.
 #[allow(unsafe_code)]
 fn dissolve(socket: &Socket) {
     let nowhere = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
@@ -126,9 +126,10 @@ fn dissolve(socket: &Socket) {
     assert_eq!(result, 0);
 }
 
-/// Nothing of the connection before is left, whatever was told of it; and the queue may not have seen that there was none.
+/// Nothing is left of the previous connection, whatever has been reported of it. The queue may not have noticed that there was
+/// none in between.
 #[test]
-fn a_connected_socket_that_is_connected_elsewhere_is_told_of_that() {
+fn a_connected_socket_that_is_connected_elsewhere_hears_of_that() {
     for (is_ended, is_served) in [(false, true), (false, false), (true, true), (true, false)] {
         let (ours, mut theirs) = tcp_pair();
         let (mut poll, mut ours) = (Poll::new().unwrap(), IoSource::new(Socket::from(OwnedFd::from(ours))));
@@ -156,7 +157,7 @@ fn a_connected_socket_that_is_connected_elsewhere_is_told_of_that() {
     }
 }
 
-/// With and without a poll that sees it connected.
+/// This holds whether or not a poll sees the socket connected.
 #[test]
 fn a_unix_stream_that_was_polled_before_it_was_connected_is_told_of_its_end() {
     for (interests, is_seen) in [(Interest::WRITABLE, true), (Interest::WRITABLE, false), (BOTH, true), (BOTH, false)] {
@@ -174,17 +175,17 @@ fn a_unix_stream_that_was_polled_before_it_was_connected_is_told_of_its_end() {
     }
 }
 
-/// A terminal: its master, and the path of what programs open.
+/// Returns the master of a new terminal, and the path that programs open.
 #[allow(unsafe_code)]
 fn terminal() -> (OwnedFd, PathBuf) {
-    // SAFETY: takes no pointer; the descriptor is new, and nobody else's.
+    // SAFETY: the call takes no pointer, and nothing else owns the new descriptor.
     let master = unsafe {
         let master = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC);
         assert!(master >= 0);
         OwnedFd::from_raw_fd(master)
     };
     let mut name = [0; 64];
-    // SAFETY: takes no pointer but that to the room for the name, whose length is given.
+    // SAFETY: the only pointer leads to room for the name, whose length is given.
     let path = unsafe {
         assert_eq!(libc::grantpt(master.as_raw_fd()), 0);
         assert_eq!(libc::unlockpt(master.as_raw_fd()), 0);
@@ -215,7 +216,7 @@ fn each_hang_up_of_a_terminal_is_told() {
     }
 }
 
-/// Whoever writes comes and goes between two polls, and whoever reads knows the end already.
+/// The writer comes and goes between two polls, and the reader already knows of the end.
 #[test]
 #[cfg_attr(miri, ignore = "no terminals, no FIFOs")]
 fn what_is_written_after_a_hang_up_is_told() {
@@ -238,12 +239,12 @@ fn assert_each_visit_is_told(reader: File, open_writer: impl Fn() -> File) {
         wait_for(&mut poll, TOKEN, Event::is_readable);
         let read = || reader.try_io_for(Interest::READABLE, |mut reader| reader.read(&mut [0; 4]));
         assert_eq!(read().unwrap(), 4);
-        // The end of a FIFO; a terminal has an error for it.
+        // At its end, a FIFO reads nothing, and a terminal returns an error.
         assert!(read().unwrap_or(0) == 0);
     }
 }
 
-/// Both directions are shut, and what was written last was not read: so there may be an error yet, while the poll waits.
+/// Both directions are shut down, and the last data is unread. So an error may still arrive while the poll waits.
 #[test]
 fn an_error_that_follows_a_hang_up_ends_the_wait() {
     let mut events = Events::with_capacity(8);
@@ -269,7 +270,8 @@ fn an_error_that_follows_a_hang_up_ends_the_wait() {
     }
 }
 
-/// Shut down by its owner, it still receives. A program that reads until that would block hears of each datagram.
+/// A datagram socket that its owner has shut down still receives. A program that reads until `WouldBlock` hears of each
+/// datagram.
 #[test]
 fn a_datagram_socket_that_was_shut_down_is_told_of_datagrams() {
     for how in [Shutdown::Read, Shutdown::Both] {

@@ -1,4 +1,4 @@
-//! `IoSource`: what this crate has no type of, as a source.
+//! `IoSource` makes a source of something for which this crate has no type.
 
 use std::io::{Read, Write};
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -10,7 +10,7 @@ use crate::util::{assert_no_event, assert_would_block, events_so_far, localhost,
 
 const TOKEN: Token = Token(11);
 
-/// Two connected sockets, the first of which does not block.
+/// Returns two connected sockets, the first of which is non-blocking.
 fn pair() -> (IoSource<Socket>, Socket) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&localhost().into()).unwrap();
@@ -104,7 +104,7 @@ fn what_it_holds_comes_out_again_open() {
     assert_eq!(&text, b"still open");
 }
 
-/// Whatever a poll says of a socket that is not connected: once it is, that is news.
+/// Whatever a poll reports about an unconnected socket, its connection is news.
 #[test]
 fn a_socket_that_is_connected_after_a_poll_is_told_of_it() {
     let listener = std::net::TcpListener::bind(localhost()).unwrap();
@@ -145,7 +145,7 @@ fn it_may_be_shared_and_sent_as_what_it_holds() {
     assert_eq!(ours.local_addr().unwrap(), ours.into_inner().local_addr().unwrap());
 }
 
-/// Messages stay apart, as in no type of this crate.
+/// Messages stay apart, which no type of this crate offers.
 #[test]
 #[cfg(target_os = "linux")]
 fn sequenced_packets_arrive_one_by_one() {

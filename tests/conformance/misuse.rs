@@ -1,4 +1,4 @@
-//! Misuse is an error, and the queue works on after it.
+//! Misuse returns an error, and the queue keeps working.
 
 use std::io::ErrorKind;
 
@@ -8,7 +8,7 @@ use crate::util::{assert_no_event, is_always_told, next_event, udp_pair};
 
 const TOKEN: Token = Token(0);
 
-/// What misuse must leave as it was.
+/// Checks that misuse has done no harm.
 fn assert_unharmed(poll: &mut Poll) {
     let (mut ours, theirs) = udp_pair();
     poll.registry().register(&mut ours, Token(99), Interest::READABLE).unwrap();
@@ -55,7 +55,7 @@ fn changing_what_is_not_registered_is_not_found() {
 
 #[test]
 #[cfg(unix)]
-fn misuse_has_one_code_and_one_text_whoever_notices_it() {
+fn misuse_has_the_same_code_and_text_in_every_build() {
     let poll = Poll::new().unwrap();
     let (mut ours, _theirs) = udp_pair();
     let told = |error: std::io::Error| (error.raw_os_error(), error.to_string());
@@ -86,14 +86,14 @@ fn another_poll_does_not_take_the_source_over() {
     if size_of_val(&ours) > size_of::<std::net::UdpSocket>() {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::AlreadyExists);
     } else if is_always_told() {
-        // A source that remembers nothing: epoll knows its own registrations alone.
+        // This source remembers nothing, and epoll knows only its own registrations.
         assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
     } else {
         return;
     }
     let error = other.registry().deregister(&mut ours).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    // The registration stands.
+    // The registration is still there.
     assert!(next_event(&mut poll).is_writable());
     poll.registry().deregister(&mut ours).unwrap();
     assert_unharmed(&mut poll);
@@ -111,7 +111,7 @@ fn registering_with_a_second_poll_is_already_exists_in_debug_builds() {
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert!(next_event(&mut poll).is_writable());
     assert_no_event(&mut second);
-    // A queue that is gone has no sources.
+    // A dropped queue has no sources.
     drop(poll);
     second.registry().register(&mut ours, TOKEN, Interest::WRITABLE).unwrap();
 }
@@ -132,7 +132,7 @@ fn what_was_registered_with_a_poll_that_is_gone_is_not_registered() {
     assert!(next_event(&mut second).is_writable());
 }
 
-/// A queue cannot watch itself; and the OS's code for that is not taken for anything else.
+/// A queue cannot watch itself, and the crate does not mistake the OS's code for another error.
 #[test]
 #[cfg(all(
     target_os = "linux",
@@ -164,7 +164,7 @@ fn one_bad_source_does_not_keep_others_from_deregistering() {
     assert_no_event(&mut poll);
 }
 
-/// Taken out and put in again by conversion, a source is registered as before where the kernel keeps registrations.
+/// Where the kernel keeps registrations, a source that you convert to a descriptor and back stays registered.
 #[test]
 #[cfg(all(unix, not(any(mio_backend = "event_ports", mio_backend = "poll", mio_unsupported_force_poll_poll))))]
 #[allow(unsafe_code)]
@@ -176,7 +176,7 @@ fn a_registration_outlives_conversions() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, theirs) = udp_pair();
     poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
-    // SAFETY: the descriptor was given up just now.
+    // SAFETY: `into_raw_fd` has just given up the descriptor.
     let mut ours = unsafe { UdpSocket::from_raw_fd(ours.into_raw_fd()) };
     poll.registry().reregister(&mut ours, Token(1), Interest::READABLE).unwrap();
     theirs.send(b"data").unwrap();

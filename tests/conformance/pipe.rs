@@ -1,4 +1,4 @@
-//! `unix::pipe`: its ends, what each sees of the other's, and children's standard streams.
+//! `unix::pipe`: what each end learns of the other, and the standard streams of children.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -38,7 +38,7 @@ fn a_fifo_tells_of_each_writer_that_comes_and_goes() {
     let path = folder.path().join("fifo");
     make_fifo(&path);
     let mut poll = Poll::new().unwrap();
-    // Linux opens it for reading only once there is a writer.
+    // On Linux, opening a FIFO for reading alone waits for a writer.
     let open = || OpenOptions::new().read(true).write(true).open(&path).unwrap();
     let mut writer = Some(open());
     let mut receiver = Receiver::from(OwnedFd::from(File::open(&path).unwrap()));
@@ -78,7 +78,7 @@ fn a_dropped_receiver_is_closed() {
 fn a_sender_whose_receiver_is_gone_is_write_closed_once() {
     let mut poll = Poll::new().unwrap();
     let (mut sender, receiver) = pipe::new().unwrap();
-    // Full, so that the hang-up comes alone.
+    // The pipe is full, so the hang-up comes alone.
     fill(&mut sender);
     poll.registry().register(&mut sender, SENDER, Interest::WRITABLE).unwrap();
     assert_no_event(&mut poll);
@@ -106,7 +106,7 @@ fn an_end_whose_other_is_gone_can_be_registered() {
     wait_for(&mut poll, RECEIVER, Event::is_read_closed);
 }
 
-/// When the receiver goes.
+/// The moment at which the receiver goes.
 #[derive(Copy, Clone, Debug, PartialEq)]
 enum Goes {
     BeforeTheRegistration,
@@ -114,7 +114,7 @@ enum Goes {
     WhileItIsFull,
 }
 
-/// How often the end is told: once, at each poll, once until it is registered again.
+/// The end is reported once, at each poll, or once until you register again.
 #[test]
 fn a_sender_without_a_receiver_is_write_closed_as_often_as_its_trigger_says() {
     for goes in [Goes::BeforeTheRegistration, Goes::WhileThereIsRoom, Goes::WhileItIsFull] {
@@ -153,7 +153,7 @@ fn assert_closed_as_often_as_that(goes: Goes, trigger: Trigger, interests: Inter
             wait_for(&mut poll, SENDER, Event::is_write_closed);
             wait_for(&mut poll, SENDER, Event::is_write_closed);
         } else {
-            // kqueue may give one event for each filter.
+            // kqueue may report one event for each filter.
             let rest = events_so_far(&mut poll);
             let is_told_twice =
                 rest.iter().any(Event::is_write_closed) || trigger == Trigger::OneShot && !rest.is_empty();
@@ -166,7 +166,7 @@ fn assert_closed_as_often_as_that(goes: Goes, trigger: Trigger, interests: Inter
     assert_no_event(&mut poll);
 }
 
-/// A queue that tells the end by something else than the descriptor must not tell it of what has its number now.
+/// A queue that learns of the end by other means than the descriptor must not report it for a file that has that number now.
 #[test]
 #[allow(unsafe_code)]
 fn a_sender_that_was_closed_after_its_end_was_told_is_silent() {
@@ -178,16 +178,16 @@ fn a_sender_that_was_closed_after_its_end_was_told_is_silent() {
             poll.registry().register_with(&mut sender, SENDER, Interest::WRITABLE, trigger).unwrap();
             drop(receiver);
             wait_for(&mut poll, SENDER, Event::is_write_closed);
-            // Another one that has ended, under the same number.
+            // This is another sender whose receiver is gone, under the same number.
             let (next, receiver) = pipe::new().unwrap();
             drop(receiver);
             let fd = sender.into_raw_fd();
-            // SAFETY: the descriptor was given up just now, whatever it stands for.
+            // SAFETY: `into_raw_fd` has just given up the descriptor, whatever it stands for.
             let mut sender = unsafe {
                 assert_eq!(libc::dup2(next.as_raw_fd(), fd), fd);
                 Sender::from_raw_fd(fd)
             };
-            // A copy would keep the registration, on epoll.
+            // With epoll, a copy would keep the registration.
             drop(next);
             assert_no_event(&mut poll);
             poll.registry().register_with(&mut sender, RECEIVER, Interest::WRITABLE, trigger).unwrap();
@@ -198,7 +198,7 @@ fn a_sender_that_was_closed_after_its_end_was_told_is_silent() {
     }
 }
 
-/// Nothing comes from the direction in which a pipe does not go, while the other end is there.
+/// While the other end is there, nothing comes from the direction in which a pipe does not go.
 #[test]
 fn an_end_can_be_registered_for_both_directions() {
     for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
@@ -256,7 +256,7 @@ fn ends_go_to_descriptors_and_back() {
     let fd = receiver.as_raw_fd();
     assert_eq!(receiver.into_raw_fd(), fd);
     #[allow(unsafe_code)]
-    // SAFETY: the descriptor was given up just now.
+    // SAFETY: `into_raw_fd` has just given up the descriptor.
     let mut receiver = unsafe { Receiver::from_raw_fd(fd) };
     sender.write_all(b"data").unwrap();
     assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 4);

@@ -10,7 +10,7 @@ use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 
 use crate::util::{HANG, Watchdog, assert_no_event, localhost, next_event};
 
-/// Sockets that are writable from the start, registered with tokens from 0.
+/// Returns sockets that are writable from the start, registered with tokens from 0 on.
 fn writable_sockets(count: usize, poll: &Poll, trigger: Trigger) -> Vec<UdpSocket> {
     let register = |token| {
         let mut socket = UdpSocket::bind(localhost()).unwrap();
@@ -159,7 +159,7 @@ fn what_does_not_fit_comes_with_the_next_poll() {
 fn a_small_capacity_starves_no_source() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(2);
-    // All of them ready, all the time.
+    // All of them are always ready.
     let _sockets = writable_sockets(7, &poll, Trigger::Level);
     let mut seen = BTreeSet::new();
     for _ in 0..7 {
@@ -190,6 +190,6 @@ fn without_room_for_events_poll_is_an_error() {
     let error = poll.poll(&mut none, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("`events` has a capacity of zero"), "{error}");
-    // The wake is still there.
+    // The wake is still pending.
     assert_eq!(next_event(&mut poll).token(), Token(0));
 }

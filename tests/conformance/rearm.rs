@@ -1,5 +1,5 @@
-//! After each kind of I/O that said `WouldBlock`, what it waited for gives an event: where the queue is edge-triggered by
-//! itself, and where that is emulated.
+//! After each kind of I/O that returns `WouldBlock`, what it waits for produces an event: where the queue itself is
+//! edge-triggered, and where that is emulated.
 
 use std::fmt::Debug;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -17,8 +17,8 @@ use crate::util::{
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// Three rounds of: `read` says `WouldBlock`, something arrives, an event tells, `read` gives it. The `WouldBlock` of
-/// reading brings no writable event, if `interests` has that too.
+/// Does three rounds: `read` returns `WouldBlock`, something arrives, an event reports it, and `read` returns it. If
+/// `interests` includes writable, the `WouldBlock` of a read must not cause a writable event.
 fn reads<S: Source, T: Debug>(
     mut source: S,
     interests: Interest,
@@ -36,7 +36,7 @@ fn reads<S: Source, T: Debug>(
         arrive();
         wait_for(&mut poll, TOKEN, Event::is_readable);
         let mut result = read(&mut source);
-        // Of connections, the event may come before `accept` finds them.
+        // The event of a connection may come before `accept` finds the connection.
         wait_until("the read succeeds", || {
             if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
                 result = read(&mut source);
@@ -46,7 +46,7 @@ fn reads<S: Source, T: Debug>(
     }
 }
 
-/// Three rounds of: writing goes on until `WouldBlock`, the peer makes room, an event tells.
+/// Does three rounds: `write` goes on until `WouldBlock`, the peer makes room, and an event reports that.
 fn writes<S: Source>(
     mut source: S,
     mut write: impl FnMut(&mut S) -> io::Result<usize>,
@@ -109,7 +109,7 @@ mod tcp {
     fn peek() {
         stream_reads(|stream| {
             let peeked = stream.peek(&mut [0; 8])?;
-            // Only looked at, it would still be there in the next round.
+            // Data that is only peeked at would still be there in the next round.
             assert_eq!(SockRef::from(&*stream).recv(&mut [std::mem::MaybeUninit::uninit(); 8]).unwrap(), peeked);
             Ok(peeked)
         });
@@ -138,7 +138,7 @@ mod tcp {
             wait_for(&mut poll, TOKEN, Event::is_readable);
             assert_eq!(receive(&ours).unwrap(), 1);
         }
-        // Any other error, and any value, is passed on.
+        // Any other error, and any value, passes through.
         let error = ours.try_io(|| Err::<(), _>(io::Error::other("mine"))).unwrap_err();
         assert_eq!(error.to_string(), "mine");
         assert_eq!(ours.try_io(|| Ok("value")).unwrap(), "value");
@@ -164,7 +164,7 @@ mod tcp {
         stream_writes(|stream| stream.try_io_for(Interest::WRITABLE, || SockRef::from(&*stream).send(&[1; 64 * 1024])));
     }
 
-    /// The other way round: writing that blocks tells nothing of reading.
+    /// Conversely, a write that blocks says nothing about reading.
     #[test]
     fn a_blocked_write_brings_no_readable_event() {
         let mut poll = Poll::new().unwrap();

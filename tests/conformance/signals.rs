@@ -1,4 +1,4 @@
-//! Signals: `poll` tells of them, `poll_deadline` goes on.
+//! `poll` reports signals, and `poll_deadline` resumes after them.
 
 #![allow(unsafe_code)]
 
@@ -12,7 +12,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::util::{HANG, next_event};
 
-/// Interrupts the thread that made it a thousand times a second, until it is dropped.
+/// Interrupts the thread that made it a thousand times a second, until you drop it.
 struct Interruptions {
     stop: Arc<AtomicBool>,
     sender: Option<JoinHandle<()>>,
@@ -23,21 +23,21 @@ impl Interruptions {
         extern "C" fn do_nothing(_signal: libc::c_int) {}
 
         let handler: extern "C" fn(libc::c_int) = do_nothing;
-        // SAFETY: all zeros is a `sigaction`, without flags; the handler does nothing, so it does nothing unsafe.
+        // SAFETY: all zeros is a valid `sigaction`, without flags. The handler does nothing, so it does nothing unsafe.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handler as usize;
             assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
         }
-        // A number here and a pointer, which is not `Send`, there.
-        // SAFETY: no preconditions.
+        // This is a number on some systems, and on others a pointer, which is not `Send`.
+        // SAFETY: the call has no preconditions.
         let target = unsafe { libc::pthread_self() } as usize;
         let stop = Arc::new(AtomicBool::new(false));
         let sender = thread::spawn({
             let stop = Arc::clone(&stop);
             move || {
                 while !stop.load(Ordering::Relaxed) {
-                    // SAFETY: the target thread lives: it joins this one first.
+                    // SAFETY: the target thread is alive, because it joins this one before it ends.
                     unsafe { libc::pthread_kill(target as libc::pthread_t, libc::SIGUSR1) };
                     thread::sleep(Duration::from_millis(1));
                 }
@@ -75,7 +75,7 @@ fn poll_deadline_is_neither_early_nor_put_off_by_signals() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
 
-    // A wait that begins anew with every signal would not end: the signals go on for as long as it takes.
+    // The signals go on as long as necessary. So a wait that starts again at each signal never ends.
     let _interruptions = Interruptions::start();
     let deadline = Instant::now() + Duration::from_millis(100);
     poll.poll_deadline(&mut events, Some(deadline)).unwrap();

@@ -1,5 +1,5 @@
-//! Where the kernel remembers a registration, a source takes no more room than the standard library's.
-//! (In release builds: debug builds also remember the queue, to tell misuse.)
+//! Where the kernel remembers registrations, a source takes no more room than the standard library's type. (This holds in
+//! release builds. Debug builds also remember the queue, to detect misuse.)
 
 #[test]
 #[cfg(all(

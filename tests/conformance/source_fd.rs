@@ -1,4 +1,4 @@
-//! `SourceFd`: any descriptor is a source, and a bad one is an error.
+//! With `SourceFd`, any descriptor is a source, and a bad one is an error.
 
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -19,7 +19,7 @@ use crate::util::{
 
 const TOKEN: Token = Token(0);
 
-/// A number that no descriptor has.
+/// No descriptor has this number.
 const NONE: i32 = 1_000_000_000;
 
 #[test]
@@ -27,7 +27,7 @@ fn any_descriptor_is_a_source() {
     let mut poll = Poll::new().unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
     let fd = reader.as_raw_fd();
-    // Each `SourceFd` is made anew: nothing is remembered in it.
+    // Each `SourceFd` is new, so it remembers nothing.
     poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE).unwrap();
     assert_no_event(&mut poll);
     writer.write_all(b"data").unwrap();
@@ -68,13 +68,13 @@ fn a_source_can_be_implemented_with_it() {
     assert!(next_event(&mut poll).is_readable());
     poll.registry().deregister(&mut source).unwrap();
 
-    // It knows of no other trigger, and says so.
+    // It supports no other trigger, and says so.
     let error = poll.registry().register_with(&mut source, TOKEN, Interest::READABLE, Trigger::Level).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     poll.registry().register_with(&mut source, TOKEN, Interest::READABLE, Trigger::Edge).unwrap();
     let error = poll.registry().reregister_with(&mut source, TOKEN, Interest::READABLE, Trigger::OneShot).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    // What it was registered for stands.
+    // The previous registration is still there.
     assert!(next_event(&mut poll).is_readable());
 }
 
@@ -92,7 +92,7 @@ fn a_number_that_is_no_descriptor_is_ebadf() {
     assert_works(&mut poll);
 }
 
-/// `epoll(7)` watches no regular files. (`poll(2)` says that they are always ready.)
+/// `epoll(7)` watches no regular files. (`poll(2)` reports them as always ready.)
 #[test]
 #[cfg(target_os = "linux")]
 fn a_regular_file_is_eperm() {
@@ -145,7 +145,8 @@ fn a_duplicate_keeps_no_deregistered_descriptor_firing() {
     assert_no_event(&mut poll);
 }
 
-/// The I/O of such a source goes past the library, as that of Tokio's `AsyncFd`: where edges are emulated, the queue looks.
+/// The I/O of such a source bypasses the library, as with Tokio's `AsyncFd`. Where edges are emulated, the queue looks for
+/// itself.
 #[test]
 fn each_wave_of_data_is_told() {
     let mut poll = Poll::new().unwrap();
@@ -154,7 +155,7 @@ fn each_wave_of_data_is_told() {
     let both = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut SourceFd(&ours.as_raw_fd()), TOKEN, both).unwrap();
     for early in [false, true, false, true, true, false] {
-        // Data that comes before the next poll begins, or while it sleeps.
+        // The data comes before the next poll begins, or while it sleeps.
         let writer = thread::spawn(move || {
             if !early {
                 thread::sleep(Duration::from_millis(3));
@@ -184,7 +185,8 @@ fn a_writer_hears_of_room_again_and_again() {
     }
 }
 
-/// Closed without being deregistered, and its number used again, in one step (`dup2`), so that no other test gets it.
+/// The program closes a registered descriptor and uses its number again, in one step (`dup2`), so that no other test gets the
+/// number.
 #[test]
 #[allow(unsafe_code)]
 fn a_number_that_is_used_again_can_be_registered_and_is_what_it_is_now() {
@@ -205,7 +207,7 @@ fn a_number_that_is_used_again_can_be_registered_and_is_what_it_is_now() {
     }
 }
 
-/// The same file, which is another one all the same: `epoll(7)` says so, too.
+/// It is the same file and yet another one. `epoll(7)` sees it in the same way.
 #[test]
 #[cfg(target_os = "linux")]
 #[cfg_attr(miri, ignore = "no FIFOs")]
@@ -229,14 +231,14 @@ fn a_fifo_that_is_opened_again_under_the_same_number_can_be_registered() {
     }
 }
 
-/// What stays ready is told again and again, and takes turns with the rest, a wake included.
+/// The queue reports a ready source again and again, and that takes turns with everything else, a wake included.
 #[test]
 fn what_stays_ready_keeps_nothing_else_from_its_turn() {
     assert_each_gets_its_turn(Poll::new().unwrap(), 1);
     assert_each_gets_its_turn(Poll::new().unwrap(), 2);
 }
 
-/// In a `poll` with two sources that stay ready, and events of that capacity.
+/// Does so in a `poll` with two sources that stay ready, and with events of that `capacity`.
 pub(crate) fn assert_each_gets_its_turn(mut poll: Poll, capacity: usize) {
     let waker = Waker::new(poll.registry(), Token(9)).unwrap();
     let pairs = [(); 2].map(|()| UnixStream::pair().unwrap());
@@ -252,7 +254,7 @@ pub(crate) fn assert_each_gets_its_turn(mut poll: Poll, capacity: usize) {
         waker.wake().unwrap();
         let mut missing = vec![Token(1), Token(9)];
         wait_until("an event of each", || {
-            // So that what stays ready is told again.
+            // After this time, what stays ready is reported again.
             thread::sleep(Duration::from_millis(60));
             poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
             missing.retain(|&token| !events.iter().any(|event| event.token() == token));
@@ -263,7 +265,7 @@ pub(crate) fn assert_each_gets_its_turn(mut poll: Poll, capacity: usize) {
     }
 }
 
-/// Data come more often than something that was told is told again.
+/// Data arrives more often than the queue repeats what it has reported.
 #[test]
 fn a_writer_hears_of_room_while_data_keep_coming() {
     let mut poll = Poll::new().unwrap();
@@ -291,20 +293,20 @@ fn a_writer_hears_of_room_while_data_keep_coming() {
     });
 }
 
-/// A terminal: its master, and what programs open.
+/// Returns the master of a new terminal, and the end that programs open.
 #[allow(unsafe_code)]
 fn terminal() -> (OwnedFd, OwnedFd) {
     use std::os::fd::FromRawFd;
 
     let (mut master, mut slave) = (-1, -1);
     let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: writes two descriptors.
+    // SAFETY: the call writes two descriptors.
     assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, name, settings, size) }, 0);
-    // SAFETY: both are new, and nobody else's.
+    // SAFETY: both are new, and nothing else owns them.
     unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }
 }
 
-/// The kernel may end what it watches of a terminal by itself.
+/// The kernel may end its filters of a terminal by itself.
 #[test]
 fn a_terminal_that_has_hung_up_can_be_deregistered() {
     for interest in [Interest::READABLE, Interest::READABLE | Interest::WRITABLE] {
@@ -321,7 +323,7 @@ fn a_terminal_that_has_hung_up_can_be_deregistered() {
     }
 }
 
-/// So it tells again what it has told.
+/// Reregistering reports again what has been reported.
 #[test]
 fn a_terminal_that_has_hung_up_can_be_reregistered() {
     for trigger in [Trigger::Edge, Trigger::Level, Trigger::OneShot] {
@@ -350,7 +352,7 @@ fn a_terminal_that_has_hung_up_can_be_reregistered() {
     }
 }
 
-/// Registering it once more is an error; kqueue takes it for a change.
+/// Registering a descriptor a second time is an error, except on kqueue, which takes it for a change.
 fn assert_registered(poll: &Poll, fd: i32) {
     let result = poll.registry().register(&mut SourceFd(&fd), TOKEN, Interest::READABLE);
     let expected = if Queue::HERE.is_kqueue() { Ok(()) } else { Err(ErrorKind::AlreadyExists) };

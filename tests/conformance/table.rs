@@ -1,4 +1,4 @@
-//! The table in `README.md` tells the truth.
+//! Checks that each test that the table in `README.md` names exists.
 
 use std::fs;
 use std::path::Path;

@@ -51,7 +51,7 @@ fn a_connected_stream_is_writable_once() {
     assert_no_event(&mut poll);
 }
 
-/// A listener whose queue is full does not answer: who connects waits.
+/// A listener whose queue is full does not answer, so a client that connects has to wait.
 #[test]
 #[cfg(target_os = "linux")]
 fn connect_returns_at_once_and_not_connected_means_still_connecting() {
@@ -77,7 +77,7 @@ fn connect_returns_at_once_and_not_connected_means_still_connecting() {
     assert_no_event(&mut poll);
     assert!(client.take_error().unwrap().is_none());
     assert_eq!(client.peer_addr().unwrap_err().kind(), ErrorKind::NotConnected);
-    // Those ahead are accepted, and its turn comes.
+    // Once the clients ahead are accepted, it is this client's turn.
     let _accepted: Vec<_> = ahead.iter().map(|_| listener.accept().unwrap()).collect();
     wait_for(&mut poll, CLIENT, Event::is_writable);
     assert!(client.take_error().unwrap().is_none());
@@ -135,7 +135,7 @@ fn large_data_goes_through_in_parts() {
     assert!(received == data);
 }
 
-/// Not an error, as of the system call. How many it takes is in the system's headers.
+/// The system call returns an error instead. The limit is in the system's headers.
 #[test]
 #[cfg(unix)]
 fn a_vectored_write_of_more_buffers_than_the_system_takes_is_a_short_one() {
@@ -157,10 +157,10 @@ fn vectored_io_goes_through_all_buffers() {
     let (mut a, mut b) = ([0; 2], [0; 8]);
     assert_eq!((&theirs).read_vectored(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap(), 5);
     assert_eq!((&a, &b[..3]), (b"he", &b"llo"[..]));
-    // More buffers than any system takes in one call are not too many.
+    // The crate accepts more buffers than any system takes in one call.
     match (&ours).write_vectored(&[IoSlice::new(b"x"); 5_000]) {
         Ok(count) => assert!((1..=5_000).contains(&count)),
-        // Wine hands them to Linux as they are: `WSAEMSGSIZE`.
+        // Wine passes them all to Linux and returns `WSAEMSGSIZE`.
         Err(error) => assert!(cfg!(windows) && error.raw_os_error() == Some(10040), "{error:?}"),
     }
 }
@@ -194,7 +194,7 @@ fn writing_after_the_peer_closed_is_an_error() {
     drop(theirs);
     let mut others = vec![from_std];
     let (accepted, _) = accepted.unwrap();
-    // Once the connecting end is closed, once the accepted one.
+    // One of them is a connection whose connecting end was closed, and one whose accepted end was.
     drop(connected);
     others.push(accepted);
     let connected = TcpStream::connect(address).unwrap();
@@ -230,7 +230,7 @@ fn shutdown_ends_the_directions_it_names() {
 fn bind_sets_reuse_address_on_unix() {
     let (listener, address) = tcp_listener();
     assert!(SockRef::from(&listener).reuse_address().unwrap());
-    // So a server may start again though connections of its last life linger.
+    // So a server can start again although connections of its previous run linger.
     let client = std::net::TcpStream::connect(address).unwrap();
     wait_until("accepted and closed", || listener.accept().is_ok());
     drop(listener);
@@ -253,7 +253,7 @@ fn an_address_in_use_is_an_error() {
 
 #[test]
 fn ipv6_works_as_well() {
-    // Not every machine has it.
+    // Some machines have no IPv6.
     let Ok(listener) = TcpListener::bind("[::1]:0".parse().unwrap()) else { return };
     let mut poll = Poll::new().unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -281,7 +281,7 @@ fn sockets_go_to_std_and_back() {
     drop(client);
 }
 
-/// `from_std` takes a socket as it is: blocking, if that is what it is.
+/// `from_std` leaves a socket as it is, even if it is blocking.
 #[test]
 #[cfg(unix)]
 fn from_std_changes_nothing() {

@@ -1,4 +1,4 @@
-//! One thread polls; any thread registers, at once and without waiting for it.
+//! While one thread polls, any thread can register sources. The change takes effect at once, and does not wait for the poll.
 
 use std::io::{Read, Write};
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -37,12 +37,12 @@ fn everything_may_be_shared_and_sent() {
     }
 }
 
-/// Polls for one event here, while another thread, a little later, does something.
+/// Polls for one event, while a little later another thread does something.
 fn poll_while(poll: &mut Poll, other: impl FnOnce(&Registry) + Send) -> Event {
     let registry = poll.registry().try_clone().unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {
-            // So that the poll is under way, most likely; it must hold in either case.
+            // After this time the poll has probably begun. The test must pass in either case.
             thread::sleep(Duration::from_millis(10));
             other(&registry);
         });
@@ -104,7 +104,7 @@ fn io_that_blocks_during_a_poll_is_followed_by_an_event() {
     for _ in 0..3 {
         (&theirs).write_all(b"x").unwrap();
         assert!(next_event(&mut poll).is_readable());
-        // The event was taken, and the read comes from another thread, while this one polls again.
+        // The event has been taken, and another thread reads while this one polls again.
         let event = poll_while(&mut poll, |_| {
             assert_eq!((&ours).read(&mut [0; 8]).unwrap(), 1);
             assert!((&ours).read(&mut [0; 8]).is_err());
@@ -116,7 +116,7 @@ fn io_that_blocks_during_a_poll_is_followed_by_an_event() {
     }
 }
 
-/// A change and the readiness that it might miss, at the same time.
+/// A change and the readiness that it could miss happen at the same time.
 #[test]
 fn a_change_that_races_readiness_loses_no_event() {
     let mut poll = Poll::new().unwrap();
@@ -167,7 +167,7 @@ fn a_poll_may_move_between_threads() {
     }
 }
 
-/// Sockets come, get their event and go, in two threads, while a third one polls.
+/// In two threads, sockets come, get their event and go, while a third thread polls.
 #[test]
 fn churn_during_polls_loses_no_event() {
     const THREADS: usize = 2;
@@ -202,7 +202,7 @@ fn churn_during_polls_loses_no_event() {
                             registry.deregister(&mut ours).unwrap();
                         }
                     }
-                    // The poller may still have something to tell.
+                    // The poller may still have something to send.
                     told
                 })
             })

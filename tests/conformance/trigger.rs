@@ -1,4 +1,4 @@
-//! Triggers other than the edge: level, one-shot, exclusive.
+//! Triggers other than edge: level, one-shot and exclusive.
 
 use mio::{Interest, Poll, Token, Trigger};
 
@@ -21,7 +21,7 @@ fn level_fires_at_each_poll_until_drained() {
         }
         ours.recv(&mut [0; 8]).unwrap();
         assert!(next_event(&mut poll).is_readable());
-        // Reading what there is ends it: no `WouldBlock` needed.
+        // Reading everything ends the level; no `WouldBlock` is necessary.
         ours.recv(&mut [0; 8]).unwrap();
         assert_no_event(&mut poll);
     }
@@ -55,7 +55,7 @@ fn one_shot_fires_once_until_registered_again() {
         while ours.recv(&mut [0; 8]).is_ok() {}
         theirs.send(b"3").unwrap();
         assert_no_event(&mut poll);
-        // Registering again does, and tells of what is there.
+        // Registering again does, and reports what is there.
         poll.registry().reregister_with(&mut ours, Token(round), Interest::READABLE, Trigger::OneShot).unwrap();
         assert_eq!(next_event(&mut poll).token(), Token(round));
         while ours.recv(&mut [0; 8]).is_ok() {}
@@ -71,7 +71,7 @@ fn one_shot_fires_once_though_both_directions_become_ready() {
     assert!(next_event(&mut poll).is_writable());
     theirs.send(b"data").unwrap();
     assert_no_event(&mut poll);
-    // Both at once are one event.
+    // Both directions at once produce one event.
     poll.registry().reregister_with(&mut ours, TOKEN, BOTH, Trigger::OneShot).unwrap();
     let event = next_event(&mut poll);
     assert!(event.is_readable() && event.is_writable());
@@ -96,7 +96,7 @@ fn reregister_changes_the_trigger() {
     poll.registry().register_with(&mut ours, TOKEN, Interest::WRITABLE, Trigger::Level).unwrap();
     next_event(&mut poll);
     next_event(&mut poll);
-    // Back to the edge, which is the default.
+    // This returns to the default, which is edge.
     poll.registry().reregister(&mut ours, TOKEN, Interest::WRITABLE).unwrap();
     next_event(&mut poll);
     assert_no_event(&mut poll);
@@ -149,7 +149,7 @@ mod exclusive {
     use crate::util::{assert_no_event, next_event, tcp_listener, udp_pair, wait_until};
 
     #[test]
-    fn a_connection_wakes_not_all_of_the_polls_that_sleep() {
+    fn a_connection_does_not_wake_all_sleeping_polls() {
         const POLLS: usize = 8;
         const STOP: Token = Token(1);
         let (listener, address) = tcp_listener();
@@ -165,7 +165,7 @@ mod exclusive {
                     let told = &told;
                     scope.spawn(move || {
                         send_id.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
-                        // All that this thread still sleeps in is the poll.
+                        // The poll is the only call in which this thread sleeps from now on.
                         while next_event(&mut poll).token() != STOP {
                             told.fetch_add(1, Ordering::Relaxed);
                         }
@@ -196,7 +196,7 @@ mod exclusive {
     }
 
     #[test]
-    fn it_cannot_be_changed_but_taken_out() {
+    fn it_can_be_deregistered_but_not_changed() {
         let mut poll = Poll::new().unwrap();
         let mut listener = tcp_listener().0;
         let registry = poll.registry();
@@ -207,7 +207,7 @@ mod exclusive {
         }
         registry.deregister(&mut listener).unwrap();
         registry.register(&mut listener, TOKEN, Interest::READABLE).unwrap();
-        // Nor is an edge-triggered registration made exclusive.
+        // Nor can an edge-triggered registration become exclusive.
         let error = registry.reregister_with(&mut listener, TOKEN, Interest::READABLE, Trigger::Exclusive).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();

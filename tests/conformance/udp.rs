@@ -72,7 +72,7 @@ fn one_event_may_stand_for_many_datagrams_and_an_empty_one_counts() {
     assert_eq!(sizes, [3, 0, 1]);
 }
 
-/// The system tells the sender (ICMP) that nobody receives; on Windows without connecting, too.
+/// The system tells the sender (by ICMP) that nobody receives; on Windows it does so even if the socket is not connected.
 #[test]
 fn an_unreachable_port_is_no_busy_loop_and_receiving_goes_on() {
     let mut poll = Poll::new().unwrap();
@@ -103,7 +103,7 @@ fn a_refused_datagram_is_told_once_to_a_connected_socket() {
     assert_eq!(ours.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_would_block(ours.recv(&mut [0; 8]));
     crate::util::assert_no_event(&mut poll);
-    // And told again when it happens again.
+    // The error is reported again when it happens again.
     ours.send(b"data").unwrap();
     next_event(&mut poll);
     assert_eq!(ours.take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionRefused);
@@ -127,7 +127,7 @@ fn options_are_set_and_read() {
 
 #[test]
 fn options_of_ipv6_are_set_and_read() {
-    // Not every machine has it.
+    // Some machines have no IPv6.
     let Ok(socket) = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0).into()) else { return };
     for on in [true, false] {
         let only_v6 = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();

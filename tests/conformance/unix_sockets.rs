@@ -45,14 +45,14 @@ fn connecting_to_nobody_is_an_error() {
     let path = directory.path().join("socket");
     assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), ErrorKind::NotFound);
     drop(UnixListener::bind(&path).unwrap());
-    // Another test's child may have a copy of the listener, until it becomes another program.
+    // A child that another test starts may hold a copy of the listener until it becomes another program.
     wait_until("nobody listens", || {
         UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
     });
     assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
 }
 
-/// A full queue of connections is an error to try again after, and not a connection that never comes about.
+/// If the queue of connections is full, the error says to try again. It is not a connection that never completes.
 #[test]
 #[cfg(target_os = "linux")]
 fn connecting_to_a_full_listener_is_would_block() {
@@ -70,7 +70,7 @@ fn connecting_to_a_full_listener_is_would_block() {
     drop(ahead);
 }
 
-/// A Unix stream has none on other systems.
+/// On other systems, a Unix stream has no such error.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_error_of_a_peer_that_has_not_read_everything_is_taken_once() {

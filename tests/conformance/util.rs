@@ -1,4 +1,4 @@
-//! What the tests share: waiting for events with a guard against hanging, and pairs of connected sockets.
+//! Code that the tests share: it waits for events, with a guard against hanging, and makes pairs of connected sockets.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,8 +12,8 @@ use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::queue::Queue;
 
-/// Whether misuse of a registration is always an error. In release builds, kqueue takes a second registration for a change of
-/// the first, and a change of none for a registration.
+/// Returns whether misuse of a registration is always an error. In release builds, kqueue takes a second registration for a
+/// change of the first, and a change of a missing registration for a new one.
 pub(crate) fn is_always_told() -> bool {
     !Queue::HERE.is_kqueue() || cfg!(debug_assertions)
 }
@@ -21,10 +21,10 @@ pub(crate) fn is_always_told() -> bool {
 /// How long a test waits for what must come before it fails. Only a hang takes that long.
 pub(crate) const HANG: Duration = Duration::from_secs(20);
 
-/// How long a test listens for what must not come.
+/// How long a test waits for what must not come.
 const QUIET: Duration = Duration::from_millis(20);
 
-/// The events of the next poll that gives any.
+/// Returns the events of the next poll that reports any.
 pub(crate) fn next_events(poll: &mut Poll) -> Vec<Event> {
     let mut events = Events::with_capacity(64);
     poll.poll_deadline(&mut events, Some(Instant::now() + HANG)).unwrap();
@@ -32,14 +32,14 @@ pub(crate) fn next_events(poll: &mut Poll) -> Vec<Event> {
     events.iter().cloned().collect()
 }
 
-/// The event of the next poll, which must give one alone.
+/// Returns the only event of the next poll.
 pub(crate) fn next_event(poll: &mut Poll) -> Event {
     let mut events = next_events(poll);
     assert_eq!(events.len(), 1, "{events:?}");
     events.remove(0)
 }
 
-/// As `next_event`; kqueue may give one event for each filter of a source, and then `hints` tell of each that there is one.
+/// Waits until each of the `hints` holds: for a single event, except on kqueue, which may report one event for each filter.
 pub(crate) fn next_event_of_each(poll: &mut Poll, hints: &[fn(&Event) -> bool]) {
     if !Queue::HERE.is_kqueue() {
         let event = next_event(poll);
@@ -70,14 +70,14 @@ pub(crate) fn assert_no_event(poll: &mut Poll) {
     assert!(events.is_empty(), "unexpected: {events:?}");
 }
 
-/// The events of one poll that waits for no more than a moment.
+/// Returns the events of one poll, which waits only for a moment.
 pub(crate) fn events_so_far(poll: &mut Poll) -> Events {
     let mut events = Events::with_capacity(64);
     poll.poll_deadline(&mut events, Some(Instant::now() + QUIET)).unwrap();
     events
 }
 
-/// Ends the process if it lives too long: the guard of tests that wait without a time-out.
+/// Ends the process if it lives too long. It guards tests that wait without a time-out.
 pub(crate) struct Watchdog(#[allow(dead_code)] mpsc::Sender<()>);
 
 impl Watchdog {
@@ -93,7 +93,7 @@ impl Watchdog {
     }
 }
 
-/// Numbers without a pattern, the same in each run.
+/// Numbers without a pattern, which are the same in each run.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -104,7 +104,7 @@ impl Random {
         self.0 % end
     }
 
-    /// Passes a few microseconds, or none.
+    /// Spends a few microseconds, or no time.
     fn linger(&mut self) {
         for _ in 0..self.below(2) * self.below(4_000) {
             std::hint::spin_loop();
@@ -112,11 +112,11 @@ impl Random {
     }
 }
 
-/// Round by round, a thread polls a new `Poll` until there is an event of `TO_WAKE`, and another one has `wake` make one
-/// come. Before it does, it ends the wait with a datagram, so the poller often comes back, and goes to sleep again, while
-/// `wake` is at work.
+/// Repeats this round: one thread polls a new `Poll` until there is an event of `TO_WAKE`, which another thread lets `wake`
+/// cause. Before that, the other thread ends the wait with a datagram. So the poller often returns, and goes to sleep again,
+/// while `wake` is at work.
 ///
-/// It takes a second. `MIO_STRESS_SECONDS=3600` and `--release` make an hour of it, with a count of the rounds.
+/// It takes a second. `MIO_STRESS_SECONDS=3600` and `--release` make it an hour, with a count of the rounds.
 pub(crate) fn wake_beside_polls(mut wake: impl FnMut(&Registry, &mut Random)) {
     let longer = std::env::var("MIO_STRESS_SECONDS").ok().map(|seconds| seconds.parse().unwrap());
     let end = Instant::now() + Duration::from_secs(longer.unwrap_or(1));
@@ -126,7 +126,7 @@ pub(crate) fn wake_beside_polls(mut wake: impl FnMut(&Registry, &mut Random)) {
         let mut events = Events::with_capacity(4);
         for (mut poll, socket) in polls {
             let is_woken = loop {
-                // Not by the deadline: no look at the clock is to keep it from going to sleep.
+                // This uses no deadline, because looking at the clock must not keep the poller from going to sleep.
                 match poll.poll(&mut events, Some(HANG)) {
                     Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                     result => result.unwrap(),
@@ -169,7 +169,8 @@ pub(crate) fn wake_beside_polls(mut wake: impl FnMut(&Registry, &mut Random)) {
 /// The token of the waker that ends a round of [`wake_beside_polls`].
 pub(crate) const TO_WAKE: Token = Token(10);
 
-/// Whether the queue can tell of urgent data. kqueue on FreeBSD and NetBSD cannot, which its double on Linux may act like.
+/// Returns whether the queue can report urgent data. kqueue cannot on FreeBSD and NetBSD, and the double on Linux may act like
+/// these.
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
 pub(crate) fn knows_priority() -> bool {
     let poll = Poll::new().unwrap();
@@ -182,7 +183,7 @@ pub(crate) fn knows_priority() -> bool {
     }
 }
 
-/// Waits for what comes without an event.
+/// Waits until something holds that produces no event.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + HANG;
     while !holds() {
@@ -195,28 +196,28 @@ pub(crate) fn assert_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
-/// A pipe with a name.
+/// Makes a named pipe.
 #[cfg(unix)]
 #[allow(unsafe_code)]
 pub(crate) fn make_fifo(path: &std::path::Path) {
     let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
-    // SAFETY: the path ends with a zero, and is only read.
+    // SAFETY: the path ends with a zero, and the kernel only reads it.
     assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
 }
 
-/// Port 0: the system finds a free one.
+/// Returns an address with port 0, for which the system finds a free one.
 pub(crate) fn localhost() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-/// A listener, and where it listens.
+/// Returns a listener and its address.
 pub(crate) fn tcp_listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(localhost()).unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
-/// The two ends of a TCP connection.
+/// Returns the two ends of a TCP connection.
 pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = std::net::TcpListener::bind(localhost()).unwrap();
     let ours = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -228,7 +229,7 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     (TcpStream::from_std(ours), TcpStream::from_std(theirs))
 }
 
-/// Two UDP sockets that are connected to each other.
+/// Returns two UDP sockets that are connected to each other.
 pub(crate) fn udp_pair() -> (UdpSocket, UdpSocket) {
     let (a, b) = (UdpSocket::bind(localhost()).unwrap(), UdpSocket::bind(localhost()).unwrap());
     a.connect(b.local_addr().unwrap()).unwrap();
@@ -236,7 +237,7 @@ pub(crate) fn udp_pair() -> (UdpSocket, UdpSocket) {
     (a, b)
 }
 
-/// Reads until there is nothing more for now, or never will be. Returns how much there was.
+/// Reads until there is nothing more for now, or for ever. Returns how much there was.
 pub(crate) fn drain(source: &mut impl Read) -> usize {
     let mut buffer = [0; 16 * 1024];
     let mut total = 0;
@@ -262,8 +263,7 @@ pub(crate) fn fill(source: &mut impl Write) -> usize {
     }
 }
 
-/// Has `writer` fill the connection up to the last byte, also what `reader`'s system takes over with delay; then empties
-/// it. Returns when both have said `WouldBlock`.
+/// Reads `expected` bytes, and waits for those that the system delivers late.
 pub(crate) fn drain_exactly(source: &mut impl Read, mut expected: usize) {
     let mut buffer = [0; 16 * 1024];
     wait_until("all bytes arrive", || {

@@ -1,4 +1,4 @@
-//! `Waker`: no wake is lost, and none costs more than it must.
+//! `Waker` loses no wake, and costs no more than it must.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ const WAKE: Token = Token(10);
 fn a_wake_before_poll_gives_one_readable_event() {
     let mut poll = Poll::new().unwrap();
     let waker = Waker::new(poll.registry(), WAKE).unwrap();
-    // The first poll, and later ones: the waker takes another way to those.
+    // The waker takes one path to the first poll, and another to later ones.
     for _ in 0..3 {
         waker.wake().unwrap();
         let event = next_event(&mut poll);
@@ -64,7 +64,7 @@ fn a_thousand_wakes_in_turn_with_polls_give_a_thousand_events() {
     }
 }
 
-/// With a time-out of zero a poll does not announce itself to the waker.
+/// A poll with a time-out of zero does not announce itself to the waker.
 #[test]
 fn polls_that_do_not_block_see_every_wake() {
     let mut poll = Poll::new().unwrap();
@@ -103,20 +103,20 @@ fn wakes_from_many_threads_are_never_lost_and_publish_what_came_before() {
         for count in &counts {
             scope.spawn(|| {
                 for round in 1..=ROUNDS {
-                    // Only the wake orders this.
+                    // Only the wake orders this store.
                     count.store(round, Ordering::Relaxed);
                     waker.wake().unwrap();
                 }
             });
         }
-        // Ends only if the last wake of every thread is followed by an event, and what it wrote is seen then.
+        // This ends only if an event follows the last wake of every thread, and makes visible what that thread wrote.
         while counts.iter().any(|count| count.load(Ordering::Relaxed) < ROUNDS) {
             assert_eq!(next_event(&mut poll).token(), WAKE);
         }
     });
 }
 
-/// The window between the last look and going to sleep, many times.
+/// This tries the window between the last look and going to sleep many times.
 #[test]
 fn a_wake_while_poll_starts_blocks_or_returns_is_never_lost() {
     const ROUNDS: usize = 20_000;
@@ -158,7 +158,7 @@ fn a_wake_during_a_full_batch_is_not_starved() {
         loop {
             poll.poll(&mut events, Some(HANG)).unwrap();
             polls += 1;
-            // The wake's comes on top.
+            // The wake's event comes on top.
             assert!(events.iter().filter(|event| event.token() != WAKE).count() <= events.capacity());
             if events.iter().any(|event| event.token() == WAKE) {
                 break;
@@ -182,7 +182,7 @@ fn a_waker_may_share_its_token_with_a_source() {
             next_events(&mut poll);
         }
         assert!(ours.recv(&mut [0; 8]).is_err());
-        // Whichever of the two is told first, no more than the other is left.
+        // Whichever of the two comes first, at most the other is left.
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert_no_event(&mut poll);
         waker.wake().unwrap();
@@ -244,7 +244,7 @@ fn a_new_waker_works_after_the_old_one_was_dropped() {
 #[test]
 fn a_wake_gives_its_event_though_the_waker_was_dropped() {
     let mut poll = Poll::new().unwrap();
-    // The first poll, and later ones: the waker takes another way to those.
+    // The waker takes one path to the first poll, and another to later ones.
     for _ in 0..3 {
         Waker::new(poll.registry(), WAKE).unwrap().wake().unwrap();
         assert_eq!(next_event(&mut poll).token(), WAKE);
@@ -295,7 +295,7 @@ fn a_waker_that_is_made_beside_polls_wakes_them() {
 #[test]
 fn wakers_that_come_and_go_beside_polls_lose_no_wake() {
     wake_beside_polls(|registry, random| {
-        // Most of them wake nobody, or a poll that has its event already.
+        // Most of them wake nobody, or a poll that already has its event.
         for number in 0..random.below(5) {
             let waker = Waker::new(registry, Token(number as usize)).unwrap();
             if random.below(2) == 0 {
@@ -306,7 +306,7 @@ fn wakers_that_come_and_go_beside_polls_lose_no_wake() {
     });
 }
 
-/// The poller lives on, and sees every waker's wake.
+/// The poller keeps running, and sees every waker's wake.
 #[test]
 fn each_of_many_wakers_in_turn_wakes_the_same_poll() {
     const ROUNDS: usize = 5_000;
@@ -319,7 +319,7 @@ fn each_of_many_wakers_in_turn_wakes_the_same_poll() {
                 asked.store(round, Ordering::Relaxed);
                 Waker::new(&registry, Token(round)).unwrap().wake().unwrap();
                 let start = Instant::now();
-                // Of three, the first two are on their own.
+                // In two of three rounds, nobody waits for the wake.
                 while round % 3 == 0 && seen.load(Ordering::Acquire) < round && start.elapsed() < HANG * 2 {
                     thread::yield_now();
                 }
@@ -329,7 +329,7 @@ fn each_of_many_wakers_in_turn_wakes_the_same_poll() {
             let tokens = next_events(&mut poll);
             let asked = asked.load(Ordering::Relaxed);
             assert!(tokens.iter().all(|event| (1..=asked).contains(&event.token().0)), "{asked}: {tokens:?}");
-            // That of the latest, which is waited for, bears its token.
+            // The round waits for the latest wake, whose event carries the token of the latest waker.
             seen.store(tokens.iter().map(|event| event.token().0).max().unwrap(), Ordering::Release);
         }
     });
@@ -347,7 +347,7 @@ fn a_waker_that_is_made_while_poll_blocks_wakes_it() {
             waker
         });
         assert_eq!(next_event(&mut poll).token(), WAKE);
-        // And later ones.
+        // Later wakes arrive as well.
         let waker = maker.join().unwrap();
         for _ in 0..3 {
             waker.wake().unwrap();

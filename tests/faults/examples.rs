@@ -1,4 +1,4 @@
-//! The examples, with one system call of the main thread failing: each does its work or says what is wrong, and ends.
+//! Runs the examples while one system call of the main thread fails. Each must do its work or say what is wrong, and end.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -13,22 +13,22 @@ use std::time::{Duration, Instant};
 
 use crate::{ERRORS, HANG, NOT_THE_LIBRARYS, NOT_TRUE_TO_LIFE, name};
 
-/// What the program does besides: printing, handling signals.
+/// Calls that the programs make for themselves, to print and to handle signals.
 const THE_PROGRAMS: &[&str] = &["rt_sigreturn", "write"];
 
-/// An edge-triggered program that is told of nothing to read, where there is something, waits for an edge that is over.
+/// If an edge-triggered program reads `EAGAIN` although there is something to read, it waits for an edge that has passed.
 const LIES: [(&str, &str); 3] = [("accept4", "EAGAIN"), ("read", "EAGAIN"), ("recvfrom", "EAGAIN")];
 
-/// Which calls fail, counted from where the program begins to use the library.
+/// The calls that fail, counted from the point at which the program begins to use the library.
 const TIMES: [(usize, &str); 3] = [(1, ""), (3, ""), (10, "+10")];
 
-/// A client gives up waiting for an answer.
+/// A client waits this long for an answer before it gives up.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Who talks to the example.
+/// The client that talks to the example.
 #[derive(Copy, Clone)]
 enum Visitor {
-    /// Nobody: it ends by itself.
+    /// No client: the example ends by itself.
     Nobody,
     Stream,
     Datagrams,
@@ -42,12 +42,12 @@ const EXAMPLES: [(&str, &[&str], Visitor); 5] = [
     ("udp_server", &["127.0.0.1:0"], Visitor::Datagrams),
 ];
 
-/// What became of all runs.
+/// The result of all runs.
 #[derive(Default)]
 pub(crate) struct Outcomes {
     pub(crate) runs: usize,
     pub(crate) injected: usize,
-    /// What must not be.
+    /// What went wrong.
     pub(crate) broken: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ fn run_with_all_faults(example: (&str, &[&str], Visitor)) -> Outcomes {
     run(example, &log, None).unwrap();
     let mut outcomes = Outcomes::default();
     for (call, before) in calls(&fs::read_to_string(&log).unwrap()) {
-        // Visitors come again.
+        // Visitors come again, so a lie does not stop them.
         let lies = if matches!(example.2, Visitor::Nobody) { &LIES[..] } else { &[] };
         let is_told = |error| (call.as_str(), error) != NOT_TRUE_TO_LIFE && !lies.contains(&(call.as_str(), error));
         for error in ERRORS.into_iter().filter(|&error| is_told(error)) {
@@ -86,7 +86,7 @@ fn run_with_all_faults(example: (&str, &[&str], Visitor)) -> Outcomes {
     outcomes
 }
 
-/// The library's calls in a log, each with how often the program made it before it had a queue.
+/// Returns the library's calls in a log, each with how often the program made it before it had a queue.
 fn calls(log: &str) -> BTreeMap<String, usize> {
     let names: Vec<&str> = log.lines().filter_map(name).collect();
     let begin = names.iter().position(|&name| name == "epoll_create1").unwrap();
@@ -95,10 +95,11 @@ fn calls(log: &str) -> BTreeMap<String, usize> {
     after.map(|&name| (name.to_owned(), before.iter().filter(|earlier| **earlier == name).count())).collect()
 }
 
-/// Runs an example, with visitors, until it ends or is asked to.
+/// Runs an example, with visitors, until it ends by itself or on request.
 fn run((example, arguments, visitor): (&str, &[&str], Visitor), log: &Path, fault: Option<&str>) -> Result<(), String> {
     let program = env::current_exe().unwrap().parent().unwrap().join("../examples").join(example);
-    // Jobs in the background ignore SIGINT, and so would the example. The tracer is a grandchild: the example is our child.
+    // Background jobs ignore SIGINT, and the example would as well. With `-D` the tracer is a grandchild, and the example our
+    // child.
     let mut process = Command::new("env")
         .args(["--default-signal=INT", "strace", "-D", "-qq", "-o"])
         .arg(log)
@@ -119,7 +120,7 @@ fn run((example, arguments, visitor): (&str, &[&str], Visitor), log: &Path, faul
     let mut line = String::new();
     if !matches!(visitor, Visitor::Nobody) && output.read_line(&mut line).is_ok() {
         if let Some(address) = line.trim_end().strip_prefix("listening on ") {
-            // Errors are what the visitor has to expect of a server under such conditions.
+            // A visitor of such a server has to expect errors.
             for _ in 0..2 {
                 let _ = match visitor {
                     Visitor::Datagrams => visit_with_datagrams(address),
@@ -128,7 +129,7 @@ fn run((example, arguments, visitor): (&str, &[&str], Visitor), log: &Path, faul
             }
         }
         let id = libc::pid_t::try_from(process.id()).unwrap();
-        // SAFETY: takes no pointer; the process is our child, and was not waited for.
+        // SAFETY: the call takes no pointer. The process is our child, and nobody has waited for it.
         unsafe { libc::kill(id, libc::SIGINT) };
     }
     let ended = wait(&mut process);

@@ -1,4 +1,4 @@
-//! The victim: every kind of call of the library, with errors taken for data.
+//! The victim makes every kind of call of the library, and records the errors.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -22,7 +22,7 @@ use super::stage::{Scene, Stage};
 const WAKER: Token = Token(usize::MAX);
 const READ_WRITE: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// The names that the test uses for errors.
+/// The names of errors that the test uses.
 const NAMES: [(i32, &str); 9] = [
     (libc::EINTR, "EINTR"),
     (libc::EMFILE, "EMFILE"),
@@ -35,11 +35,12 @@ const NAMES: [(i32, &str); 9] = [
     (libc::ECONNABORTED, "ECONNABORTED"),
 ];
 
-/// Plays the victim's part, up to the end of the process's test.
+/// Plays the victim's part until the test of this process ends.
 pub(crate) fn play(stage: &Stage, rounds: usize) {
     let mut survivor = Survivor::new();
     let before = open_descriptors();
-    // SAFETY: takes no pointer. Lets the test, which is not an ancestor's debugger, trace this process where that is restricted.
+    // SAFETY: the call takes no pointer. It lets the test, which is no ancestor of this process, trace it where that is
+    // restricted.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
 
     stage.set(Scene::Ready);
@@ -59,13 +60,13 @@ pub(crate) fn play(stage: &Stage, rounds: usize) {
     }
     assert_eq!(open_descriptors(), before, "descriptors leaked");
 
-    // Everything works again, with nothing in the way of it.
+    // Everything must work again, now that nothing fails.
     let told = Told::default();
     told.hear("survivor", survivor.use_it(&told));
     all(&told);
     let told: Vec<_> =
         told.0.into_inner().into_iter().filter(|(_, error)| error.kind() != ErrorKind::WouldBlock).collect();
-    assert!(told.is_empty(), "the fault is over, and still: {told:?}");
+    assert!(told.is_empty(), "errors after the fault: {told:?}");
     assert_eq!(open_descriptors(), before, "descriptors leaked after the fault");
     stage.set(Scene::End);
 }
@@ -77,25 +78,25 @@ fn wait_for(stage: &Stage, scene: Scene) {
 }
 
 fn open_descriptors() -> Vec<i32> {
-    // SAFETY: takes no pointer.
+    // SAFETY: the call takes no pointer.
     (0..1024).filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1).collect()
 }
 
-/// The errors that the library gave, and the operation that each came from.
+/// The errors that the library has returned, each with the operation that it came from.
 #[derive(Default)]
 struct Told(RefCell<Vec<(&'static str, io::Error)>>);
 
 impl Told {
-    /// Takes an error for data.
+    /// Records an error.
     fn hear<T>(&self, operation: &'static str, result: io::Result<T>) -> Option<T> {
         result.map_err(|error| self.0.borrow_mut().push((operation, error))).ok()
     }
 }
 
-/// One round: every operation, whether or not those before it went well.
+/// Does one round of all operations, even if some of them fail.
 fn all(told: &Told) {
-    // First, so that the first call that fails is the one that tells the OS of a queued wake, or those that tell a sleeping
-    // poller of a change.
+    // These two come first, so that the first call that fails is one that tells the OS about a queued wake, or tells a sleeping
+    // poller about a change.
     told.hear("descriptor", descriptor(told));
     told.hear("change during a wait", change_during_a_wait(told));
     told.hear("queue", queue());
@@ -111,7 +112,7 @@ fn localhost() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-/// Polls until there is an event of `token`, however often the poll fails. An event that does not come is one that was lost.
+/// Polls until there is an event of `token`, however often the poll fails. If none comes, it was lost.
 #[track_caller]
 fn expect_event(told: &Told, poll: &mut Poll, token: Token) {
     let mut events = Events::with_capacity(16);
@@ -125,7 +126,7 @@ fn expect_event(told: &Told, poll: &mut Poll, token: Token) {
     panic!("the event of {token:?} was lost");
 }
 
-/// A queue, its time-outs, and what can be asked of it without a source.
+/// Uses a queue, its time-outs, and everything that works without a source.
 fn queue() -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(4);
@@ -137,7 +138,7 @@ fn queue() -> io::Result<()> {
     result.and(slept).and(deadline)
 }
 
-/// Registers a source in each way. The registration that is left is that of `token`, edge-triggered.
+/// Registers a source in each way. At the end, the registration with `token` remains, and it is edge-triggered.
 fn register(registry: &Registry, source: &mut impl Source, token: Token) -> io::Result<()> {
     registry.register(source, token, Interest::READABLE)?;
     registry.reregister_with(source, token, READ_WRITE, Trigger::Level)?;
@@ -171,7 +172,7 @@ fn tcp(told: &Told) -> io::Result<()> {
     poll.registry().deregister(&mut server)
 }
 
-/// Bytes, one way and the other, in each way.
+/// Sends bytes in both directions, in each way.
 fn stream<S: Read + Write>(one: &mut S, other: &mut S) -> io::Result<()> {
     let mut count = one.write(b"there")?;
     count -= other.read(&mut [0; 16])?;
@@ -207,7 +208,7 @@ fn udp(told: &Told) -> io::Result<()> {
     poll.registry().deregister(&mut other)
 }
 
-/// A Unix address that nobody has used.
+/// Returns a Unix address that nobody has used.
 fn name() -> UnixAddr {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("mio-faults-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -272,7 +273,7 @@ fn pipes(told: &Told) -> io::Result<()> {
     poll.registry().deregister(&mut SourceFd(&fd))
 }
 
-/// A wake before the poll, and one while it sleeps for as long as it takes.
+/// Wakes once before the poll, and then, as often as necessary, while it sleeps.
 fn waker(told: &Told) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -283,7 +284,7 @@ fn waker(told: &Told) -> io::Result<()> {
     let thread = thread::spawn({
         let (waker, done) = (Arc::clone(&waker), Arc::clone(&done));
         move || {
-            // With one that does not fail, the poll must end.
+            // Once a wake succeeds, the poll must end.
             while !done.load(Ordering::SeqCst) && waker.wake().is_err() {}
         }
     });
@@ -297,8 +298,8 @@ fn waker(told: &Told) -> io::Result<()> {
     Waker::new(poll.registry(), WAKER)?.wake()
 }
 
-/// A wake that was queued without the OS, before the descriptor is taken out; one of which the OS has to be told; and one
-/// whose waker is gone, before another one is there, or is not.
+/// Tries four wakes: one is queued without the OS, before the descriptor is taken out; two are of the kind that the OS must
+/// hear of; and after the last one its waker is dropped, whether or not another one can be made.
 #[cfg(not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))]
 fn descriptor(told: &Told) -> io::Result<()> {
     let mut poll = Poll::new()?;
@@ -318,13 +319,13 @@ fn descriptor(told: &Told) -> io::Result<()> {
     Ok(())
 }
 
-/// It has no descriptor.
+/// This queue has no descriptor.
 #[cfg(any(mio_backend = "poll", mio_unsupported_force_poll_poll))]
 fn descriptor(_told: &Told) -> io::Result<()> {
     Ok(())
 }
 
-/// Registers and deregisters while another thread sleeps in the poll. A call that fails has done nothing.
+/// Registers and deregisters while another thread sleeps in the poll. A call that fails must have done nothing.
 fn change_during_a_wait(told: &Told) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let registry = poll.registry().try_clone()?;
@@ -339,7 +340,7 @@ fn change_during_a_wait(told: &Told) -> io::Result<()> {
             }
         }
     });
-    // Long enough for it to sleep, most likely. Nothing is wrong if it does not.
+    // After this time the other thread probably sleeps. The test also passes if it does not.
     thread::sleep(Duration::from_millis(2));
     for token in 0..3 {
         while let Err(error) = registry.register(&mut one, Token(token), Interest::READABLE) {
@@ -359,7 +360,7 @@ fn change_during_a_wait(told: &Told) -> io::Result<()> {
     Ok(())
 }
 
-/// A queue that lives through the fault, and goes on to work.
+/// A queue that survives the fault, and keeps working.
 struct Survivor {
     poll: Poll,
     waker: Waker,
@@ -373,13 +374,13 @@ impl Survivor {
         let waker = Waker::new(poll.registry(), WAKER).unwrap();
         let (mut one, other) = UnixStream::pair().unwrap();
         poll.registry().register(&mut one, Token(0), Interest::READABLE).unwrap();
-        // Once the descriptor was taken out, every wake tells the OS.
+        // Once the descriptor has been taken out, every wake reaches the OS.
         #[cfg(not(any(mio_backend = "poll", mio_unsupported_force_poll_poll)))]
         let _ = std::os::fd::AsFd::as_fd(&poll);
         Survivor { poll, waker, one, other }
     }
 
-    /// A wake and data at the same time: a poll that fails loses neither.
+    /// Wakes and sends data at the same time. A poll that fails must lose neither.
     fn use_it(&mut self, told: &Told) -> io::Result<()> {
         self.drain(told);
         let sent = told.hear("write", self.other.write(b"there")).is_some();
@@ -394,7 +395,7 @@ impl Survivor {
         Ok(())
     }
 
-    /// Reads until there is nothing more, told twice: the first time it may be the fault that says so.
+    /// Reads until `WouldBlock` has come twice, because the fault may cause the first one.
     fn drain(&mut self, told: &Told) {
         let mut empty = 0;
         while empty < 2 {

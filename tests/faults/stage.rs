@@ -1,4 +1,5 @@
-//! What the test and its victim tell each other, in shared memory: without a system call that the fault could hit.
+//! Through shared memory the test and its victim tell each other where they are, without a system call that the fault could
+//! hit.
 
 use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
@@ -34,7 +35,7 @@ impl Stage {
     pub(crate) fn open(path: &Path) -> Stage {
         let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
         let (size, access) = (size_of::<AtomicU32>(), libc::PROT_READ | libc::PROT_WRITE);
-        // SAFETY: a new mapping, wherever there is room; it is never unmapped.
+        // SAFETY: this makes a new mapping, which is never unmapped, wherever there is room.
         let scene = unsafe { libc::mmap(ptr::null_mut(), size, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
         assert_ne!(scene, libc::MAP_FAILED);
         Stage { scene: scene.cast() }
@@ -49,7 +50,7 @@ impl Stage {
     }
 
     fn cell(&self) -> &AtomicU32 {
-        // SAFETY: points to a mapping that is there for good, is large enough, and begins with a page.
+        // SAFETY: this points to a mapping that is never unmapped, is large enough, and begins at a page boundary.
         unsafe { &*self.scene }
     }
 }

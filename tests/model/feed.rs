@@ -1,4 +1,4 @@
-//! Where a model gets its events from: a poll of its own, or a thread that polls for several.
+//! Gives a model its events, from a poll of its own or from a thread that polls for several models.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,18 +8,18 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll};
 
-/// An event, and the number of the poll that gave it.
+/// An event, with the number of the poll that reported it.
 pub(crate) type Numbered = (u64, Event);
 
 pub(crate) trait Feed {
-    /// Whether no time passes between a poll and the model's hearing of its events. If it does, the state of a source
-    /// may be another when the model hears of it.
+    /// Whether a model hears of events at the moment of the poll. If it does not, the state of a source may have changed by
+    /// then.
     const EXACT: bool;
 
-    /// Events, at most `capacity` of a poll, after waiting for at most `timeout`.
+    /// Waits for at most `timeout`, and returns events, at most `capacity` for each poll.
     fn next(&mut self, capacity: usize, timeout: Duration) -> Vec<Numbered>;
 
-    /// The number of the last poll that has started.
+    /// Returns the number of the last poll that has started.
     fn last(&self) -> u64;
 }
 
@@ -29,13 +29,13 @@ pub(crate) struct OwnPoll {
 }
 
 impl Feed for OwnPoll {
-    const EXACT: bool = cfg!(unix); // AFD tells what was ready when the kernel looked, which is before the poll
+    const EXACT: bool = cfg!(unix); // AFD reports what was ready when the kernel looked, which is before the poll
 
     fn next(&mut self, capacity: usize, timeout: Duration) -> Vec<Numbered> {
         self.number += 1;
         let mut events = Events::with_capacity(capacity);
         self.poll.poll(&mut events, Some(timeout)).unwrap();
-        // One more than asked for may come, if one is a wake.
+        // If one of them is a wake, one more than `capacity` may come.
         assert!(events.iter().count() <= capacity + 1);
         events.iter().map(|event| (self.number, event.clone())).collect()
     }
@@ -45,7 +45,7 @@ impl Feed for OwnPoll {
     }
 }
 
-/// What another thread hears from polling without end.
+/// Events from another thread, which polls without end.
 pub(crate) struct OtherThread {
     pub(crate) events: Receiver<Numbered>,
     pub(crate) number: Arc<AtomicU64>,

@@ -1,7 +1,7 @@
-//! Random programs against a plain model, which says of every event whether it must come, may come or must not.
+//! Runs random programs against a plain model, which says for every event whether it must come, may come or must not come.
 //!
-//! Broken rules that it finds: a missed edge, an event after `deregister` or with an older token, an event of a direction
-//! that was not asked for or is not ready, a one-shot that fires twice, a lost or invented wake, a busy loop.
+//! It finds a missed edge, an event after `deregister` or with an older token, an event of a direction that nobody asked for or
+//! that is not ready, a one-shot that fires twice, a lost or invented wake, and a busy loop.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -9,7 +9,8 @@
 //! | `PROPTEST_RNG_SEED` | repeats a run; a failure prints the seed |
 //! | `MIO_NIGHTLY` | a hundred times as many programs, and longer ones |
 //!
-//! A failure is cut down to a short program, printed, and its seed kept in `regressions.txt`, which is tried first.
+//! If a program fails, the test cuts it down to a short one and prints that. It keeps the seed in `regressions.txt`, and tries
+//! those first.
 
 #![cfg(all(feature = "os-ext", feature = "net"))]
 
@@ -27,7 +28,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestError, 
 
 use program::{Step, step};
 
-/// Programs of at most this many steps.
+/// The most steps that a program has.
 const STEPS: usize = 60;
 
 fn nightly() -> bool {
@@ -38,7 +39,7 @@ fn steps() -> usize {
     if nightly() { 5 * STEPS } else { STEPS }
 }
 
-/// A runner of `cases` programs, unless the environment says how many.
+/// Returns a runner of `cases` programs, unless the environment says how many.
 fn runner(cases: u32) -> TestRunner {
     let default = Config::default();
     let seed = match default.rng_seed {
@@ -54,7 +55,7 @@ fn runner(cases: u32) -> TestRunner {
         },
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model/regressions.txt"))),
-        // Programs that miss an event take as long as the model waits for it.
+        // A program that misses an event takes as long as the model waits for that event.
         max_shrink_time: 60_000,
         ..default
     })

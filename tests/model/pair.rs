@@ -1,4 +1,4 @@
-//! Two connected sources of some kind, and the I/O that they do.
+//! A pair is two connected sources of one kind, with the I/O that they do.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -20,7 +20,7 @@ use crate::program::PRIORITY;
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tcp,
-    /// A listener, and what connects to it.
+    /// A listener, and a client that connects to it.
     Listener,
     Udp,
     #[cfg(unix)]
@@ -52,17 +52,17 @@ impl Kind {
         self == Kind::Tcp
     }
 
-    /// What one end does has taken its effect on the other when the call returns. The network takes its time.
+    /// Returns whether an act of one end has taken effect on the other when the call returns. Over the network it takes longer.
     pub(crate) fn is_immediate(self) -> bool {
         !matches!(self, Kind::Tcp | Kind::Listener | Kind::Udp)
     }
 
-    /// How much may be on its way before the system begins to drop it without a word.
+    /// Returns how much may be in transit before the system silently begins to drop it.
     pub(crate) fn limit(self) -> usize {
         if matches!(self, Kind::Listener | Kind::Udp) { 16 } else { usize::MAX }
     }
 
-    /// Which sides can write: a pipe goes one way, and only the connecting side of a listener does something.
+    /// Returns whether a side can write: a pipe goes one way, and of a listener's pair only the connecting side acts.
     pub(crate) fn writes(self, side: usize) -> bool {
         match self {
             Kind::Listener => side == 1,
@@ -73,7 +73,7 @@ impl Kind {
     }
 }
 
-/// What only the system knows.
+/// A state that only the system knows.
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum Condition {
     Error,
@@ -84,7 +84,7 @@ pub(crate) enum Condition {
 pub(crate) enum Io {
     Tcp(TcpStream),
     Listener(TcpListener),
-    /// Connects; not a source.
+    /// Connects, and is no source.
     Connector(SocketAddr),
     Udp(UdpSocket),
     #[cfg(unix)]
@@ -134,7 +134,7 @@ pub(crate) fn open(kind: Kind) -> [Io; 2] {
 }
 
 impl Io {
-    /// This end as a source, if it is one.
+    /// Returns this end as a source, if it is one.
     pub(crate) fn source(&mut self) -> Option<&mut dyn Source> {
         Some(match self {
             Io::Tcp(stream) => stream,
@@ -152,7 +152,7 @@ impl Io {
         })
     }
 
-    /// Reads once; accepts one connection, in the case of a listener.
+    /// Reads once. A listener accepts one connection.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Io::Tcp(stream) => stream.read(buffer),
@@ -170,7 +170,7 @@ impl Io {
         }
     }
 
-    /// Writes once; connects, in the case of what belongs to a listener.
+    /// Writes once. The client of a listener connects.
     pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         match self {
             Io::Tcp(stream) => stream.write(data),
@@ -196,7 +196,7 @@ impl Io {
         }
     }
 
-    /// Takes the byte of urgent data, if there is one.
+    /// Takes the byte of urgent data. Returns whether there was one.
     pub(crate) fn read_urgent(&self) -> bool {
         let mut buffer = [std::mem::MaybeUninit::uninit(); 1];
         match self {
@@ -205,7 +205,7 @@ impl Io {
         }
     }
 
-    /// What the system says, past any queue.
+    /// Returns what the system says, independently of any queue.
     #[cfg(unix)]
     #[allow(unsafe_code)]
     pub(crate) fn has(&self, condition: Condition) -> bool {
@@ -224,7 +224,7 @@ impl Io {
         descriptor.revents & wanted != 0
     }
 
-    /// Nothing is known of these here.
+    /// Here the system does not say.
     #[cfg(not(unix))]
     pub(crate) fn has(&self, _condition: Condition) -> bool {
         false

@@ -1,4 +1,4 @@
-//! What a random program is made of.
+//! The steps of a random program.
 
 use std::net::Shutdown;
 
@@ -8,7 +8,8 @@ use proptest::sample::select;
 
 use crate::pair::{KINDS, Kind};
 
-/// Urgent data is known well enough on Linux alone. Not every kqueue can tell of it, and none of what is no socket.
+/// Only Linux reports urgent data well enough for the model. Not every kqueue can report it, and none can for a source that is
+/// no socket.
 #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
 pub(crate) const PRIORITY: Option<Interest> = Some(Interest::PRIORITY);
 #[cfg(not(all(target_os = "linux", not(mio_backend = "kqueue"))))]
@@ -36,23 +37,23 @@ pub(crate) enum Step {
     Register(End, Interest, Trigger),
     Reregister(End, Interest, Trigger),
     Deregister(End),
-    /// One write of that many bytes.
+    /// Writes so many bytes once.
     Write(End, usize),
     /// Writes until there is no room.
     Fill(End),
-    /// One read into a buffer of that many bytes.
+    /// Reads once into a buffer of so many bytes.
     Read(End, usize),
     /// Reads until there is nothing to read.
     Drain(End),
     Shutdown(End, Shutdown),
     /// Sends a byte of urgent data.
     Urgent(End),
-    /// Takes urgent data; and sends more at once, if so it says.
+    /// Takes urgent data and, if the second field is true, sends more at once.
     ReadUrgent(End, bool),
     Wake,
-    /// One poll that does not block, with room for that many events.
+    /// Polls once without blocking, with room for so many events.
     Poll(usize),
-    /// Polls, with room for that many events, until everything that must come has come, and then until nothing does.
+    /// Polls, with room for so many events, until everything that must come has come, and then until nothing does.
     Settle(usize),
 }
 

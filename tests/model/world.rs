@@ -1,4 +1,4 @@
-//! The model: what is known of every source, and what follows for its events.
+//! The model: what it knows of every source, and what follows for the events.
 
 use std::collections::HashMap;
 use std::env;
@@ -20,12 +20,12 @@ use crate::queue::Queue;
 /// Whether the driver of Windows' sockets fails now and then, on demand.
 static FAULTS: LazyLock<bool> = LazyLock::new(|| env::var_os("MIO_FAIL_POLLS").is_some());
 
-/// An event that has not come after this long never will.
+/// An event that has not come after this time never will.
 const HANG: Duration = Duration::from_secs(5);
 
 const WAKER: Token = Token(0);
 
-/// Runs a program in one thread, which polls as the program says.
+/// Runs a program in one thread, which polls when the program says so.
 pub(crate) fn run(program: &[Step]) {
     let poll = Poll::new().unwrap();
     let registry = poll.registry().try_clone().unwrap();
@@ -58,7 +58,7 @@ pub(crate) fn run_threads(programs: &[Vec<Step>], capacity: usize) {
                 let this = number.fetch_add(1, Ordering::SeqCst) + 1;
                 poll.poll(&mut events, None).unwrap();
                 for event in &events {
-                    // A wake is everybody's. A model that has ended hears no more.
+                    // A wake concerns every model. A model that has ended hears no more.
                     let models =
                         if event.token() == WAKER { &senders[..] } else { &senders[owner(event.token())..][..1] };
                     models.iter().for_each(|model| drop(model.send((this, event.clone()))));
@@ -73,7 +73,7 @@ pub(crate) fn run_threads(programs: &[Vec<Step>], capacity: usize) {
     });
 }
 
-/// Ends the polling thread, also if a model found a fault.
+/// Ends the polling thread, even if a model fails.
 struct Stop<'a> {
     flag: &'a AtomicBool,
     waker: &'a Waker,
@@ -86,22 +86,22 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// All ends, beginning with this one.
+/// Returns all ends, beginning with this one.
 fn ends_from(first: End) -> impl Iterator<Item = End> {
     (0..2 * PAIRS).map(move |n| End { pair: (first.pair + n / 2) % PAIRS, side: (first.side + n) % 2 })
 }
 
-/// The tokens of a model, `count` of which it has used: large numbers, the largest included.
+/// Returns a token of the model `owner`, which has used `count` of them. The tokens are large numbers, up to the largest.
 fn token(owner: usize, count: usize) -> Token {
     Token(usize::MAX - (count << 4) - owner)
 }
 
-/// The index of the model whose token this is.
+/// Returns the index of the model that owns the token.
 fn owner(token: Token) -> usize {
     (usize::MAX - token.0) & 0xf
 }
 
-/// What the model knows.
+/// An answer of the model.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Known {
     Yes,
@@ -109,24 +109,24 @@ enum Known {
     Maybe,
 }
 
-/// What is known of the data on its way from one end to the other.
+/// What the model knows of the data in transit from one end to the other.
 #[derive(Debug, Default)]
 struct Flow {
     /// This direction does not exist.
     absent: bool,
-    /// Bytes, or messages, or connections, that were written and not read.
+    /// Bytes, messages or connections that were written and not read.
     pending: usize,
-    /// In how many writes.
+    /// The number of writes that they came in.
     writes: usize,
-    /// The last write found no room, and nothing was read since.
+    /// The last write found no room, and nothing has been read since.
     full: bool,
-    /// The writer has shut down or is closed: there is an end to be read.
+    /// The writer has shut down or is closed, so the reader finds an end.
     ended: bool,
     /// The reader is closed.
     broken: bool,
     /// There was an error, or something that systems disagree about.
     unsure: bool,
-    /// There was urgent data, before which a read stops although more follows.
+    /// There was urgent data. A read stops before it, although more follows.
     marked: bool,
 }
 
@@ -144,8 +144,8 @@ impl Flow {
         }
     }
 
-    /// The end is there to be told: nothing that waits for room holds it up. Wine tells of it only when what was sent before
-    /// has been read.
+    /// Returns whether an event can report the end, because nothing that waits for room holds it up. Wine reports it only when
+    /// what was sent before has been read.
     fn closed(&self, kind: Kind) -> bool {
         cfg!(unix) && self.ended && !self.absent && !self.unsure && (kind.is_immediate() || self.flows())
     }
@@ -177,16 +177,17 @@ struct Registered {
     token: Token,
     interest: Interest,
     trigger: Trigger,
-    /// Edge-triggered: the next readiness in this direction gives an event.
+    /// If edge-triggered: the next readiness in this direction produces an event.
     read_armed: bool,
     write_armed: bool,
-    /// So do the end of the stream, an error, urgent data.
+    /// The same for the end of the stream, an error and urgent data.
     end_armed: bool,
     error_armed: bool,
     urgent_armed: bool,
-    /// One-shot: has fired. Level-triggered: has fired in the current wait.
+    /// If one-shot: it has fired. If level-triggered: it has fired in the current wait.
     fired: bool,
-    /// Something happened to the pair since the last event: of reading and of writing, which kqueue tells one by one.
+    /// Since the last event that said so, something has happened to the pair: for reading and for writing, which kqueue reports
+    /// one by one.
     touched: [bool; 2],
 }
 
@@ -217,7 +218,7 @@ struct Side {
 struct Pair {
     kind: Kind,
     sides: [Side; 2],
-    /// What goes out of each side.
+    /// What each side sends.
     flows: [Flow; 2],
 }
 
@@ -234,13 +235,13 @@ impl Pair {
         }
     }
 
-    /// Whether there must be an event for `side`.
+    /// Returns whether there must be an event for `side`.
     fn owes(&self, side: usize) -> bool {
         let Some(registered) = &self.sides[side].registered else { return false };
         let read = registered.interest.is_readable() && self.flows[1 - side].readable() == Known::Yes;
         let write = registered.interest.is_writable() && self.flows[side].writable(self.kind) == Known::Yes;
         let end = registered.interest.is_readable() && self.flows[1 - side].closed(self.kind);
-        // Whether an error has arrived, and where urgent data stands, only the system knows.
+        // Only the system knows whether an error has arrived, and where urgent data stands.
         let os = |condition| self.sides[side].io.as_ref().is_some_and(|io| io.has(condition));
         let error = self.kind == Kind::Udp && self.flows[side].broken && os(Condition::Error);
         let urgent = is_priority(registered.interest) && self.flows[1 - side].marked && os(Condition::Urgent);
@@ -263,10 +264,10 @@ struct World<F> {
     waker: Arc<Waker>,
     wake_pending: bool,
     pairs: Vec<Option<Pair>>,
-    /// Every token that was used: whose it is, or the number of the last poll that may have given it.
+    /// Every token that was used, with the end that owns it, or with the number of the last poll that may have reported it.
     tokens: HashMap<Token, Result<End, u64>>,
     owner: usize,
-    /// How many tokens it has used.
+    /// How many tokens this model has used.
     used: usize,
 }
 
@@ -299,7 +300,7 @@ impl<F: Feed> World<F> {
             Step::Read(end, length) => drop(self.read(end, length)),
             Step::Drain(end) => while self.read(end, 64 * 1024) {},
             Step::Shutdown(end, how) => self.shutdown(end, how),
-            // Of ends at random, few are such that urgent data could go there.
+            // Few ends can send urgent data, so this takes the first that can, beginning with the given one.
             Step::Urgent(end) => {
                 let _ = ends_from(end).any(|end| self.write_urgent(end));
             }
@@ -338,7 +339,7 @@ impl<F: Feed> World<F> {
         token(self.owner, self.used - 1)
     }
 
-    /// No poll that starts from now on may give this token.
+    /// From now on, no new poll may report this token.
     fn give_up(&mut self, token: Token) {
         self.tokens.insert(token, Err(self.feed.last()));
     }
@@ -363,7 +364,7 @@ impl<F: Feed> World<F> {
             self.with_source(end, |registry, source| registry.reregister_with(source, token, interest, trigger));
         let Some(result) = result else { return };
         let registration = self.registration(end);
-        // To kqueue, what comes from elsewhere may be registered, and adding is changing.
+        // A source from elsewhere may be registered, so kqueue accepts the change: adding a filter again changes it.
         if registration.is_none() && !(Queue::HERE.is_kqueue() && result.is_ok()) {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
             return;
@@ -379,7 +380,7 @@ impl<F: Feed> World<F> {
         let Some(result) = self.with_source(end, |registry, source| registry.deregister(source)) else { return };
         let has_ended = self.pairs[end.pair].iter().flat_map(|pair| &pair.flows).any(|flow| !flow.intact());
         match self.registration(end).take() {
-            // To kqueue, what comes from elsewhere may have been registered, until the kernel ended that.
+            // A source from elsewhere may have been registered until the kernel ended that, so kqueue accepts the call.
             None if Queue::HERE.is_kqueue() && has_ended && result.is_ok() => {}
             None => assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound),
             Some(registered) => {
@@ -435,10 +436,10 @@ impl<F: Feed> World<F> {
         let mut more = false;
         if !flow.absent {
             let (mut arm, mut failed) = (false, false);
-            // A message that does not fit is an error on some systems.
+            // On some systems, a message that does not fit is an error.
             let length = if pair.kind.is_stream() { length } else { length.max(4096) };
             match io.read(&mut vec![0; length]) {
-                Ok(0) if pair.kind.is_stream() => assert!(!flow.intact(), "an end of stream that is none"),
+                Ok(0) if pair.kind.is_stream() => assert!(!flow.intact(), "the stream has not ended"),
                 Ok(count) => {
                     let count = if pair.kind.is_stream() { count } else { 1 };
                     assert!(count <= flow.pending, "read more than was written");
@@ -446,11 +447,11 @@ impl<F: Feed> World<F> {
                     flow.writes = if flow.pending == 0 { 0 } else { flow.writes };
                     flow.full = false;
                     more = true;
-                    // A stream that gives less than it is asked for is empty, unless its end or urgent data comes next.
+                    // A stream that returns less than was asked for is empty, unless its end or urgent data comes next.
                     arm = pair.kind.is_stream() && count < length && flow.intact() && !flow.marked;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // A poll(2) of another thread holds what it watches open for as long as it takes to come back.
+                    // While a `poll(2)` in another thread is returning, it keeps open what it watches.
                     let end_is_there = F::EXACT && flow.readable() == Known::Yes;
                     let must_be_there = pair.kind.is_immediate() && (flow.pending > 0 && flow.intact() || end_is_there);
                     assert!(!must_be_there, "something to read is not there: {what}");
@@ -472,8 +473,8 @@ impl<F: Feed> World<F> {
         more
     }
 
-    /// Sends a byte of urgent data, if all before it was read: a second one would make plain data of the first. It has arrived
-    /// when this returns. Returns whether it was sent.
+    /// Sends a byte of urgent data, if everything before it has been read. (A second byte would turn the first into plain
+    /// data.) Waits until it has arrived. Returns whether it was sent.
     fn write_urgent(&mut self, End { pair, side }: End) -> bool {
         let Some(pair) = self.pairs[pair].as_mut().filter(|pair| pair.kind == Kind::Tcp) else { return false };
         let [Some(from), Some(to)] = [side, 1 - side].map(|side| pair.sides[side].io.as_ref()) else { return false };
@@ -486,7 +487,7 @@ impl<F: Feed> World<F> {
         }
         let deadline = Instant::now() + HANG;
         while !to.has(Condition::Urgent) {
-            assert!(Instant::now() < deadline, "urgent data that was sent does not arrive");
+            assert!(Instant::now() < deadline, "urgent data does not arrive");
         }
         pair.flows[side].marked = true;
         pair.touch();
@@ -513,7 +514,7 @@ impl<F: Feed> World<F> {
             pair.flows[side].ended |= done;
             pair.flows[side].unsure |= !done;
         }
-        // Whether it is the end of what is read, and whether the peer hears of it, depends on the system.
+        // It depends on the system whether reading ends, and whether the peer hears of it.
         pair.flows[1 - side].unsure |= how != Shutdown::Write;
         pair.touch();
     }
@@ -528,10 +529,10 @@ impl<F: Feed> World<F> {
             assert!(Instant::now() < deadline, "an event that must come does not: {what}");
             self.poll(capacity, Duration::from_millis(100));
         }
-        // Level-triggered ones are never silent.
+        // Level-triggered registrations are never silent.
         let mut silent = 0;
         while silent < 3 {
-            assert!(Instant::now() < deadline, "events without end, and nothing happens");
+            assert!(Instant::now() < deadline, "events keep coming, although nothing happens");
             silent = if self.poll(capacity, Duration::ZERO) { 0 } else { silent + 1 };
         }
     }
@@ -540,7 +541,7 @@ impl<F: Feed> World<F> {
         self.pairs.iter_mut().flatten().flat_map(|pair| &mut pair.sides).filter_map(|side| side.registered.as_mut())
     }
 
-    /// Something that must come, in words.
+    /// Describes something that must come.
     fn owed(&self) -> Option<String> {
         if self.wake_pending {
             return Some("a wake".into());
@@ -570,7 +571,7 @@ impl<F: Feed> World<F> {
         let token = event.token();
         if token == WAKER {
             assert!(event.is_readable() && !event.is_writable(), "{event:?}");
-            assert!(self.wake_pending || !F::EXACT, "a wake that nobody asked for");
+            assert!(self.wake_pending || !F::EXACT, "an event of the waker without a wake");
             self.wake_pending = false;
             return true;
         }
@@ -579,19 +580,19 @@ impl<F: Feed> World<F> {
             Some(Err(last)) => {
                 assert!(
                     number <= *last,
-                    "poll {number} gave a token that was given up before poll {}: {event:?}",
+                    "poll {number} reported a token that was given up before poll {}: {event:?}",
                     last + 1
                 );
                 return true;
             }
-            None => panic!("a token that nobody gave: {event:?}"),
+            None => panic!("an unknown token: {event:?}"),
         };
         let what = self.describe(end);
-        let pair = self.pairs[end.pair].as_mut().expect("a live token is that of an open pair");
+        let pair = self.pairs[end.pair].as_mut().expect("a live token belongs to an open pair");
         let [incoming, outgoing] = [&pair.flows[1 - end.side], &pair.flows[end.side]];
-        let registered = pair.sides[end.side].registered.as_mut().expect("a live token is that of a registration");
+        let registered = pair.sides[end.side].registered.as_mut().expect("a live token belongs to a registration");
 
-        // A queue tells with an error that it could not watch a source, which failures on demand bring about.
+        // A queue reports an error if it cannot watch a source, as happens when failures are requested.
         if *FAULTS && event.is_error() && incoming.intact() && outgoing.intact() {
             registered.touched = [false; 2];
             registered.fired = true;
@@ -601,19 +602,20 @@ impl<F: Feed> World<F> {
         }
 
         let closed = event.is_read_closed() || event.is_write_closed() || event.is_error();
-        // The end of a connection comes unasked, and some queues (AFD) say that both directions are ready for it.
+        // The end of a connection is reported without being asked for, and some queues (AFD) then say that both directions are
+        // ready.
         assert!(
             !event.is_writable() || registered.interest.is_writable() || event.is_write_closed(),
-            "writable unasked: {event:?}, {what}"
+            "writable, but not asked for: {event:?}, {what}"
         );
         assert!(
             !event.is_readable() || registered.interest.is_readable() || event.is_priority() || closed,
-            "readable unasked: {event:?}, {what}"
+            "readable, but not asked for: {event:?}, {what}"
         );
         assert!(!(event.is_aio() || event.is_lio()), "{event:?}, {what}");
         assert!(
             !event.is_priority() || is_priority(registered.interest) && incoming.marked,
-            "urgent, or unasked: {event:?}, {what}"
+            "priority, but not urgent or not asked for: {event:?}, {what}"
         );
         assert!(!event.is_read_closed() || !incoming.intact(), "not closed for reading: {event:?}, {what}");
         assert!(!event.is_write_closed() || !outgoing.intact(), "not closed for writing: {event:?}, {what}");
@@ -622,7 +624,7 @@ impl<F: Feed> World<F> {
         let told = if !Queue::HERE.is_kqueue() {
             [true; 2]
         } else if event.is_write_closed() {
-            // Each of the filters may tell of that alone, for both directions.
+            // Each of the filters may report the end alone, for both directions.
             let [reading, writing] = registered.touched;
             let by_read = if event.is_readable() { reading } else { !writing };
             [by_read, !by_read]
@@ -649,11 +651,11 @@ impl<F: Feed> World<F> {
 
         registered.touched = [0, 1].map(|direction| registered.touched[direction] && !told[direction]);
         registered.fired = true;
-        // Urgent data alone is readable, too; whether it is alone is not known.
+        // Urgent data alone is readable as well. The model does not know whether it is alone.
         registered.read_armed &= !(event.is_readable() || event.is_read_closed());
         registered.write_armed &= !(event.is_writable() || event.is_write_closed());
         registered.end_armed &= !event.is_read_closed();
-        // kqueue says of an error that something is ready.
+        // On an error, kqueue says that something is ready.
         registered.error_armed &= !(event.is_error() || Queue::HERE.is_kqueue());
         registered.urgent_armed &= !event.is_priority();
         registered.trigger != Trigger::Level
@@ -665,12 +667,12 @@ impl<F: Feed> World<F> {
         Some(act(&self.registry, source))
     }
 
-    /// The registration of an end whose pair was opened.
+    /// Returns the registration of an end whose pair is open.
     fn registration(&mut self, end: End) -> &mut Option<Registered> {
         &mut self.pairs[end.pair].as_mut().expect("opened").sides[end.side].registered
     }
 
-    /// Takes the I/O out of an open end, to be put back.
+    /// Takes the I/O out of an open end. The caller puts it back.
     fn take(&mut self, end: End) -> Option<(&mut Pair, Io)> {
         let pair = self.pairs[end.pair].as_mut()?;
         let io = pair.sides[end.side].io.take()?;

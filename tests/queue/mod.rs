@@ -1,4 +1,4 @@
-//! Which queue the tests run on, for those that make an exception: the one place that knows.
+//! Tells the tests which queue they run on, if they have to make an exception. It is the only place that knows.
 
 #![allow(dead_code, reason = "no program needs all of it")]
 
@@ -12,7 +12,7 @@ pub(crate) enum Queue {
 }
 
 impl Queue {
-    /// The one that the crate has here.
+    /// The queue that the crate uses here.
     pub(crate) const HERE: Queue = if cfg!(any(mio_backend = "poll", mio_unsupported_force_poll_poll)) {
         Queue::Poll
     } else if cfg!(any(mio_backend = "event_ports", target_os = "solaris")) {
@@ -38,18 +38,18 @@ impl Queue {
         self == Queue::Epoll
     }
 
-    /// A source may give one event for each filter; and adding is changing.
+    /// Returns whether a source may produce one event for each filter, and adding a filter again changes it.
     pub(crate) fn is_kqueue(self) -> bool {
         self == Queue::Kqueue
     }
 
-    /// Edges are made of states, and registrations are not the kernel's.
+    /// Returns whether the library makes edges from states, and keeps the registrations itself.
     pub(crate) fn is_emulated(self) -> bool {
         !self.is_epoll() && !self.is_kqueue()
     }
 
-    /// Whether it tells that the reader of a full pipe is gone. The kernel of NetBSD 11 does so by nothing, and so does the
-    /// double that acts like it.
+    /// Returns whether the queue reports that the reader of a full pipe is gone. The kernel of NetBSD 11 reports it in no way,
+    /// and neither does the double that acts like it.
     pub(crate) fn hears_the_end_of_a_full_pipe(self) -> bool {
         std::env::var("KQUEUE_PERSONALITY").as_deref() != Ok("netbsd-current")
     }

@@ -1,7 +1,8 @@
-//! Random programs on a named pipe against a plain model, which says what each call must give and which events must come.
+//! Runs random programs on a named pipe against a plain model, which says what each call must return and which events must
+//! come.
 //!
-//! Broken rules that it finds: a missed edge, an event after `deregister` or of an older client, two events of one poll,
-//! bytes that are lost, doubled or of an older client, a call that fails without a cause, a hang, a busy loop.
+//! It finds a missed edge, an event after `deregister` or of an older client, two events of one pipe in one poll, bytes that
+//! are lost, doubled or of an older client, a call that fails without a cause, a hang, and a busy loop.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -35,15 +36,15 @@ pub(crate) enum Step {
     Register(usize, Interest),
     Reregister(usize, Interest),
     Deregister(usize),
-    /// Changes the registration by means of a queue that it is not with.
+    /// Tries to change the registration through another queue than its own.
     Misuse(usize),
     Read(usize, usize),
     Write(usize, usize),
-    /// One poll that does not block.
+    /// Polls once without blocking.
     Poll,
     /// Polls until all events that must come have come, and then until none does.
     Settle,
-    /// Reads until all that was written has arrived.
+    /// Reads until everything that was written has arrived.
     Exchange,
 }
 

@@ -1,4 +1,4 @@
-//! The model: what is known of both ends, and what follows for calls and events.
+//! The model: what it knows of both ends, and what follows for calls and events.
 
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
@@ -18,10 +18,10 @@ use crate::Step;
 const SERVER: usize = 0;
 const CLIENT: usize = 1;
 const GUARD: Duration = Duration::from_secs(20);
-/// With no more than this underway, a write comes to its end without anyone's reading.
+/// With no more than this underway, a write completes even if nobody reads.
 const ROOM: usize = 16 * 1024;
 
-/// What there is of a connection.
+/// The state of the connection.
 #[derive(Copy, Clone, Debug, PartialEq)]
 enum Link {
     /// The server is new.
@@ -31,7 +31,7 @@ enum Link {
     Linked,
     /// The client is gone.
     Left,
-    /// The server has disconnected it. A client may still hold its end.
+    /// The server has disconnected the client, which may still hold its end.
     Down,
 }
 
@@ -39,12 +39,12 @@ enum Link {
 #[derive(Default)]
 struct End {
     pipe: Option<NamedPipe>,
-    /// It has a queue for good.
+    /// It belongs to a queue for good.
     associated: bool,
     registered: Option<(Token, Interest)>,
     /// Reading and writing: the next readiness is news.
     awaited: [bool; 2],
-    /// What the other end has written, and this one has not read.
+    /// What the other end has written and this one has not read.
     incoming: VecDeque<u8>,
     /// The server has disconnected this client.
     cut: bool,
@@ -57,9 +57,9 @@ struct World {
     name: String,
     ends: [End; 2],
     link: Link,
-    /// The server knows of the link, or will by an event.
+    /// The server knows of the link, or will learn of it by an event.
     known: bool,
-    /// A client has come to a server that waits, and no event has told so.
+    /// A client has come to a server that waits, and no event has reported that.
     arrival: bool,
     /// `connect` has not told so: the server hears of room to write whatever its interests are.
     unheard: bool,
@@ -144,7 +144,7 @@ impl World {
                 self.known = true;
             }
             (_, Link::Linked | Link::Left) => {
-                // While the event is underway, `connect` does not know better.
+                // While the event is underway, `connect` does not know of the client either.
                 assert!(result == Ok(()) || self.arrival && result == Err(ErrorKind::WouldBlock), "{result:?}");
                 if result.is_ok() {
                     let registered = self.ends[SERVER].registered.is_some();
@@ -158,7 +158,7 @@ impl World {
     fn disconnect(&mut self) {
         let result = self.pipe(SERVER).unwrap().disconnect();
         match self.link {
-            // Windows takes it, Wine does not.
+            // Windows allows it; Wine does not.
             Link::Fresh if result.is_err() => return,
             Link::Fresh => {}
             Link::Down => assert!(result.is_err()),
@@ -180,10 +180,10 @@ impl World {
             assert!(matches!(self.link, Link::Linked | Link::Left | Link::Down), "{:?}: {file:?}", self.link);
             return;
         };
-        // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+        // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
         let pipe = unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) };
         self.ends[CLIENT] = End { pipe: Some(pipe), ..End::default() };
-        // To a server that has disconnected a client it may come where that leaves the pipe listening, as Wine's does.
+        // If the server has disconnected a client, the next one may come where that leaves the pipe listening, as on Wine.
         assert!(matches!(self.link, Link::Fresh | Link::Waiting | Link::Down));
         if self.link == Link::Waiting {
             (self.arrival, self.unheard) = (true, true);
@@ -261,7 +261,7 @@ impl World {
         }
     }
 
-    /// Whether a read gave something.
+    /// Returns whether there was something to read.
     fn read(&mut self, end: usize, length: usize) -> bool {
         let mut buffer = vec![0; length];
         let Some(mut pipe) = self.pipe(end) else { return false };
@@ -273,13 +273,13 @@ impl World {
         match result {
             Err(error) if error.kind() == ErrorKind::NotFound => assert!(!own.associated),
             Err(error) if error.kind() == ErrorKind::WouldBlock => own.awaited[0] = true,
-            // The next one ends in the same way, which is news again.
+            // The next read ends in the same way, which is news again.
             Err(error) => {
                 assert!(own.cut, "{error:?}");
                 own.awaited[0] = true;
             }
             Ok(0) => {
-                assert!(over && (own.cut || own.incoming.is_empty()), "an end before the end");
+                assert!(over && (own.cut || own.incoming.is_empty()), "the end came too early");
                 own.awaited[0] = true;
             }
             Ok(count) => {
@@ -327,23 +327,23 @@ impl World {
         }
     }
 
-    /// Whether there is, or was, another end.
+    /// Returns whether there is, or was, another end.
     fn is_linked(&self, end: usize) -> bool {
         end == CLIENT || matches!(self.link, Link::Linked | Link::Left)
     }
 
-    /// Whether the other end is gone.
+    /// Returns whether the other end is gone.
     fn is_over(&self, end: usize) -> bool {
         if end == CLIENT { self.ends[CLIENT].cut } else { self.link == Link::Left }
     }
 
-    /// Polls once; which ends have become readable and writable.
+    /// Polls once. Returns which ends have become readable and writable.
     fn poll(&mut self, timeout: Duration) -> [[bool; 2]; 2] {
         self.queue.poll(&mut self.events, Some(timeout)).unwrap();
         let mut seen = [[false; 2]; 2];
         let mut tokens = Vec::new();
         for event in &self.events {
-            assert!(!tokens.contains(&event.token()), "two events of one poll: {:?}", self.events);
+            assert!(!tokens.contains(&event.token()), "two events of one pipe in one poll: {:?}", self.events);
             tokens.push(event.token());
             let of_token = |end: &End| end.registered.is_some_and(|(token, _)| token == event.token());
             let end = self.ends.iter().position(of_token).expect("an event of what is not registered any more");
@@ -362,7 +362,7 @@ impl World {
         seen
     }
 
-    /// What must come, and has not.
+    /// Describes an event that must come and has not.
     fn missing(&self) -> Option<String> {
         if self.arrival && self.ends[SERVER].registered.is_some() {
             return Some("a client that has come".into());
@@ -429,7 +429,7 @@ impl World {
         Token(self.next_token)
     }
 
-    /// Everything goes, in one order or another.
+    /// Drops everything, in one order or another.
     fn end(self, order: usize) {
         let World { queue, mut ends, .. } = self;
         let (server, client) = (ends[SERVER].pipe.take(), ends[CLIENT].pipe.take());

@@ -1,4 +1,4 @@
-//! An `eventfd(2)`: the waker of the raw queues, and the cheapest source to register many of.
+//! An `eventfd(2)` is the waker of the raw queues, and the cheapest source of which to register many.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -9,14 +9,14 @@ pub struct EventFd(OwnedFd);
 
 impl EventFd {
     pub fn new() -> io::Result<EventFd> {
-        // SAFETY: takes no pointer; the descriptor is new.
+        // SAFETY: the call takes no pointer, and the descriptor is new.
         Ok(EventFd(unsafe { OwnedFd::from_raw_fd(check(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?) }))
     }
 
     /// Makes it readable.
     #[inline]
     pub fn set(&self) -> io::Result<()> {
-        // SAFETY: eight bytes are read.
+        // SAFETY: the kernel reads eight bytes.
         match unsafe { libc::write(self.0.as_raw_fd(), (&raw const ONE).cast(), 8) } {
             8 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -27,7 +27,7 @@ impl EventFd {
     #[inline]
     pub fn reset(&self) -> io::Result<()> {
         let mut count = 0_u64;
-        // SAFETY: eight bytes are written.
+        // SAFETY: the kernel writes eight bytes.
         match unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) } {
             8 => Ok(()),
             _ => Err(io::Error::last_os_error()),

@@ -50,7 +50,7 @@ pub struct Libevent {
     waker: Cell<*mut Event>,
     events: RefCell<HashMap<RawFd, (*mut Event, Box<Watch>)>>,
     woken: Box<Watch>,
-    /// Written by the callbacks, which run inside `event_base_loop` alone.
+    /// Only the callbacks write to it, and they run only inside `event_base_loop`.
     ready: Box<UnsafeCell<Vec<usize>>>,
 }
 
@@ -62,13 +62,13 @@ struct Watch {
 
 extern "C" fn on_ready(_fd: c_int, _what: c_short, watch: *mut c_void) {
     let watch = watch.cast::<Watch>();
-    // SAFETY: the argument lives as long as the event; `ready` is not borrowed while the loop runs.
+    // SAFETY: the argument lives as long as the event, and nothing borrows `ready` while the loop runs.
     unsafe { (*(*watch).ready).push((*watch).token.get()) };
 }
 
 extern "C" fn on_time(_fd: c_int, _what: c_short, _argument: *mut c_void) {}
 
-/// libevent says `-1` and leaves `errno`.
+/// libevent returns `-1` and leaves the error in `errno`.
 fn check(result: c_int) -> io::Result<()> {
     crate::queue::check(result).map(drop)
 }
@@ -97,7 +97,7 @@ impl Queue for Libevent {
 
     fn new(capacity: usize) -> io::Result<Libevent> {
         let ready = Box::new(UnsafeCell::new(Vec::with_capacity(capacity)));
-        // SAFETY: a configuration is made, used once, and freed.
+        // SAFETY: this makes a configuration, uses it once, and frees it.
         unsafe {
             check(evthread_use_pthreads())?;
             let config = event_config_new();
@@ -123,7 +123,7 @@ impl Queue for Libevent {
         check(unsafe { event_add(event, ptr::null()) })
     }
 
-    /// An event cannot be changed while it is registered.
+    /// libevent cannot change an event while it is registered.
     fn reregister(&self, fd: RawFd, token: usize, direction: Direction) -> io::Result<()> {
         self.deregister(fd)?;
         self.register(fd, token, direction)
@@ -131,7 +131,7 @@ impl Queue for Libevent {
 
     fn deregister(&self, fd: RawFd) -> io::Result<()> {
         let (event, _watch) = self.events.borrow_mut().remove(&fd).ok_or(io::ErrorKind::NotFound)?;
-        // SAFETY: the event is initialised, and not used afterwards.
+        // SAFETY: the event is initialised, and nothing uses it afterwards.
         unsafe {
             event_del(event);
             event_free(event);
@@ -142,13 +142,13 @@ impl Queue for Libevent {
     #[inline(always)]
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.ready.get_mut().clear();
-        // SAFETY: base and timer are initialised.
+        // SAFETY: the base and the timer are initialised.
         unsafe {
             match timeout {
                 None => event_base_loop(self.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY),
                 Some(Duration::ZERO) => event_base_loop(self.base, EVLOOP_NONBLOCK),
                 Some(time) => {
-                    // Microseconds, rounded up.
+                    // These are microseconds, rounded up.
                     let micros = time.as_nanos().div_ceil(1_000) as i64;
                     let time = libc::timeval { tv_sec: micros / 1_000_000, tv_usec: micros % 1_000_000 };
                     event_add(self.timer, &time);
@@ -162,7 +162,7 @@ impl Queue for Libevent {
 
     #[inline]
     fn tokens(&self) -> impl Iterator<Item = usize> {
-        // SAFETY: the loop, which writes to it, runs in `poll` alone, which needs `&mut self`.
+        // SAFETY: the loop, which writes to it, runs only in `poll`, which needs `&mut self`.
         unsafe { (*self.ready.get()).iter().copied() }
     }
 
@@ -197,10 +197,10 @@ impl Drop for Libevent {
     }
 }
 
-/// An event that is made active by hand; the programs end their threads before they drop the base.
+/// An event that a program activates by hand. The programs end their threads before they drop the base.
 pub struct Active(*mut Event);
 
-// SAFETY: the base is told to use locks (`evthread_use_pthreads`).
+// SAFETY: `evthread_use_pthreads` makes the base use locks.
 unsafe impl Send for Active {}
 // SAFETY: as above.
 unsafe impl Sync for Active {}

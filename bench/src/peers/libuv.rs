@@ -1,6 +1,6 @@
 //! A queue on libuv: `uv_poll_t`, `uv_async_t` and `uv_timer_t` of one loop.
 //!
-//! libuv is level-triggered and tells by callback; the callbacks here note their token.
+//! libuv is level-triggered and reports by callback. These callbacks note their token.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::HashMap;
@@ -51,7 +51,7 @@ pub struct Libuv {
     timer: *mut Handle,
     waker: Cell<*mut Handle>,
     polls: RefCell<HashMap<RawFd, *mut Handle>>,
-    /// Written by the callbacks, which run inside `uv_run` alone.
+    /// Only the callbacks write to it, and they run only inside `uv_run`.
     ready: Box<UnsafeCell<Vec<usize>>>,
 }
 
@@ -66,7 +66,7 @@ extern "C" fn on_ready(handle: *mut Handle, _status: c_int, _events: c_int) {
 }
 
 extern "C" fn on_wake(handle: *mut Handle) {
-    // SAFETY: the data is the handle's `Watch`, which lives as long as the handle; `ready` is not borrowed in `uv_run`.
+    // SAFETY: the data is the handle's `Watch`, which lives as long as the handle. Nothing borrows `ready` in `uv_run`.
     unsafe {
         let watch = uv_handle_get_data(handle).cast::<Watch>();
         (*(*watch).ready).push((*watch).token);
@@ -76,7 +76,7 @@ extern "C" fn on_wake(handle: *mut Handle) {
 extern "C" fn on_time(_handle: *mut Handle) {}
 
 extern "C" fn on_closed(handle: *mut Handle) {
-    // SAFETY: both were made in `Libuv::handle`, and the loop does not use the handle any more.
+    // SAFETY: `Libuv::handle` made both, and the loop no longer uses the handle.
     unsafe {
         drop(Box::from_raw(uv_handle_get_data(handle).cast::<Watch>()));
         libc::free(handle);
@@ -89,12 +89,12 @@ fn check(result: c_int) -> io::Result<()> {
 }
 
 impl Libuv {
-    /// Room for a handle, initialised by `init`, with its token.
+    /// Returns a handle that `init` has initialised, with its token.
     fn handle(&self, kind: c_int, token: usize, init: impl FnOnce(*mut Handle) -> c_int) -> io::Result<*mut Handle> {
         // SAFETY: the memory is as large as libuv says, and zeroed.
         let handle = unsafe { libc::calloc(1, uv_handle_size(kind)) };
         if let Err(error) = check(init(handle)) {
-            // SAFETY: allocated above.
+            // SAFETY: the handle was allocated above.
             unsafe { libc::free(handle) };
             return Err(error);
         }
@@ -108,7 +108,7 @@ impl Libuv {
 impl Queue for Libuv {
     type Waker = Async;
 
-    /// The loop takes changes to the queue when it runs next.
+    /// The loop passes changes to the queue when it runs next.
     const REGISTERS_AT_ONCE: bool = false;
 
     const FORGETS_DESCRIPTORS: bool = false;
@@ -152,7 +152,7 @@ impl Queue for Libuv {
 
     fn deregister(&self, fd: RawFd) -> io::Result<()> {
         let handle = self.polls.borrow_mut().remove(&fd).ok_or(io::ErrorKind::NotFound)?;
-        // SAFETY: the handle is initialised, and forgotten by us.
+        // SAFETY: the handle is initialised, and nothing here uses it afterwards.
         unsafe { uv_close(handle, on_closed) };
         Ok(())
     }
@@ -165,10 +165,11 @@ impl Queue for Libuv {
             None => unsafe { uv_run(self.uv, UV_RUN_ONCE) },
             // SAFETY: as above.
             Some(Duration::ZERO) => unsafe { uv_run(self.uv, UV_RUN_NOWAIT) },
-            // SAFETY: as above; the timer is one of this loop.
+            // SAFETY: as above; the timer belongs to this loop.
             Some(time) => unsafe {
                 uv_update_time(self.uv);
-                // Milliseconds, rounded up; repeated, since a timer that is due before the wait does not end it.
+                // These are milliseconds, rounded up. The timer repeats, because one that expires before the wait does not end
+                // the wait.
                 let time = time.as_nanos().div_ceil(1_000_000) as u64;
                 uv_timer_start(self.timer, on_time, time, time);
                 uv_run(self.uv, UV_RUN_ONCE);
@@ -215,10 +216,10 @@ impl Drop for Libuv {
     }
 }
 
-/// An `uv_async_t`, owned by the loop; the programs end their threads before they drop it.
+/// An `uv_async_t`, which the loop owns. The programs end their threads before they drop it.
 pub struct Async(*mut Handle);
 
-// SAFETY: `uv_async_send` may be called from any thread.
+// SAFETY: any thread may call `uv_async_send`.
 unsafe impl Send for Async {}
 // SAFETY: as above.
 unsafe impl Sync for Async {}

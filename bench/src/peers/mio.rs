@@ -1,5 +1,5 @@
-//! A queue on the crate that the module above calls `mio`: this one, or the release that it replaces. One text for both
-//! is what a drop-in means.
+//! A queue on the crate that the parent module calls `mio`: this one, or the release that it replaces. It is a drop-in
+//! replacement, so one text serves both.
 
 use std::io;
 use std::net::SocketAddr;

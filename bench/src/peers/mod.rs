@@ -1,6 +1,6 @@
-//! Who is compared, and the one place that turns a choice at run time into code compiled for that peer.
+//! The peers, and the one place that turns a choice at run time into code that is compiled for that peer.
 
-#![allow(clippy::duplicate_mod)] // mio.rs, on two crates
+#![allow(clippy::duplicate_mod)] // mio.rs is for two crates
 
 use std::fmt;
 use std::io;
@@ -49,13 +49,13 @@ impl Peer {
         Peer::ALL.into_iter().find(|peer| peer.name() == name)
     }
 
-    /// Makes a program ready to run. `Unsupported` where the peer cannot do the work, or is not there.
+    /// Makes a program ready to run. Returns `Unsupported` if the peer cannot do the work, or is not there.
     pub fn start(self, work: Work) -> io::Result<Program> {
         match self {
             Peer::Raw => work::start::<raw::Raw>(work),
             Peer::Ours => work::start::<ours::Ours>(work),
             Peer::Mio => work::start::<released::Released>(work),
-            // With poll(2), while several threads notify, its wait fails with `WouldBlock` or sleeps on for good.
+            // While several threads notify polling on poll(2), its wait fails with `WouldBlock`, or never ends.
             Peer::Polling if POLL_BACKENDS && matches!(work, Work::WakeStorm { .. }) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
@@ -64,7 +64,7 @@ impl Peer {
             Peer::Libuv => work::start::<libuv::Libuv>(work),
             #[cfg(all(libevent, not(mio_backend = "poll")))]
             Peer::Libevent => work::start::<libevent::Libevent>(work),
-            #[allow(unreachable_patterns)] // where all of them are there
+            #[allow(unreachable_patterns)] // if all of them are there
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

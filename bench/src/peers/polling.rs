@@ -30,7 +30,7 @@ fn event(token: usize, direction: Direction) -> Event {
 /// The descriptor must be open for as long as the result is used.
 #[inline]
 unsafe fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that it is open.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -71,7 +71,7 @@ impl Queue for Polling {
         self.events.iter().map(|event| event.key)
     }
 
-    /// It has one built in, whose wakes give no event.
+    /// polling has a built-in waker, whose wakes produce no event.
     fn waker(&self, _token: usize) -> io::Result<Arc<Poller>> {
         Ok(Arc::clone(&self.poller))
     }

@@ -1,4 +1,4 @@
-//! The system calls as they are: what a careful program without a library would do.
+//! The plain system calls: what a careful program without a library would do.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -35,7 +35,7 @@ impl Queue for Raw {
     type Waker = EventFd;
 
     fn new(capacity: usize) -> io::Result<Raw> {
-        // SAFETY: takes no pointer; the descriptor is new.
+        // SAFETY: the call takes no pointer, and the descriptor is new.
         let epoll = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         Ok(Raw { epoll, events: Vec::with_capacity(capacity) })
     }
@@ -62,7 +62,7 @@ impl Queue for Raw {
         let count = match timeout {
             Some(time) if !time.is_zero() => {
                 let time = libc::timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos() as _ };
-                // SAFETY: there is room for that many events; the time is read during the call.
+                // SAFETY: there is room for that many events, and the kernel reads the time during the call.
                 unsafe { libc::epoll_pwait2(epoll, events, room, &time, ptr::null()) }
             }
             // SAFETY: there is room for that many events.

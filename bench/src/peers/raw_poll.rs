@@ -1,4 +1,4 @@
-//! `poll(2)` as it is, level-triggered, with the table that it wants.
+//! Plain `poll(2)`, which is level-triggered, with the table that it needs.
 
 use std::cell::RefCell;
 use std::io;
@@ -19,7 +19,7 @@ pub struct Raw {
 struct Table {
     watched: Vec<libc::pollfd>,
     tokens: Vec<usize>,
-    /// Where a descriptor stands.
+    /// The place of each descriptor in the table.
     places: std::collections::HashMap<RawFd, usize>,
     waker: Option<Arc<EventFd>>,
 }
@@ -67,7 +67,7 @@ impl Queue for Raw {
             timeout.map(|time| libc::timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos() as _ });
         let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
         let watched = &mut table.watched;
-        // SAFETY: the kernel writes to as many entries as there are; the time is read during the call.
+        // SAFETY: the kernel writes to as many entries as there are, and reads the time during the call.
         let mut count = check(unsafe { libc::ppoll(watched.as_mut_ptr(), watched.len() as _, timeout, ptr::null()) })?;
         for (entry, &token) in watched.iter().zip(&table.tokens) {
             if count == 0 {
@@ -95,7 +95,7 @@ impl Queue for Raw {
         Ok(waker)
     }
 
-    /// It is level-triggered.
+    /// A level-triggered queue needs no arming.
     fn rearm(&self, _fd: RawFd, _token: usize) -> io::Result<()> {
         Ok(())
     }

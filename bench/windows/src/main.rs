@@ -1,8 +1,8 @@
-//! Measures this crate on Windows, or under Wine, beside mio 1.2.5 and polling, in one run. `--quick` proves that it
-//! works; any other argument is a part of the titles of the rows to be measured.
+//! Measures this crate on Windows, or under Wine, beside mio 1.2.5 and polling, in one run. `--quick` proves that it works. Any
+//! other argument is a part of the titles of the rows to measure.
 //!
-//! Peers take turns, one short round each, as in the benchmark for Linux: what disturbs the machine meets all alike, and the
-//! ratio of two times of one round says more than times measured minutes apart.
+//! Peers take turns, one short round each, as in the benchmark for Linux. What disturbs the machine affects all of them alike,
+//! so the ratio of two times in one round is more telling than times that were measured minutes apart.
 
 #[cfg(windows)]
 mod peers;
@@ -17,5 +17,5 @@ fn main() -> std::io::Result<()> {
 
 #[cfg(not(windows))]
 fn main() {
-    eprintln!("for Windows: see ci/windows");
+    eprintln!("this program is for Windows: see ci/windows");
 }

@@ -1,4 +1,4 @@
-//! The programs, each written once for any peer, and what runs them in turn.
+//! The programs, each written once for any peer, and the code that runs them in turn.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -13,15 +13,15 @@ use crate::peers::{Pipes, Queue};
 
 const LISTENER: usize = 1 << 20;
 
-/// Runs so many operations.
+/// Does so many operations.
 type Program = Box<dyn FnMut(usize) -> io::Result<()>>;
-/// Sets one up.
+/// Sets up a program.
 type Start = fn() -> io::Result<Program>;
 
 struct Row {
     title: &'static str,
     operations: usize,
-    /// This crate, mio 1.2.5, polling.
+    /// The starts for this crate, mio 1.2.5 and polling.
     start: [Option<Start>; 3],
 }
 
@@ -63,7 +63,7 @@ pub fn measure(quick: bool, title: &str) -> io::Result<()> {
         }
         for round in 0..rounds {
             for turn in 0..programs.len() {
-                // Each has its turn at being first.
+                // Each program is first in turn.
                 let index = (turn + round) % programs.len();
                 let (Some(program), times) = &mut programs[index] else { continue };
                 let start = Instant::now();
@@ -98,7 +98,7 @@ fn any_port() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
-/// `None` where it would block.
+/// Returns `None` instead of `WouldBlock`.
 fn now<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(done) => Ok(Some(done)),
@@ -107,7 +107,7 @@ fn now<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Polls until `try_it` gives something.
+/// Polls until `try_it` returns something.
 fn wait<Q: Queue, T>(queue: &mut Q, mut try_it: impl FnMut(&Q) -> io::Result<Option<T>>) -> io::Result<T> {
     loop {
         if let Some(done) = try_it(queue)? {
@@ -129,7 +129,7 @@ fn echo<Q: Queue + 'static>(until_would_block: bool) -> io::Result<Program> {
     const CONNECTIONS: usize = 64;
     let mut queue = Q::new()?;
     let (listener, address) = queue.listen(any_port(), LISTENER)?;
-    // Clients are even, servers odd.
+    // Clients are even, and servers odd.
     let mut streams = Vec::new();
     for token in (0..2 * CONNECTIONS).step_by(2) {
         streams.push(queue.connect(address)?);
@@ -220,7 +220,7 @@ fn connect<Q: Queue + 'static>() -> io::Result<Program> {
                     }
                 }
             }
-            // By reset: no port is kept waiting.
+            // The connection ends with a reset, so no port is kept waiting.
             queue.reset_on_close(&client)?;
             queue.close(client)?;
             if let Some(server) = server {
@@ -231,7 +231,7 @@ fn connect<Q: Queue + 'static>() -> io::Result<Program> {
     }))
 }
 
-/// A queue, and the two ends of a connection.
+/// Returns a queue, and the two ends of a connection.
 fn pair<Q: Queue>() -> io::Result<(Q, Q::Listener, [Q::Stream; 2])> {
     let mut queue = Q::new()?;
     let (listener, address) = queue.listen(any_port(), LISTENER)?;

@@ -1,5 +1,5 @@
-//! A program for the terminal, on crossterm: says what it sees, key by key and size by size, until `q`. `tests/crossterm.rs`
-//! sits at the keyboard.
+//! A terminal program on crossterm, which prints what it sees, key by key and size by size, until `q`. `tests/crossterm.rs` is
+//! at the keyboard.
 
 #[cfg(unix)]
 fn main() -> std::io::Result<()> {
@@ -8,7 +8,7 @@ fn main() -> std::io::Result<()> {
     use std::time::Duration;
 
     enable_raw_mode()?;
-    // Looks once before it says that it is there: from then on no signal is missed.
+    // The program looks once before it says that it is there. From then on it misses no signal.
     while poll(Duration::ZERO)? {
         read()?;
     }

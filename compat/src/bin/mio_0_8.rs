@@ -1,4 +1,4 @@
-//! A program as it was written for mio 0.8, with the features `os-poll`, `net` and `os-ext`; nothing in it is of a later
+//! A program as people wrote it for mio 0.8, with the features `os-poll`, `net` and `os-ext`. It uses nothing of a later
 //! version. `tests/mio_0_8.rs` runs it.
 
 #[cfg(unix)]
@@ -51,7 +51,7 @@ mod program {
         Ok(())
     }
 
-    /// A source made of another, by handing on.
+    /// A source that forwards to another one.
     struct Connection {
         stream: TcpStream,
     }
@@ -70,7 +70,7 @@ mod program {
         }
     }
 
-    /// The client asks, the server answers and hangs up.
+    /// The client asks, and the server answers and hangs up.
     fn tcp(poll: &mut Poll, events: &mut Events) -> io::Result<()> {
         let address = "127.0.0.1:0".parse().unwrap();
         let mut server = TcpListener::bind(address)?;
@@ -155,7 +155,7 @@ mod program {
         poll.registry().register(&mut listener, OTHER, Interest::READABLE)?;
         let mut client = UnixStream::connect(&path)?;
         wait_for(poll, events, OTHER, Event::is_readable)?;
-        // The address is of a type of mio's own, there.
+        // In mio 0.8, the address has a type of mio's own.
         let (mut stream, address): (UnixStream, SocketAddr) = listener.accept()?;
         println!("unix: {}", if address.is_unnamed() { "unnamed" } else { "named" });
         assert_eq!(client.peer_addr()?.as_pathname(), Some(path.as_path()));
@@ -198,7 +198,7 @@ mod program {
         thread.join().unwrap()
     }
 
-    /// Any descriptor can be a source; types can be made of descriptors, and turned into them.
+    /// Any descriptor can be a source, and types convert to descriptors and back.
     fn a_descriptor(poll: &mut Poll, events: &mut Events) -> io::Result<()> {
         let (mut ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         theirs.set_nonblocking(true)?;
@@ -208,7 +208,7 @@ mod program {
         poll.registry().deregister(&mut SourceFd(&theirs.as_raw_fd()))?;
         let fd = theirs.into_raw_fd();
         #[allow(unsafe_code)]
-        // SAFETY: it was taken out of the stream in the line before.
+        // SAFETY: `into_raw_fd` has just given up the descriptor.
         let mut stream = unsafe { UnixStream::from_raw_fd(fd) };
         println!("descriptor: {}", read(&mut stream)?);
         Ok(())
@@ -227,7 +227,7 @@ mod program {
         }
     }
 
-    /// All that is there to read.
+    /// Reads everything that is there.
     fn read(source: &mut impl Read) -> io::Result<String> {
         let mut text = String::new();
         match source.read_to_string(&mut text) {

@@ -1,4 +1,4 @@
-//! The differences that are meant, each with its reason, which CHANGELOG.md gives as well.
+//! The intended differences, each with its reason, which CHANGELOG.md gives as well.
 
 use std::io::ErrorKind;
 
@@ -6,14 +6,14 @@ use super::{History, Kind, Step};
 use crate::compare::{Difference, hints};
 use crate::outcome::{Outcome, READ_CLOSED, READABLE, WRITABLE};
 
-/// A difference that is meant.
+/// An intended difference.
 pub struct Known {
     pub name: &'static str,
     pub reason: &'static str,
     /// A program that shows it.
     pub example: &'static [Step],
     pub explains: fn(&Difference) -> bool,
-    /// The two may be in different states from then on: the program ends.
+    /// Whether the two may be in different states from then on, so that the program ends.
     pub ends: bool,
 }
 
@@ -21,12 +21,12 @@ pub fn known() -> impl Iterator<Item = &'static Known> {
     MEANT.iter()
 }
 
-/// Directions that the interests do not name.
+/// Returns the directions that the interests do not name.
 fn unwanted(difference: &Difference) -> u8 {
     (READABLE | WRITABLE) & !difference.history.interest
 }
 
-/// Directions in which there was I/O since the last poll, without anything from the other end since.
+/// Returns the directions in which there was I/O since the last poll, and nothing from the other end since.
 fn used(difference: &Difference) -> u8 {
     let slot = difference.token.and_then(|token| difference.before.get(token)?.slot());
     let since = difference.before.iter().rev().take_while(|step| **step != difference.step);
@@ -48,7 +48,7 @@ fn used(difference: &Difference) -> u8 {
 const MEANT: &[Known] = &[
     Known {
         name: "the end is read-closed",
-        reason: "as well as readable, as on every platform",
+        reason: "it is readable as well, as on every platform",
         example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 1), Step::PeerClose(0), Step::Poll(0)],
         explains: |difference| {
             hints(difference).is_some_and(|(ours, theirs)| ours == READ_CLOSED && theirs & !unwanted(difference) == 0)
@@ -56,8 +56,8 @@ const MEANT: &[Known] = &[
         ends: false,
     },
     Known {
-        name: "an event tells of what the interests name",
-        reason: "as with every other source; mio tells of both directions",
+        name: "an event reports only what the interests name",
+        reason: "every other source does the same; mio reports both directions",
         example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 1), Step::Poll(0)],
         explains: |difference| {
             hints(difference).is_some_and(|(ours, theirs)| ours == 0 && theirs & !unwanted(difference) == 0)
@@ -65,8 +65,8 @@ const MEANT: &[Known] = &[
         ends: false,
     },
     Known {
-        name: "an event tells of what holds when it is polled",
-        reason: "it is spurious if the program has used that up in the meantime",
+        name: "an event reports what holds at the time of the poll",
+        reason: "the event is spurious if the program has used that up in the meantime",
         example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 2), Step::Write(0, 100_000), Step::Poll(0)],
         explains: |difference| {
             hints(difference)
@@ -76,7 +76,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "an event has the token of the latest registration",
-        reason: "as with every other source; mio may tell of a former one, too, and after the end of the registration",
+        reason: "every other source does the same; mio may report an earlier token, even after the registration has ended",
         example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Reregister(0, 0, 3), Step::Poll(0)],
         explains: |difference| {
             hints(difference).is_some_and(|(ours, _)| ours == 0) && difference.token != difference.history.token
@@ -84,8 +84,8 @@ const MEANT: &[Known] = &[
         ends: false,
     },
     Known {
-        name: "a client that has come is told of while something is written",
-        reason: "that waiting is over is news; mio tells when it is written",
+        name: "the arrival of a client is reported while something is being written",
+        reason: "the end of the wait is news; mio reports it when the write completes",
         example: &[
             Step::Open(0, Kind::Server),
             Step::Register(0, 0, 3),
@@ -101,8 +101,8 @@ const MEANT: &[Known] = &[
         ends: true,
     },
     Known {
-        name: "a deregistered pipe goes on working",
-        reason: "as a socket does; what it reads and writes completes without events",
+        name: "a deregistered pipe keeps working",
+        reason: "a socket does the same; reads and writes complete without events",
         example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Deregister(0, 0), Step::Write(0, 8)],
         explains: |difference| {
             let io = matches!(
@@ -117,7 +117,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "a disconnected pipe is silent",
-        reason: "nobody is there to read from or to write to, nor is an error, before the next client",
+        reason: "before the next client there is nobody to read from or to write to, and no error",
         example: &[
             Step::Open(0, Kind::Server),
             Step::PeerOpen(0),
@@ -137,8 +137,8 @@ const MEANT: &[Known] = &[
         ends: true,
     },
     Known {
-        name: "a read that somebody else cancels begins anew",
-        reason: "nothing is lost by it; a connect that is cancelled is told of by an event, and forgotten by the next one",
+        name: "a read that other code cancels starts again",
+        reason: "nothing is lost by that; an event reports a cancelled connect, and the next connect forgets it",
         example: &[Step::Open(0, Kind::Client), Step::Register(0, 0, 3), Step::Poll(0), Step::Cancel(0), Step::Poll(0)],
         explains: |difference| {
             let spurious = READABLE | unwanted(difference) | used(difference);
@@ -150,8 +150,8 @@ const MEANT: &[Known] = &[
         ends: true,
     },
     Known {
-        name: "a client that a wait has brought is read from when the wait is over",
-        reason: "that is with its event; mio's reregister reads before",
+        name: "a client that has ended a wait is read from once its event is reported",
+        reason: "the wait ends with that event; mio's reregister reads earlier",
         example: &[
             Step::Open(0, Kind::Server),
             Step::Register(0, 0, 3),
@@ -170,7 +170,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "disconnect ends a wait for a client",
-        reason: "the next connect waits anew; Wine says that there is no client, and mio goes on waiting",
+        reason: "the next connect waits again; Wine says that there is no client, and mio keeps waiting",
         example: &[Step::Open(0, Kind::Server), Step::Register(0, 0, 1), Step::Connect(0), Step::Disconnect(0)],
         explains: |difference| {
             matches!(difference.step, Step::Disconnect(_))
@@ -181,7 +181,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "a client is found without connect",
-        reason: "by register, reregister, read and write; mio hears of it when connect is called",
+        reason: "register, reregister, read and write find it; mio learns of it only from connect",
         example: &[
             Step::Open(0, Kind::Server),
             Step::Register(0, 0, 3),

@@ -22,21 +22,21 @@ pub const BACKEND: Backend = Backend::CompletionPort;
 #[derive(Clone, Debug, Default)]
 pub struct History {
     pub interest: u8,
-    /// Of the registration.
+    /// The token of the registration.
     pub token: Option<usize>,
-    /// It was, at least once.
+    /// The pipe was deregistered at least once.
     pub deregistered: bool,
     /// `connect` waits.
     pub waits: bool,
     /// A client has come to a server that did not wait.
     pub uninvited: bool,
-    /// It was found without `connect`.
+    /// That client was found without `connect`.
     pub found: bool,
     /// The server has disconnected, and no client has come since.
     pub disconnected: bool,
     /// The server has disconnected, and no event has come since.
     pub was_disconnected: bool,
-    /// Its operations were, at least once.
+    /// The pipe's operations were cancelled at least once.
     pub cancelled: bool,
 }
 
@@ -45,7 +45,7 @@ impl History {
         self.was_disconnected = false;
     }
 
-    /// Notes what has become of a step.
+    /// Notes the outcome of a step.
     pub fn note(&mut self, index: usize, step: Step, outcome: &Outcome) {
         match (step, outcome) {
             (Step::Open(..) | Step::Close(_), _) => *self = History::default(),
@@ -71,7 +71,7 @@ impl History {
     }
 }
 
-/// Of a pipe, for one crate or the other.
+/// Returns a name for a pipe of one crate or the other.
 pub fn new_name() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     format!(r"\\.\pipe\mio-differential-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))

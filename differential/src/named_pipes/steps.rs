@@ -1,4 +1,4 @@
-//! What a program is made of, and how one is drawn by lot.
+//! The steps of a program, and how it is drawn at random.
 
 use crate::lot::Lot;
 
@@ -6,46 +6,46 @@ pub const SLOTS: usize = 2;
 pub const POLLS: usize = 2;
 const LENGTH: usize = 40;
 
-/// What may be in a slot: one end of a pipe, and its peer, which is of the standard library.
+/// What a slot may hold: one end of a pipe, and its peer, which is a type of the standard library.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A server, whose clients come by [`Step::PeerOpen`].
+    /// A server, to which clients come by [`Step::PeerOpen`].
     Server,
     /// A client, and its server.
     Client,
 }
 
-/// One step. The first number is that of the slot, or of the poll if there is no slot. A step on an empty slot does nothing.
+/// One step. The first number is that of the slot or, if there is no slot, of the poll. A step on an empty slot does nothing.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     Open(usize, Kind),
     Close(usize),
-    /// Slot, poll, interests as bits: 1 readable, 2 writable. The token is the step's index.
+    /// Slot, poll, and interests as bits: 1 readable, 2 writable. The token is the step's index.
     Register(usize, usize, u8),
     Reregister(usize, usize, u8),
     Deregister(usize, usize),
     Connect(usize),
     Disconnect(usize),
     TakeError(usize),
-    /// All operations, past the crate.
+    /// Cancels all operations without the crate's knowledge.
     Cancel(usize),
-    /// At most so many bytes.
+    /// Reads at most so many bytes.
     Read(usize, usize),
-    /// Until it would block, ends or fails.
+    /// Reads until it would block, ends or fails.
     ReadAll(usize),
     Write(usize, usize),
     WriteVectored(usize, usize, usize),
     PeerOpen(usize),
     PeerWrite(usize, usize),
     PeerRead(usize),
-    /// The server throws the client out.
+    /// The server disconnects the client.
     PeerDisconnect(usize),
     PeerClose(usize),
     Poll(usize),
 }
 
 impl Lot {
-    /// A program: it begins with sources, most of them registered, and often polls.
+    /// Returns a program, which begins with sources, most of them registered, and polls often.
     pub fn program(&mut self) -> Vec<Step> {
         let mut program = Vec::with_capacity(LENGTH);
         for slot in 0..SLOTS {
@@ -70,7 +70,7 @@ impl Lot {
 
     fn step(&mut self) -> Step {
         let slot = self.below(SLOTS);
-        // The second poll is there to be the wrong one.
+        // The second poll serves as the wrong one.
         let poll = usize::from(self.below(12) == 0);
         match self.below(48) {
             0 => Step::Open(slot, self.kind()),
@@ -121,7 +121,7 @@ impl Step {
         }
     }
 
-    /// Whether events may come by its token from now on.
+    /// Returns whether events may carry its token from now on.
     pub fn registers(self) -> bool {
         matches!(self, Step::Register(..) | Step::Reregister(..))
     }

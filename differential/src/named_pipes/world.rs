@@ -1,5 +1,5 @@
-//! Does steps with the crate that the module above calls `mio`: this one or the release. One text for both, so that whatever
-//! differs is of the crates.
+//! Does steps with the crate that the parent module calls `mio`: this one or the release. One text serves both, so whatever
+//! differs is due to the crates.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Read, Write};
@@ -18,7 +18,7 @@ use super::mio::{Events, Interest, Poll, Token};
 use crate::field::{Kind, POLLS, SLOTS, Step, new_name};
 use crate::outcome::{Outcome, Subject, Told};
 
-/// What the kernel keeps between two ends. No program's peers write as much.
+/// The kernel keeps so many bytes between two ends. No program's peers write as much.
 const BUFFER: u32 = 1 << 16;
 
 pub struct World {
@@ -71,7 +71,7 @@ impl Subject for World {
                 result => result.map(|_| 0),
             },
             Step::Cancel(slot) => {
-                // SAFETY: the handle is open. Whether there is anything to cancel is not the same in both.
+                // SAFETY: the handle is open. Whether there is anything to cancel may differ between the two crates.
                 unsafe { CancelIoEx(self.slots[slot].as_ref()?.ours.as_raw_handle(), ptr::null()) };
                 Ok(0)
             }
@@ -123,7 +123,7 @@ impl Subject for World {
 }
 
 impl World {
-    /// Until nothing more comes. How many events tell of something is up to chance: operations take their time.
+    /// Polls until nothing more comes. Operations take time, so it is a matter of chance how many events report something.
     fn poll(&mut self, poll: usize) -> Outcome {
         let mut told: Vec<Told> = Vec::new();
         loop {
@@ -169,13 +169,13 @@ impl Slot {
         }
         let peer = server(&name)?;
         let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name)?;
-        // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+        // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
         let ours = unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) };
         Ok(Slot { kind, name, ours, peer: Some(peer) })
     }
 }
 
-/// A plain one, whose calls block.
+/// Returns a plain server, whose calls block.
 fn server(name: &str) -> io::Result<File> {
     let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
     // SAFETY: the name ends with a NUL.
@@ -185,7 +185,7 @@ fn server(name: &str) -> io::Result<File> {
     if handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the handle is new, and nobody else's.
+    // SAFETY: the handle is new, and nothing else owns it.
     Ok(unsafe { File::from_raw_handle(handle) })
 }
 
@@ -194,7 +194,7 @@ fn read_what_is_there(file: &mut File) -> io::Result<usize> {
     let mut all = 0;
     loop {
         let (mut count, none) = (0, ptr::null_mut());
-        // SAFETY: the handle is open, and there is room for the count, which alone is asked for.
+        // SAFETY: the handle is open, and there is room for the count, the only thing that this asks for.
         let peeked =
             unsafe { PeekNamedPipe(file.as_raw_handle(), none, 0, ptr::null_mut(), &mut count, ptr::null_mut()) };
         match (peeked, count) {

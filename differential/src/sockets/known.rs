@@ -1,4 +1,4 @@
-//! The differences that are meant, each with its reason, which CHANGELOG.md gives as well.
+//! The intended differences, each with its reason, which CHANGELOG.md gives as well.
 
 use std::io::ErrorKind;
 
@@ -6,23 +6,23 @@ use super::{BACKEND, Backend, History, Kind, Side, Step};
 use crate::compare::{Difference, hints};
 use crate::outcome::{ERROR, Outcome, PRIORITY, READ_CLOSED, READABLE, WRITABLE, WRITE_CLOSED};
 
-/// A difference that is meant.
+/// An intended difference.
 pub struct Known {
     pub name: &'static str,
     pub reason: &'static str,
-    /// Where it is.
+    /// The backends on which it shows.
     pub backends: &'static [Backend],
     pub debug_builds_only: bool,
     /// A program that shows it.
     pub example: &'static [Step],
     pub explains: fn(&Difference) -> bool,
-    /// The two may be in different states from then on: the program ends.
+    /// Whether the two may be in different states from then on, so that the program ends.
     pub ends: bool,
 }
 
 const BOTH: &[Backend] = &[Backend::Epoll, Backend::Poll];
 
-/// Whether there was a wake since the last step that was the same: a poll.
+/// Returns whether there was a wake since the last step that is the same as this one, a poll.
 fn woken(difference: &Difference) -> bool {
     let since = difference.before.iter().rev().take_while(|step| **step != difference.step);
     since.into_iter().any(|step| matches!(step, Step::Wake(_)))
@@ -32,7 +32,7 @@ fn waker_dropped(difference: &Difference) -> bool {
     difference.before.iter().any(|step| matches!(step, Step::DropWaker(_)))
 }
 
-/// Those of this backend and this kind of build.
+/// Returns the differences of this backend and this kind of build.
 pub fn known() -> impl Iterator<Item = &'static Known> {
     MEANT
         .iter()
@@ -42,7 +42,7 @@ pub fn known() -> impl Iterator<Item = &'static Known> {
 const MEANT: &[Known] = &[
     Known {
         name: "a hang-up is readable",
-        reason: "a reader sees the end of the stream, on every platform",
+        reason: "a reader sees the end of the stream on every platform",
         backends: BOTH,
         debug_builds_only: false,
         example: &[Step::Open(0, Kind::Receiver), Step::Register(0, 0, 1), Step::PeerClose(0), Step::Poll(0)],
@@ -56,19 +56,19 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "misuse leaves the registration as it is",
-        reason: "in debug builds, mio takes a source for unregistered when its deregistration with another queue has failed",
+        reason: "in debug builds, mio takes a source for unregistered after a failed deregistration with another queue",
         backends: BOTH,
         debug_builds_only: true,
         example: &[Step::Open(0, Kind::Udp), Step::Register(0, 0, 1), Step::Deregister(0, 1), Step::Deregister(0, 0)],
         explains: |difference| {
-            // On poll(2) its I/O does not arm it again, either.
+            // On poll(2), its I/O does not arm it again either.
             difference.history.misused && (BACKEND == Backend::Poll || !matches!(difference.step, Step::Poll(_)))
         },
         ends: true,
     },
     Known {
         name: "a source keeps its registration when it is converted",
-        reason: "as in release builds, where epoll alone knows of it",
+        reason: "release builds do the same, because there only epoll knows of it",
         backends: &[Backend::Epoll],
         debug_builds_only: true,
         example: &[Step::Open(0, Kind::Receiver), Step::Register(0, 0, 1), Step::Convert(0), Step::Reregister(0, 0, 1)],
@@ -77,7 +77,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "a wake is never lost to a change of registrations",
-        reason: "nor is an event of a source; on poll(2), mio's wakes and its changes of registrations end a wait by the same means",
+        reason: "neither is an event of a source; on poll(2), mio ends a wait for wakes and for changes by the same means",
         backends: &[Backend::Poll],
         debug_builds_only: false,
         example: &[Step::Open(0, Kind::Udp), Step::MakeWaker(0), Step::Wake(0), Step::Register(0, 0, 1), Step::Poll(0)],
@@ -90,7 +90,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "a wake outlives its waker",
-        reason: "it was asked for while the waker lived, and what came before it is to be seen",
+        reason: "the program asked for it while the waker lived, and must see what came before it",
         backends: &[Backend::Epoll],
         debug_builds_only: false,
         example: &[Step::MakeWaker(0), Step::Wake(0), Step::DropWaker(0), Step::Poll(0)],
@@ -109,15 +109,15 @@ const MEANT: &[Known] = &[
         example: &[Step::Open(0, Kind::Tcp), Step::Register(0, 0, 3), Step::Poll(0), Step::ReadAll(0), Step::Poll(0)],
         explains: |difference| {
             let History { blocked, told, .. } = difference.history;
-            // An error or a hang-up that was told of is told of again as well.
+            // An error or a hang-up that was reported is reported again as well.
             let (ours, theirs) = hints(difference).unwrap_or((!0, 0));
             ours == 0 && blocked != 0 && theirs & !told == 0 && theirs & blocked & (READABLE | WRITABLE) == 0
         },
         ends: false,
     },
     Known {
-        name: "an end or urgent data that was told and stays is not told again",
-        reason: "as on epoll: a read that blocks changes nothing about it",
+        name: "an end or urgent data that stays is reported only once",
+        reason: "epoll does the same: a read that blocks changes nothing about it",
         backends: &[Backend::Poll],
         debug_builds_only: false,
         example: &[
@@ -136,8 +136,8 @@ const MEANT: &[Known] = &[
         ends: false,
     },
     Known {
-        name: "an event of an error says all there is",
-        reason: "as on epoll; what an error means depends on what comes with it",
+        name: "an event of an error reports everything that holds",
+        reason: "epoll does the same; the meaning of an error depends on what comes with it",
         backends: &[Backend::Poll],
         debug_builds_only: false,
         example: &[
@@ -151,14 +151,14 @@ const MEANT: &[Known] = &[
         ],
         explains: |difference| {
             let failed = |outcome: &Outcome| matches!(outcome, Outcome::Events(told) if told.iter().any(|told| told.hints & ERROR != 0));
-            // Alone, it says that nobody reads any more.
+            // By itself, this says that nobody reads any more.
             failed(&difference.ours) && hints(difference).is_some_and(|(_, theirs)| theirs & !WRITE_CLOSED == 0)
         },
         ends: false,
     },
     Known {
-        name: "urgent data is told as often as it comes",
-        reason: "as on epoll; mio tells of the first alone",
+        name: "urgent data is reported as often as it comes",
+        reason: "epoll does the same; mio reports only the first",
         backends: &[Backend::Poll],
         debug_builds_only: false,
         example: &[
@@ -183,7 +183,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "a short read or write arms its direction again",
-        reason: "as epoll's readers and writers may rely on",
+        reason: "readers and writers may rely on it with epoll",
         backends: &[Backend::Poll],
         debug_builds_only: false,
         example: &[
@@ -203,7 +203,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "a registration outlives a hang-up",
-        reason: "as on every other queue, the program ends it; what it calls meanwhile does not fail",
+        reason: "the program ends it, as on every other queue, and its calls do not fail until then",
         backends: &[Backend::Poll],
         debug_builds_only: false,
         example: &[
@@ -222,7 +222,7 @@ const MEANT: &[Known] = &[
     },
     Known {
         name: "a descriptor that was closed while registered is silent",
-        reason: "as on epoll; mio gives an event that says nothing",
+        reason: "epoll does the same; mio produces an event that says nothing",
         backends: &[Backend::Poll],
         debug_builds_only: false,
         example: &[Step::Open(0, Kind::Descriptor), Step::Register(0, 0, 3), Step::Close(0), Step::Poll(0)],

@@ -15,23 +15,23 @@ pub enum Backend {
     Poll,
 }
 
-/// That of both crates, by the name that both know.
+/// The backend of both crates, chosen by the name that both know.
 pub const BACKEND: Backend = if cfg!(mio_unsupported_force_poll_poll) { Backend::Poll } else { Backend::Epoll };
 
 /// What has happened in a slot, as far as a known difference may depend on it.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// The polls that it is or was registered with.
+    /// The polls with which the source is or was registered.
     pub registered: [bool; 2],
-    /// A call of it with a poll that it is not registered with has failed.
+    /// A call with a poll with which the source is not registered has failed.
     pub misused: bool,
     pub converted: bool,
     pub urgent: bool,
-    /// The peer has gone or closed a direction, or we have.
+    /// The peer has gone, or one of the two has closed a direction.
     pub closed: bool,
-    /// Directions in which I/O would have blocked since the last event of them: [`READABLE`], [`WRITABLE`].
+    /// Directions in which I/O would have blocked since their last event: [`READABLE`], [`WRITABLE`].
     pub blocked: u8,
-    /// Directions of which an event has told since the registration.
+    /// Directions that an event has reported since the registration.
     pub told: u8,
     pub interest: u8,
 }
@@ -43,7 +43,7 @@ impl History {
         self.blocked &= !hints;
     }
 
-    /// Notes what has become of a step.
+    /// Notes the outcome of a step.
     pub fn note(&mut self, _index: usize, step: Step, outcome: &Outcome) {
         let failed = matches!(outcome, Outcome::Failed(..));
         let blocked = matches!(outcome, Outcome::Failed(ErrorKind::WouldBlock, _));

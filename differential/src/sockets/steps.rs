@@ -1,4 +1,4 @@
-//! What a program is made of, and how one is drawn by lot.
+//! The steps of a program, and how it is drawn at random.
 
 use super::{BACKEND, Backend};
 use crate::lot::Lot;
@@ -6,11 +6,11 @@ use crate::lot::Lot;
 pub const SLOTS: usize = 3;
 pub const POLLS: usize = 2;
 
-/// What may be in a slot: a source, and its peer, which is of the standard library.
+/// What a slot may hold: a source, and its peer, which is a type of the standard library.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Tcp,
-    /// Nobody listens where it connects to.
+    /// A stream that connects to an address at which nobody listens.
     Refused,
     Listener,
     Udp,
@@ -19,7 +19,7 @@ pub enum Kind {
     UnixListener,
     Sender,
     Receiver,
-    /// A descriptor by `SourceFd`, that of a Unix stream.
+    /// The descriptor of a Unix stream, as a `SourceFd`.
     Descriptor,
 }
 
@@ -30,29 +30,29 @@ pub enum Side {
     Both,
 }
 
-/// One step. The first number is that of the slot, or of the poll if there is no slot. A step on an empty slot does nothing.
+/// One step. The first number is that of the slot or, if there is no slot, of the poll. A step on an empty slot does nothing.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     Open(usize, Kind),
     Close(usize),
-    /// Slot, poll, interests as bits: 1 readable, 2 writable, 4 priority. The token is the step's index.
+    /// Slot, poll, and interests as bits: 1 readable, 2 writable, 4 priority. The token is the step's index.
     Register(usize, usize, u8),
     Reregister(usize, usize, u8),
     Deregister(usize, usize),
-    /// At most so many bytes; a datagram, a connection.
+    /// Reads at most so many bytes, or a datagram, or accepts a connection.
     Read(usize, usize),
-    /// Until it would block, ends or fails.
+    /// Reads until it would block, ends or fails.
     ReadAll(usize),
     Write(usize, usize),
     WriteAll(usize),
-    /// So many slices of so many bytes.
+    /// Writes so many slices of so many bytes.
     WriteVectored(usize, usize, usize),
     Peek(usize),
-    /// `try_io` with I/O that would block.
+    /// Calls `try_io` with I/O that would block.
     TryIo(usize),
     TakeError(usize),
     Shutdown(usize, Side),
-    /// Out into a descriptor, and in again.
+    /// Converts the source to a descriptor and back.
     Convert(usize),
     PeerWrite(usize, usize),
     PeerFill(usize),
@@ -87,9 +87,9 @@ const KINDS: &[Kind] = &[
 ];
 
 impl Lot {
-    /// A program: it begins with sources that are registered, and often polls.
+    /// Returns a program, which begins with registered sources and polls often.
     pub fn program(&mut self) -> Vec<Step> {
-        // On poll(2), that of a closed one stays registered, and the next of that number is opened by the other crate.
+        // On poll(2), a closed descriptor stays registered, and the other crate opens the next one with that number.
         let kinds: Vec<_> =
             KINDS.iter().copied().filter(|&kind| BACKEND == Backend::Epoll || kind != Kind::Descriptor).collect();
         let kinds = &kinds[..];
@@ -114,8 +114,8 @@ impl Lot {
         const SIDES: [Side; 3] = [Side::Read, Side::Write, Side::Both];
 
         let slot = self.below(SLOTS);
-        // The second poll is there to be the wrong one: not on poll(2), where a call with it leaves registrations in mio's tables
-        // that are mistaken for those of the next sources with these numbers.
+        // The second poll serves as the wrong one, but not on poll(2). There, a call with it leaves registrations in mio's
+        // tables, which mio then takes for those of the next sources with these numbers.
         let poll = usize::from(BACKEND == Backend::Epoll && self.below(8) == 0);
         match self.below(64) {
             0 => Step::Open(slot, self.one_of(kinds)),
@@ -178,7 +178,7 @@ impl Step {
         }
     }
 
-    /// Whether events may come by its token from now on.
+    /// Returns whether events may carry its token from now on.
     pub fn registers(self) -> bool {
         matches!(self, Step::Register(..) | Step::Reregister(..))
     }

@@ -1,5 +1,5 @@
-//! Does steps with the crate that the module above calls `mio`: this one or the release. One text for both, so that whatever
-//! differs is of the crates.
+//! Does steps with the crate that the parent module calls `mio`: this one or the release. One text serves both, so whatever
+//! differs is due to the crates.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -21,16 +21,16 @@ use crate::outcome::{Outcome, Subject, Told};
 
 const WAKER: Token = Token(usize::MAX);
 
-/// Not a megabyte or more, as it may be otherwise: programs fill it.
+/// Programs fill the buffers, which could otherwise take a megabyte or more.
 const BUFFER: usize = 1 << 12;
 
-/// How often something is written until it is enough: more than what is between two ends holds.
+/// How often a program writes until it is enough: it is more than the buffers between two ends hold.
 const MOST: usize = 200;
 
 pub struct World {
     polls: [Poll; POLLS],
     wakers: [Option<Waker>; POLLS],
-    /// In debug builds, mio panics at a second one, also if the first was dropped.
+    /// In debug builds, mio panics at a second waker, even if the first was dropped.
     had_waker: [bool; POLLS],
     slots: [Option<Slot>; SLOTS],
     events: Events,
@@ -59,7 +59,7 @@ enum Peer {
     Unix(unix_net::UnixStream),
     Datagram(unix_net::UnixDatagram),
     Pipe(File),
-    /// What connects to a listener.
+    /// The clients that connect to a listener.
     Clients(SocketAddr, Vec<net::TcpStream>),
     UnixClients(unix_net::SocketAddr, Vec<unix_net::UnixStream>),
 }
@@ -114,7 +114,7 @@ impl Subject for World {
             Step::Write(slot, length) => self.slots[slot].as_ref()?.ours.write(&vec![b'x'; length])?,
             Step::WriteAll(slot) => {
                 let ours = &self.slots[slot].as_ref()?.ours;
-                // A datagram always has somewhere to go.
+                // A datagram can always be sent.
                 for _ in 0..MOST {
                     if let Err(error) = ours.write(&[b'x'; BUFFER])? {
                         return Some(Err(error).into());
@@ -140,12 +140,12 @@ impl Subject for World {
                 Ok(0)
             }
             Step::PeerWrite(slot, length) => {
-                // Whether it takes all of them is up to the kernel's moods.
+                // It depends on the kernel whether the write takes all bytes.
                 self.slots[slot].as_mut()?.peer.as_mut()?.write(&vec![b'y'; length])?.map(|_| 0)
             }
             Step::PeerFill(slot) => {
                 let peer = self.slots[slot].as_mut()?.peer.as_mut()?;
-                // Connections have no end, but the backlog has.
+                // There is no end of connections, but there is one of the backlog.
                 for _ in 0..MOST {
                     if peer.write(&[b'y'; BUFFER])?.is_err() || peer.clients() > 3 {
                         break;
@@ -236,7 +236,7 @@ fn open(kind: Kind) -> io::Result<Slot> {
             (Ours::Tcp(stream), Some(Peer::Tcp(peer)))
         }
         Kind::Refused => {
-            // Bound, so that nobody else takes the port, and not listening.
+            // The socket is bound, so nobody else takes the port, but does not listen.
             let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
             socket.bind(&localhost().into())?;
             let address = socket.local_addr()?.as_socket().unwrap();
@@ -257,29 +257,29 @@ fn open(kind: Kind) -> io::Result<Slot> {
         }
         Kind::Unix => {
             let (stream, peer) = UnixStream::pair()?;
-            // SAFETY: taken out of its owner just before.
+            // SAFETY: `into_raw_fd` gives up the descriptor.
             let peer = unsafe { unix_net::UnixStream::from_raw_fd(peer.into_raw_fd()) };
             (Ours::Unix(stream), Some(Peer::Unix(peer)))
         }
         Kind::Datagram => {
             let (socket, peer) = UnixDatagram::pair()?;
-            // SAFETY: taken out of its owner just before.
+            // SAFETY: `into_raw_fd` gives up the descriptor.
             let peer = unsafe { unix_net::UnixDatagram::from_raw_fd(peer.into_raw_fd()) };
             (Ours::Datagram(socket), Some(Peer::Datagram(peer)))
         }
         Kind::UnixListener => {
-            // A name of the kernel's choice.
+            // The kernel chooses the name.
             let listener = UnixListener::bind("")?;
             (Ours::UnixListener(UnixListener::from_std(std_listener(listener))), None)
         }
         Kind::Sender | Kind::Receiver => {
             let (sender, receiver) = super::mio::unix::pipe::new()?;
             if kind == Kind::Sender {
-                // SAFETY: taken out of its owner just before.
+                // SAFETY: `into_raw_fd` gives up the descriptor.
                 let peer = unsafe { File::from_raw_fd(receiver.into_raw_fd()) };
                 (Ours::Sender(sender), Some(Peer::Pipe(peer)))
             } else {
-                // SAFETY: taken out of its owner just before.
+                // SAFETY: `into_raw_fd` gives up the descriptor.
                 let peer = unsafe { File::from_raw_fd(sender.into_raw_fd()) };
                 (Ours::Receiver(receiver), Some(Peer::Pipe(peer)))
             }
@@ -299,7 +299,7 @@ fn open(kind: Kind) -> io::Result<Slot> {
 }
 
 fn std_listener(listener: UnixListener) -> unix_net::UnixListener {
-    // SAFETY: taken out of its owner just before.
+    // SAFETY: `into_raw_fd` gives up the descriptor.
     unsafe { unix_net::UnixListener::from_raw_fd(listener.into_raw_fd()) }
 }
 
@@ -330,7 +330,7 @@ impl Ours {
         }
     }
 
-    /// Whether reading nothing is not the end.
+    /// Returns whether reading nothing does not mean the end.
     fn is_packets(&self) -> bool {
         matches!(self, Ours::Listener(_) | Ours::UnixListener(_) | Ours::Udp(_) | Ours::Datagram(_))
     }
@@ -415,7 +415,7 @@ impl Ours {
     }
 
     fn convert(self) -> Ours {
-        // SAFETY: what goes in was taken out of its owner, of the same type, just before.
+        // SAFETY: each `into_raw_fd` gives up the descriptor of a source of the same type.
         unsafe {
             match self {
                 Ours::Tcp(source) => Ours::Tcp(TcpStream::from_raw_fd(source.into_raw_fd())),
@@ -432,9 +432,9 @@ impl Ours {
     }
 }
 
-/// A descriptor as something that is read and written.
+/// Returns a descriptor as a file that can be read and written.
 fn borrowed(fd: &OwnedFd) -> ManuallyDrop<File> {
-    // SAFETY: it is not closed by the file, which is not dropped.
+    // SAFETY: the file does not close the descriptor, because it is not dropped.
     ManuallyDrop::new(unsafe { File::from_raw_fd(fd.as_raw_fd()) })
 }
 

@@ -120,8 +120,8 @@ impl Watched for ChildExit {
 
 impl_source!(ChildExit);
 
-/// Makes `watch` ask for readable, and once instead of at each edge. A process exits only once, and what happens to it later, for
-/// example when the program waits for it, must not cause another event.
+/// Makes `watch` ask for readable, and once instead of at each edge. A process exits only once, and what happens to it later,
+/// for example when the program waits for it, must not cause another event.
 fn once(watch: Watch) -> Watch {
     let trigger = if watch.trigger == Trigger::Edge { Trigger::OneShot } else { watch.trigger };
     Watch { interest: Interest::READABLE, trigger, ..watch }

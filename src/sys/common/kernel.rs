@@ -16,8 +16,8 @@ unsafe impl<T: Copy> Sync for Buffer<T> {}
 /// Memory that belongs to the kernel at times. Only unsafe code can access its contents.
 pub(crate) struct Lent<T>(UnsafeCell<T>);
 
-// SAFETY: code that follows the pointer of `get` has to make sure that no other code does so at the same time. `T` is one of the
-// OS's structs.
+// SAFETY: code that follows the pointer of `get` has to make sure that no other code does so at the same time. `T` is one of
+// the OS's structs.
 unsafe impl<T: Copy> Send for Lent<T> {}
 // SAFETY: the same holds for sharing it.
 unsafe impl<T: Copy> Sync for Lent<T> {}

@@ -1,8 +1,8 @@
 //! The backend on event ports, `port_create(3C)`, for Solaris.
 //!
 //! A descriptor is *associated* with a port for some directions, and the association ends with its event. So a registration is
-//! an entry in a table, which knows what to associate again, and when. The decisions are in `logic::event_ports`, and the system
-//! calls here.
+//! an entry in a table, which knows what to associate again, and when. The decisions are in `logic::event_ports`, and the
+//! system calls here.
 
 #![allow(unsafe_code)]
 
@@ -115,8 +115,8 @@ impl Backend for Selector {
             drop(table);
 
             left = time.left();
-            // If there are no events and time is left, nothing watches any more what was ready, or the next look is due. If the batch
-            // was full, there may be more events.
+            // If there are no events and time is left, the port no longer watches what was ready, or the next look is due. If
+            // the batch was full, there may be more events.
             let is_all = !is_ports_turn && buffer.len() < room;
             if notified || !events.is_empty() || left == Some(Duration::ZERO) && is_all {
                 return Ok(notified);
@@ -165,8 +165,8 @@ impl Backend for Selector {
     fn rearm(fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
         let Some(port) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = lock(&port.table);
-        // If the I/O was successful, nothing repeats this call. So the change happens in any case. If the port does not take the
-        // association, the poller tries again, and if a sleeping poller cannot be told, the next call tells it.
+        // If the I/O was successful, nothing repeats this call. So the change happens in any case. If the port does not take
+        // the association, the poller tries again, and if a sleeping poller cannot be told, the next call tells it.
         if let Some((association, state)) = table.after_io(fd, registration.id, spent) {
             table.set(fd, state);
             if let Some(association) = association {

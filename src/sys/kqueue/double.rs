@@ -1,5 +1,5 @@
-//! The declarations of `kqueue(2)` for Linux, whose `libc` has none: with `--cfg mio_backend="kqueue"` the tests run this backend on
-//! a double of `kqueue(2)`, `ci/kqueue.c`, which is linked into them.
+//! The declarations of `kqueue(2)` for Linux, whose `libc` has none: with `--cfg mio_backend="kqueue"` the tests run this
+//! backend on a double of `kqueue(2)`, `ci/kqueue.c`, which is linked into them.
 
 #![allow(unsafe_code)]
 

@@ -1,9 +1,9 @@
 //! The exits of children.
 //!
-//! `EVFILT_PROC` reports an exit once, with every trigger, and for a child that has already exited some kernels return `ESRCH`. All
-//! kernels may report it a little before `waitid(2)` finds the child. So the program does not see these reports. Instead, each child
-//! has an `EVFILT_USER` event, which this backend triggers when `waitid(2)` finds the child. That event is the source, and the
-//! kernel supplies its triggers.
+//! `EVFILT_PROC` reports an exit once, with every trigger, and for a child that has already exited some kernels return `ESRCH`.
+//! All kernels may report it a little before `waitid(2)` finds the child. So the program does not see these reports. Instead,
+//! each child has an `EVFILT_USER` event, which this backend triggers when `waitid(2)` finds the child. That event is the
+//! source, and the kernel supplies its triggers.
 //!
 //! | filter | until the child has exited | until `waitid(2)` finds it | then |
 //! |---|---|---|---|
@@ -82,7 +82,8 @@ impl Selector {
         Ok(())
     }
 
-    /// Returns whether `kevent`, of `EVFILT_PROC` or `EVFILT_TIMER`, concerns a watched child. If so, the program does not get it.
+    /// Returns whether `kevent`, of `EVFILT_PROC` or `EVFILT_TIMER`, concerns a watched child. If so, the program does not get
+    /// it.
     #[cold]
     pub(super) fn hears_of_exit(&self, kevent: &os::kevent) -> bool {
         let child = match filter(kevent) {
@@ -115,7 +116,8 @@ impl Selector {
     }
 
     fn change_exit(&self, child: pid_t, filter: Filter, flags: u16, fflags: u32, token: Token) -> io::Result<()> {
-        // The waker's event is 0. If a program has user events or timers of its own on this queue, their numbers are probably small.
+        // The waker's event is 0. If a program has user events or timers of its own on this queue, their numbers are probably
+        // small.
         let (ident, filter) = match filter {
             Filter::Proc => (child as os::uintptr_t, os::EVFILT_PROC),
             Filter::Timer => (!(child as os::uintptr_t), os::EVFILT_TIMER),
@@ -128,7 +130,8 @@ impl Selector {
     }
 }
 
-/// Returns whether the program can wait for `child`, or has already waited for it. In either case nothing more will happen to it.
+/// Returns whether the program can wait for `child`, or has already waited for it. In either case nothing more will happen to
+/// it.
 fn can_be_waited_for(child: pid_t) -> bool {
     has_exited(child).unwrap_or(true)
 }

@@ -1,8 +1,8 @@
 //! The backend on `kqueue(2)`, for the BSDs and Apple platforms.
 //!
-//! A registration consists of up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, which change
-//! and fire independently: a source that is ready in both directions produces two events (one for a one-shot). The decisions are in
-//! `logic::kqueue`, and the system calls here.
+//! A registration consists of up to three *filters* in the kernel, `EVFILT_READ`, `EVFILT_WRITE` and `EVFILT_EXCEPT`, which
+//! change and fire independently: a source that is ready in both directions produces two events (one for a one-shot). The
+//! decisions are in `logic::kqueue`, and the system calls here.
 
 #![allow(unsafe_code)]
 #![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types of the fields differ by system")]
@@ -57,14 +57,15 @@ cfg_if! {
 /// The waker's `EVFILT_USER` event.
 const WAKER: os::uintptr_t = 0;
 
-/// The sum of this and a descriptor is the number of the `EVFILT_USER` event of a pipe that has ended. If a program has such events of
-/// its own on this queue, their numbers are probably small, and those of children are close to the largest number.
+/// The sum of this and a descriptor is the number of the `EVFILT_USER` event of a pipe that has ended. If a program has such
+/// events of its own on this queue, their numbers are probably small, and those of children are close to the largest number.
 const END: os::uintptr_t = 1 << (os::uintptr_t::BITS - 2);
 
 #[derive(Debug)]
 pub(crate) struct Selector {
     kqueue: OwnedFd,
-    /// It is locked while a registration changes, so that this and the kernel's filters agree for the thread that holds the lock.
+    /// It is locked while a registration changes, so that this and the kernel's filters agree for the thread that holds the
+    /// lock.
     non_default: Mutex<NonDefault>,
     exits: Exits,
     /// The waker's pipe, unless the waker is a user event.
@@ -129,8 +130,8 @@ impl Backend for Selector {
             }
 
             left = time.left();
-            // If there are no events and time is left, none of the kernel's events was for the program. The exit of a child and the
-            // end of a pipe have an event of their own by now, which the next wait returns.
+            // If there are no events and time is left, none of the kernel's events was for the program. The exit of a child and
+            // the end of a pipe have an event of their own by now, which the next wait returns.
             if notified || !events.is_empty() || left == Some(Duration::ZERO) && !heard {
                 return Ok(notified);
             }
@@ -318,8 +319,8 @@ impl Selector {
         }
     }
 
-    /// Adds the waker's user event. Returns false if the waker has to be a pipe, because a flag asks for it, or because the kernel
-    /// does not know `EVFILT_USER` (NetBSD has had it since version 10, OpenBSD since 7.8, and the others for longer).
+    /// Adds the waker's user event. Returns false if the waker has to be a pipe, because a flag asks for it, or because the
+    /// kernel does not know `EVFILT_USER` (NetBSD has had it since version 10, OpenBSD since 7.8, and the others for longer).
     fn add_user_event(&self) -> io::Result<bool> {
         if cfg!(mio_unsupported_force_waker_pipe) {
             return Ok(false);
@@ -331,8 +332,8 @@ impl Selector {
         }
     }
 
-    /// Changes the waker's user event. The kernel does not hold its token, because the poller might read it while another thread
-    /// changes it.
+    /// Changes the waker's user event. The kernel does not hold its token, because the poller might read it while another
+    /// thread changes it.
     fn change_waker(&self, flags: u16, fflags: u32) -> io::Result<()> {
         let change = os::kevent { ident: WAKER, filter: os::EVFILT_USER, flags: flags.into(), fflags, ..no_event() };
         self.kevent(&[change], &mut [], None).map(drop)
@@ -347,8 +348,8 @@ impl Selector {
         Ok(())
     }
 
-    /// Reports one event for all filters of a registration that have `fired`, if they are news. Returns whether there may be another
-    /// event by now.
+    /// Reports one event for all filters of a registration that have `fired`, if they are news. Returns whether there may be
+    /// another event by now.
     #[cold]
     fn fire(&self, fired: &mut [os::kevent], events: &mut Vec<Event>) -> bool {
         // This brings the filters of a registration together, in their order.

@@ -114,8 +114,8 @@ impl Table {
         Ok(())
     }
 
-    /// Returns the registration after I/O has used up what is `spent`, if that changes it, and the association that it needs, if
-    /// it needs one.
+    /// Returns the registration after I/O has used up what is `spent`, if that changes it, and the association that it needs,
+    /// if it needs one.
     pub(crate) fn after_io(&self, fd: RawFd, id: u64, spent: Spent) -> Option<(Option<Association>, emulated::Entry)> {
         let entry = self.entries.get(fd).filter(|entry| entry.id == id)?;
         let state = entry.state.after_io(spent)?;
@@ -133,7 +133,8 @@ impl Table {
     ) -> (Option<(Token, PollFlags)>, Option<Association>) {
         let Some(entry) = self.entries.get(fd).filter(|entry| entry.id == id) else { return (None, None) };
         if said & POLLNVAL != 0 {
-            // The program has closed the descriptor without deregistering it. The registration ends with it, as on other queues.
+            // The program has closed the descriptor without deregistering it. The registration ends with it, as on other
+            // queues.
             self.forget(fd);
             return (None, None);
         }
@@ -155,8 +156,8 @@ impl Table {
         self.looked_at.len()
     }
 
-    /// Looks at the registration whose turn it is. `details` asks what holds for it. Returns what to report, and what to associate
-    /// again.
+    /// Looks at the registration whose turn it is. `details` asks what holds for it. Returns what to report, and what to
+    /// associate again.
     pub(crate) fn look(
         &mut self,
         now: Instant,
@@ -237,8 +238,8 @@ const ETIME: i32 = 62;
 const EBADFD: i32 = 81;
 
 /// Converts the result of `port_associate(3C)` and `port_send(3C)`. If a descriptor is not open, the error becomes the one that
-/// other calls return. A port has a slot for each association and packet, 65,536 by default. If they are all taken, the error is
-/// `EAGAIN`, which would read as "try again when there is an event".
+/// other calls return. A port has a slot for each association and packet, 65,536 by default. If they are all taken, the error
+/// is `EAGAIN`, which would read as "try again when there is an event".
 pub(crate) fn taken(result: io::Result<()>) -> io::Result<()> {
     match result {
         // This is the error that epoll returns at its limit.
@@ -253,8 +254,8 @@ pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)
 }
 
-/// Returns how many events `port_getn(3C)` has returned. Even with `ETIME` or after a signal it may have returned some. If it has
-/// not, it may not have written `count`, so `wrote` says whether it wrote the first event.
+/// Returns how many events `port_getn(3C)` has returned. Even with `ETIME` or after a signal it may have returned some. If it
+/// has not, it may not have written `count`, so `wrote` says whether it wrote the first event.
 pub(crate) fn retrieved(result: io::Result<()>, count: u32, wrote: bool) -> io::Result<usize> {
     let count = if wrote { count as usize } else { 0 };
     match result {
@@ -420,8 +421,8 @@ mod tests {
         }
     }
 
-    /// Both an association that the port could not take and a condition that may have been used up unseen need attention while the
-    /// poller sleeps.
+    /// Both an association that the port could not take and a condition that may have been used up unseen need attention while
+    /// the poller sleeps.
     #[test]
     fn a_poller_that_sleeps_is_interrupted_for_work_that_has_come_since() {
         let (long, short) = (Some(LOOK * 2), Some(LOOK));
@@ -434,7 +435,7 @@ mod tests {
         table.after_wait();
         assert!(!table.oversleeps());
         assert_eq!((table.before_wait(None), table.before_wait(long)), (short, short));
-        assert!(!table.oversleeps(), "it sees to that by itself");
+        assert!(!table.oversleeps(), "the poller notices by itself");
         table.take_due().unwrap();
 
         // The connection has ended, but I/O would block, so it may be a different one.

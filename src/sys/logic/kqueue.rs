@@ -22,9 +22,9 @@ pub(crate) const EV_DISPATCH: u16 = 0x80;
 pub(crate) const EV_ERROR: u16 = 0x4000;
 pub(crate) const EV_EOF: u16 = 0x8000;
 
-/// Whether the kernel may miss that `EVFILT_WRITE` of a full pipe has to fire when the reader goes away. NetBSD and OpenBSD wake the
-/// writer's filter first, and mark the pipe as ended after that (`pipeclose`, `pipe_destroy` in their `sys_pipe.c`). The others do it
-/// the other way round. (On Linux the double may behave like any of them.)
+/// Whether the kernel may miss that `EVFILT_WRITE` of a full pipe has to fire when the reader goes away. NetBSD and OpenBSD
+/// wake the writer's filter first, and mark the pipe as ended after that (`pipeclose`, `pipe_destroy` in their `sys_pipe.c`).
+/// The others do it the other way round. (On Linux the double may behave like any of them.)
 pub(crate) const ENDS_GO_UNHEARD: bool = cfg!(any(target_os = "linux", target_os = "netbsd", target_os = "openbsd"));
 
 /// The flag with which `EVFILT_EXCEPT` reports urgent data.
@@ -38,8 +38,8 @@ pub(crate) type PerFilter<T> = [Option<T>; 3];
 
 /// Returns the flags that make the filters of a registration, except `EVFILT_EXCEPT`, fire as its trigger says.
 ///
-/// This uses `EV_DISPATCH` and not `EV_ONESHOT`, because it disables a filter that has fired and does not delete it, so that ending
-/// the registration still finds the filter.
+/// This uses `EV_DISPATCH` and not `EV_ONESHOT`, because it disables a filter that has fired and does not delete it, so that
+/// ending the registration still finds the filter.
 pub(crate) fn mode(trigger: Trigger) -> u16 {
     match trigger {
         Trigger::Level => 0,
@@ -50,9 +50,10 @@ pub(crate) fn mode(trigger: Trigger) -> u16 {
 
 /// Returns the flags for each filter that `watch` asks for. If the registration exists, they arm it again.
 ///
-/// `EVFILT_EXCEPT` is always edge-triggered, and [`NonDefault`] derives the other triggers from that. On Apple platforms this filter
-/// is `EVFILT_READ` under another name (`soexcept_filtops` and `filt_soread_common` in XNU's `bsd/kern/uipc_socket.c`). It also fires
-/// for plain data and for the end, and with another trigger it would fire endlessly, or be used up by data that is not urgent.
+/// `EVFILT_EXCEPT` is always edge-triggered, and [`NonDefault`] derives the other triggers from that. On Apple platforms this
+/// filter is `EVFILT_READ` under another name (`soexcept_filtops` and `filt_soread_common` in XNU's `bsd/kern/uipc_socket.c`).
+/// It also fires for plain data and for the end, and with another trigger it would fire endlessly, or be used up by data that
+/// is not urgent.
 pub(crate) fn additions(watch: &Watch) -> PerFilter<u16> {
     let flags = |mode| EV_ADD | EV_ENABLE | mode;
     let (interest, mode) = (watch.interest, mode(watch.trigger));
@@ -66,14 +67,15 @@ pub(crate) fn additions(watch: &Watch) -> PerFilter<u16> {
 /// Returns the changes that register a pipe without a reader as `watch` says, with `EVFILT_READ` instead of `EVFILT_WRITE`
 /// ([`End::Read`]).
 ///
-/// In most kernels that refuse `EVFILT_WRITE` ([`reader_is_gone`]), a pipe goes both ways, and `EVFILT_READ` reports at once that it
-/// has ended: as often as the trigger asks for, and no longer than the descriptor is open.
+/// In most kernels that refuse `EVFILT_WRITE` ([`reader_is_gone`]), a pipe goes both ways, and `EVFILT_READ` reports at once
+/// that it has ended: as often as the trigger asks for, and no longer than the descriptor is open.
 pub(crate) fn stand_in(watch: &Watch) -> PerFilter<u16> {
     [Some(EV_ADD | EV_ENABLE | mode(watch.trigger)), Some(EV_DELETE), None]
 }
 
-/// The changes that add `EVFILT_READ` for [`End::Reminded`], if the registration does not ask for readable. [`NonDefault::fire`]
-/// decides about everything that this filter reports. Where pipes go both ways, data that the reader sends back disables it.
+/// The changes that add `EVFILT_READ` for [`End::Reminded`], if the registration does not ask for readable.
+/// [`NonDefault::fire`] decides about everything that this filter reports. Where pipes go both ways, data that the reader sends
+/// back disables it.
 pub(crate) const REMINDER: PerFilter<u16> = [Some(EV_ADD | EV_ENABLE | EV_DISPATCH), None, None];
 
 /// Does what [`additions`] does, and deletes those of the `present` filters that `watch` does not ask for.
@@ -131,8 +133,8 @@ pub(crate) fn failure(changes: PerFilter<u16>, receipts: PerFilter<i32>) -> Opti
 
 /// Returns the error of ending a registration with [`deletions`]. If the kernel has found no filter, there was no registration.
 ///
-/// The exception is a kernel that has deleted the filters by itself, as FreeBSD does when the reader of a pipe goes, and XNU and
-/// OpenBSD when a terminal is revoked: then the descriptor `has_ended`.
+/// The exception is a kernel that has deleted the filters by itself, as FreeBSD does when the reader of a pipe goes, and XNU
+/// and OpenBSD when a terminal is revoked: then the descriptor `has_ended`.
 pub(crate) fn deletion_failure(
     changes: PerFilter<u16>,
     receipts: PerFilter<i32>,
@@ -144,8 +146,8 @@ pub(crate) fn deletion_failure(
 
 /// Returns whether the kernel has refused `EVFILT_WRITE` because the descriptor is a pipe whose reader is gone.
 ///
-/// FreeBSD, DragonFly BSD and older versions of OpenBSD return `EPIPE` for that, and so do OS X 10.10 and 10.11, which watch the
-/// pipe nevertheless. NetBSD returns `EBADF`, as it does for an invalid descriptor: `is_open` tells the two apart.
+/// FreeBSD, DragonFly BSD and older versions of OpenBSD return `EPIPE` for that, and so do OS X 10.10 and 10.11, which watch
+/// the pipe nevertheless. NetBSD returns `EBADF`, as it does for an invalid descriptor: `is_open` tells the two apart.
 pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() -> bool) -> bool {
     match receipts[1] {
         Some(libc::EPIPE) => true,
@@ -154,11 +156,11 @@ pub(crate) fn reader_is_gone(receipts: PerFilter<i32>, is_open: impl FnOnce() ->
     }
 }
 
-/// Returns the `receipts` of `changes`, without the errors of a pipe that the kernel has refused for the direction in which it does
-/// not go, because no event can come from there. Also returns whether the kernel has refused all the filters to add.
+/// Returns the `receipts` of `changes`, without the errors of a pipe that the kernel has refused for the direction in which it
+/// does not go, because no event can come from there. Also returns whether the kernel has refused all the filters to add.
 ///
-/// The error is `EINVAL`, on NetBSD since version 11, and on most systems for a FIFO. Others accept the filter, which then never
-/// fires.
+/// The error is `EINVAL`, on NetBSD since version 11, and on most systems for a FIFO. Others accept the filter, which then
+/// never fires.
 pub(crate) fn one_way(
     changes: PerFilter<u16>,
     mut receipts: PerFilter<i32>,
@@ -188,17 +190,18 @@ pub(crate) enum End {
     Read,
     /// A triggered `EVFILT_USER` event reports it in place of `EVFILT_WRITE`. This event outlives the descriptor.
     User,
-    /// Nothing reports it: the kernel has no filter for the pipe, which does not go in any direction that the registration asks for.
+    /// Nothing reports it: the kernel has no filter for the pipe, which does not go in any direction that the registration asks
+    /// for.
     Nobody,
 }
 
 /// The registrations that are not edge-triggered for reading and writing, and those of pipes whose end `EVFILT_WRITE` may not
 /// report. The key is the descriptor.
 ///
-/// Others need no memory. These need it for four reasons. Adding a filter again changes neither `EV_CLEAR` nor `EV_DISPATCH`, so a
-/// change of trigger has to delete the filter first. A one-shot for two directions consists of two filters in the kernel, each of
-/// which fires once. `EVFILT_EXCEPT` must not change if the program has not asked for it, because older kernels do not know it. And
-/// a filter may stand for another one.
+/// Others need no memory. These need it for four reasons. Adding a filter again changes neither `EV_CLEAR` nor `EV_DISPATCH`,
+/// so a change of trigger has to delete the filter first. A one-shot for two directions consists of two filters in the kernel,
+/// each of which fires once. `EVFILT_EXCEPT` must not change if the program has not asked for it, because older kernels do not
+/// know it. And a filter may stand for another one.
 ///
 /// If a descriptor is closed without being deregistered, its entry stays until the number is registered again, or until its
 /// `EVFILT_USER` event turns out to belong to no registration.
@@ -269,13 +272,13 @@ impl NonDefault {
         self.0.remove(fd);
     }
 
-    /// Takes the filters of `fd` that have `fired` with `token`, in their order. `file_now` returns the file that `fd` stands for now,
-    /// if that is still at its end.
+    /// Takes the filters of `fd` that have `fired` with `token`, in their order. `file_now` returns the file that `fd` stands
+    /// for now, if that is still at its end.
     ///
-    /// This reports nothing about a registration that was replaced, or about a one-shot that has ended or has already fired. After the
-    /// kernel has returned the event, and before this call, another thread may have registered the descriptor again, and that
-    /// registration still needs its own event. Nor does this add a filter if the descriptor stands for another file by now, because
-    /// the program has closed it and its number was reused.
+    /// This reports nothing about a registration that was replaced, or about a one-shot that has ended or has already fired.
+    /// After the kernel has returned the event, and before this call, another thread may have registered the descriptor again,
+    /// and that registration still needs its own event. Nor does this add a filter if the descriptor stands for another file by
+    /// now, because the program has closed it and its number was reused.
     pub(crate) fn fire(
         &mut self,
         fd: RawFd,
@@ -338,8 +341,8 @@ impl Entry {
         self.filters.map(|filter| filter.filter(|()| several).map(|()| EV_DISABLE))
     }
 
-    /// Returns what makes level-triggered filters fire again that would not do so by themselves: `EVFILT_EXCEPT`, and those that the
-    /// kernel has deleted. `EVFILT_WRITE` cannot be added to a pipe without a reader.
+    /// Returns what makes level-triggered filters fire again that would not do so by themselves: `EVFILT_EXCEPT`, and those
+    /// that the kernel has deleted. `EVFILT_WRITE` cannot be added to a pipe without a reader.
     fn next_level(&mut self, flags: KqueueFlags) -> Fired {
         let add = EV_ADD | EV_ENABLE;
         let [read, write] = [Filter::Read, Filter::Write].map(|filter| flags.was_last_of(filter));
@@ -424,8 +427,8 @@ impl KqueueFlags {
         KqueueFlags { fflags, flags, filter, also: 0 }
     }
 
-    /// Returns whether [`NonDefault::fire`] has to decide about it. It decides about one-shots, about ends (which one filter may report
-    /// for another, and which may be the last that a filter reports), and about `EVFILT_EXCEPT`.
+    /// Returns whether [`NonDefault::fire`] has to decide about it. It decides about one-shots, about ends (which one filter
+    /// may report for another, and which may be the last that a filter reports), and about `EVFILT_EXCEPT`.
     pub(crate) fn is_for_fire(self) -> bool {
         match self.filter {
             Filter::Read | Filter::Write => self.flags & (EV_DISPATCH | EV_EOF) != 0,
@@ -433,9 +436,9 @@ impl KqueueFlags {
         }
     }
 
-    /// Returns whether it reports what the registration asks for. Apple's `EVFILT_EXCEPT` also reports data, without `fflags`, and the
-    /// end, with the socket's error in `fflags`, in which any bit may be set. [`Entry::meaning`] decides about the `EVFILT_USER` event
-    /// of a pipe.
+    /// Returns whether it reports what the registration asks for. Apple's `EVFILT_EXCEPT` also reports data, without `fflags`,
+    /// and the end, with the socket's error in `fflags`, in which any bit may be set. [`Entry::meaning`] decides about the
+    /// `EVFILT_USER` event of a pipe.
     fn is_meant(&self) -> bool {
         match self.filter {
             Filter::Except => self.fflags == NOTE_OOB,
@@ -496,10 +499,10 @@ impl Flags for KqueueFlags {
 
 /// Returns what one filter means.
 ///
-/// `EV_EOF` means that the filter's own direction is closed. With `EVFILT_READ`, the peer has shut down its writing side or is gone;
-/// with `EVFILT_WRITE`, the peer is gone or the *program* has shut down its writing side. So after the program's own
-/// `shutdown(Write)` an event says "write closed", which is true, and never "read closed". With `EV_EOF`, `fflags` is the socket's
-/// error, if it has one. (With `EVFILT_EXCEPT`, `fflags` may also be the condition, which is not an error.)
+/// `EV_EOF` means that the filter's own direction is closed. With `EVFILT_READ`, the peer has shut down its writing side or is
+/// gone; with `EVFILT_WRITE`, the peer is gone or the *program* has shut down its writing side. So after the program's own
+/// `shutdown(Write)` an event says "write closed", which is true, and never "read closed". With `EV_EOF`, `fflags` is the
+/// socket's error, if it has one. (With `EVFILT_EXCEPT`, `fflags` may also be the condition, which is not an error.)
 #[inline]
 fn readiness(filter: Filter, flags: u16, fflags: u32) -> Readiness {
     let read = filter == Filter::Read;
@@ -605,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_reader_is_told_from_a_missing_descriptor() {
+    fn a_missing_reader_is_distinguished_from_a_missing_descriptor() {
         let of = |receipts, is_open| reader_is_gone(receipts, || is_open);
         assert!(of([None, Some(libc::EPIPE), None], true));
         assert!(of([Some(0), Some(libc::EBADF), None], true));
@@ -831,10 +834,10 @@ mod tests {
                 assert_eq!(non_default.end(3), End::Write, "{trigger:?}, {now:?}");
             }
             let told = fire_of_pipe(&mut non_default, writer.token, user(trigger));
-            assert_eq!(told, None, "{trigger:?}: nobody's");
+            assert_eq!(told, None, "{trigger:?}: no registration");
             non_default.set(3, &writer, End::Write, pipe());
             let told = fire_of_pipe(&mut non_default, writer.token, user(trigger));
-            assert_eq!(told, None, "{trigger:?}: of an earlier registration");
+            assert_eq!(told, None, "{trigger:?}: an earlier registration");
         }
     }
 
@@ -872,14 +875,14 @@ mod tests {
             let written = KqueueFlags { flags: EV_EOF | mode(trigger), ..WRITE_END };
             let token = writer.token;
             assert_eq!(remind(&mut new(), token, &[end]), (None, add), "{trigger:?}");
-            assert_eq!(remind(&mut new(), Token(7), &[end, written]), (None, None), "{trigger:?}: earlier");
+            assert_eq!(remind(&mut new(), Token(7), &[end, written]), (None, None), "{trigger:?}: earlier token");
             assert_eq!(remind(&mut new(), token, &[end, written]), (Some(written.readiness()), None), "{trigger:?}");
             let data = KqueueFlags { flags: EV_DISPATCH, ..end };
-            assert_eq!(remind(&mut new(), token, &[data]), (None, None), "{trigger:?}: sent back");
+            assert_eq!(remind(&mut new(), token, &[data]), (None, None), "{trigger:?}: data and no end");
             let mut told = new();
             assert_eq!(remind(&mut told, token, &[written]), (Some(written.readiness()), None), "{trigger:?}");
-            assert_eq!(remind(&mut told, token, &[end]), (None, None), "{trigger:?}: told already");
-            assert!(new().mode_changes(3, &writer), "{trigger:?}: what reminds has a mode of its own");
+            assert_eq!(remind(&mut told, token, &[end]), (None, None), "{trigger:?}: already reported");
+            assert!(new().mode_changes(3, &writer), "{trigger:?}: the filter that reminds has a mode of its own");
         }
         let (mut non_default, both) = (NonDefault::default(), watch(BOTH, Trigger::Edge));
         non_default.set(3, &both, End::Reminded, pipe());
@@ -960,7 +963,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_that_a_stand_in_tells_is_that_of_writing() {
+    fn a_stand_in_reports_the_end_of_writing() {
         let end = KqueueFlags::new(Filter::Read, EV_CLEAR | EV_EOF, 0);
         let written = Readiness::EMPTY.with(Readiness::WRITABLE, true).with(Readiness::WRITE_CLOSED, true);
         for (interest, expected) in
@@ -1035,12 +1038,12 @@ mod tests {
     }
 
     #[test]
-    fn the_notes_have_a_say_of_one_shots_ends_and_evfilt_except() {
+    fn the_table_decides_about_one_shots_ends_and_evfilt_except() {
         let is_for_fire = |filter, flags| KqueueFlags::new(filter, flags, 0).is_for_fire();
         assert!(is_for_fire(Filter::Read, EV_DISPATCH) && is_for_fire(Filter::Write, EV_CLEAR | EV_EOF));
         assert!(is_for_fire(Filter::Except, EV_CLEAR));
         assert!(!is_for_fire(Filter::Read, EV_CLEAR) && !is_for_fire(Filter::Write, 0));
-        assert!(!is_for_fire(Filter::Timer, EV_DISPATCH) && !is_for_fire(Filter::Proc, EV_EOF), "somebody else's");
+        assert!(!is_for_fire(Filter::Timer, EV_DISPATCH) && !is_for_fire(Filter::Proc, EV_EOF), "not this crate's");
     }
 
     #[test]

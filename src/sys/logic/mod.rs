@@ -1,5 +1,5 @@
-//! The decisions about the queues that Linux does not have. They work on plain data and make no system calls, so their tests and
-//! the fuzzer run on every Unix-like system.
+//! The decisions about the queues that Linux does not have. They work on plain data and make no system calls, so their tests
+//! and the fuzzer run on every Unix-like system.
 
 pub(crate) mod afd;
 #[cfg(unix)]

@@ -1,14 +1,14 @@
 //! Emulates triggers for the queues that only report the current state, with the flags of `poll(2)`: `poll(2)` itself and event
 //! ports.
 //!
-//! This turns states into edges. Each registration keeps the conditions that are *untold*: those for which an event is still due.
-//! It treats errors and hang-ups like directions. An event removes the conditions that it reports, and nothing else. When I/O has
-//! used up a condition, that is untold again.
+//! This turns states into edges. Each registration keeps the conditions that are *untold*: those for which an event is still
+//! due. It treats errors and hang-ups like directions. An event removes the conditions that it reports, and nothing else. When
+//! I/O has used up a condition, that is untold again.
 //!
-//! A condition that was reported may also end unseen: the crate does not see the I/O of a `SourceFd`, nor the calls that empty an
-//! error queue or take urgent data. Besides, the OS reports errors and hang-ups even if nobody asks for them, so while one of them
-//! lasts, a wait for anything else would end at once. The queue therefore *looks at* such registrations: it asks about them without
-//! waiting, before each wait and, as long as something may still change, during it.
+//! A condition that was reported may also end unseen: the crate does not see the I/O of a `SourceFd`, nor the calls that empty
+//! an error queue or take urgent data. Besides, the OS reports errors and hang-ups even if nobody asks for them, so while one
+//! of them lasts, a wait for anything else would end at once. The queue therefore *looks at* such registrations: it asks about
+//! them without waiting, before each wait and, as long as something may still change, during it.
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -54,8 +54,8 @@ const RARE_LOOK: Duration = Duration::from_millis(100);
 /// How long a condition has to last before it is reported again, if it may have ended and come back between two looks.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// What a registration asks the OS for: directions, or `None` while it is mute. Even if it asks for no directions, the OS reports
-/// hang-ups and errors.
+/// What a registration asks the OS for: directions, or `None` while it is mute. Even if it asks for no directions, the OS
+/// reports hang-ups and errors.
 pub(crate) type Asked = Option<i16>;
 
 /// Translates an interest into the OS's flags. `POLLERR` and `POLLHUP` need not be asked for.
@@ -79,8 +79,8 @@ pub(crate) struct Entry {
     watch: Watch,
     /// The watched conditions that produce an event when they hold.
     untold: i16,
-    /// The reported conditions that I/O may have used up, and that may hold again since. [`doubtful`](Entry::doubtful) adds others
-    /// to them.
+    /// The reported conditions that I/O may have used up, and that may hold again since. [`doubtful`](Entry::doubtful) adds
+    /// others to them.
     spent: i16,
     /// The time at which the doubtful conditions are reported again, if they still hold.
     again: Option<Instant>,
@@ -197,8 +197,8 @@ impl Entry {
         }
     }
 
-    /// Returns whether a wait has reported an error or a hang-up without asking for all directions. In that case the queue has to
-    /// ask for all of them, to know what the error or hang-up means.
+    /// Returns whether a wait has reported an error or a hang-up without asking for all directions. In that case the queue has
+    /// to ask for all of them, to know what the error or hang-up means.
     pub(crate) fn needs_details(&self, said: i16) -> bool {
         said & (POLLERR | POLLHUP) != 0 && self.is_edge() && self.asked() != Some(self.all_directions())
     }
@@ -222,8 +222,8 @@ impl Entry {
         flags(said, news)
     }
 
-    /// Takes the flags that the OS has `said` in a look, which asks for everything. Returns what to report, or zero if there is no
-    /// news.
+    /// Takes the flags that the OS has `said` in a look, which asks for everything. Returns what to report, or zero if there is
+    /// no news.
     pub(crate) fn look(&mut self, said: i16, now: Instant) -> i16 {
         let before = self.stream;
         self.stream = before.after(said);
@@ -271,7 +271,8 @@ impl Entry {
             Spent::Short(interest) if stream == Stream::Reset => (directions(interest) & !stays, 0),
             // I/O does not block while there is an error. So if this moved some bytes, an error may have ended and come back.
             Spent::Short(interest) => (directions(interest) & !stays, POLLERR),
-            // Nor does it block after a hang-up, or at the end of a stream. So what was reported has ended, or concerned no stream.
+            // Nor does it block after a hang-up, or at the end of a stream. So what was reported has ended, or concerned no
+            // stream.
             Spent::Blocked(interest) => {
                 if stream == Stream::Reset {
                     stream = Stream::HungUp { read_closed: true };
@@ -544,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_stream_that_is_being_connected_nothing_was_told() {
+    fn a_stream_that_starts_to_connect_is_as_if_nothing_had_been_reported() {
         for said in [READING | POLLOUT, POLLOUT | POLLHUP, READING | POLLOUT | POLLERR | POLLHUP] {
             let entry = after_io(&told(BOTH, said), Spent::Stream);
             assert_eq!((entry.asked(), entry.needs_look()), (Some(READING | POLLOUT), false));
@@ -586,11 +587,11 @@ mod tests {
     /// A broken connection must not keep waking the poller while it is registered.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
-    fn a_reset_of_what_was_connected_is_looked_at_between_waits_alone() {
+    fn a_reset_of_an_established_connection_is_looked_at_only_between_waits() {
         const END: i16 = POLLERR | POLLHUP | READING | POLLOUT;
         for interest in [BOTH, Interest::WRITABLE] {
             let mut entry = told(interest, POLLOUT);
-            assert!(entry.needs_details(POLLHUP | POLLERR), "is it the end of what there is to read?");
+            assert!(entry.needs_details(POLLHUP | POLLERR), "it may be the end of the data");
             entry.event(END);
             for spent in [Spent::Short(Interest::READABLE), Spent::Error] {
                 entry = after_io(&entry, spent);
@@ -614,7 +615,7 @@ mod tests {
     /// A connection that both sides have shut down may still fail, and a socket that was refused may connect again.
     #[test]
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
-    fn what_hardly_anything_follows_is_looked_at_now_and_then() {
+    fn a_connection_that_is_almost_over_is_looked_at_now_and_then() {
         const SHUT: i16 = POLLHUP | READING | POLLOUT;
         for interest in [BOTH, Interest::WRITABLE] {
             for first in [POLLOUT, 0] {
@@ -652,7 +653,7 @@ mod tests {
             assert_eq!(entry.look(FAILED, later()), FAILED & watched);
             entry = after_io(&entry, Spent::Error);
             assert_eq!(entry.look(FAILED & !POLLERR, later()), 0);
-            assert_eq!(entry.look(FAILED, later()), FAILED & watched, "an error is told with all there is");
+            assert_eq!(entry.look(FAILED, later()), FAILED & watched, "an error comes with everything that holds");
             // The socket starts connecting, and succeeds.
             assert_eq!(entry.look(0, later()), 0);
             assert_eq!(entry.asked(), Some(directions(interest)));

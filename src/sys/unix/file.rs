@@ -1,10 +1,12 @@
-//! Identifies the file that a descriptor stands for, as far as possible: the OS reuses the numbers of files, and some files have none.
+//! Identifies the file that a descriptor stands for, as far as possible: the OS reuses the numbers of files, and some files
+//! have none.
 
 #![allow(unsafe_code)]
 
 use std::os::fd::RawFd;
 
-/// A file. Files without numbers, such as the pipes of NetBSD, OpenBSD and DragonFly BSD, are all equal to the others of their kind.
+/// A file. Files without numbers, such as the pipes of NetBSD, OpenBSD and DragonFly BSD, are all equal to the others of their
+/// kind.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct File {
     kind: Kind,
@@ -31,7 +33,7 @@ impl File {
         if fd == -1 {
             return None;
         }
-        // SAFETY: the descriptor is only asked about, and `ManuallyDrop` keeps it open. If it is not open, the call fails.
+        // SAFETY: this only queries the descriptor, and `ManuallyDrop` keeps it open. If it is not open, the call fails.
         let file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
         let file = file.metadata().ok()?;
         let kind = match file.file_type() {
@@ -62,8 +64,8 @@ impl File {
     }
 }
 
-/// Identifies the socket that a descriptor stands for. Other files cannot be recognized: a program may open a FIFO or a terminal
-/// twice, and some descriptors share one file.
+/// Identifies the socket that a descriptor stands for. Other files cannot be recognized: a program may open a FIFO or a
+/// terminal twice, and some descriptors share one file.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Identity(Option<File>);
 

@@ -44,8 +44,8 @@ cfg_if! {
             Err(io::ErrorKind::Unsupported.into())
         }
     } else if #[cfg(any(target_os = "aix", target_os = "haiku", target_os = "nto", target_vendor = "apple"))] {
-        /// Makes a pipe, (reading end, writing end). Both ends are non-blocking and close-on-exec. The system has no `pipe2(2)`,
-        /// so a program that another thread starts between the calls inherits them.
+        /// Makes a pipe, (reading end, writing end). Both ends are non-blocking and close-on-exec. The system has no
+        /// `pipe2(2)`, so a program that another thread starts between the calls inherits them.
         pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
             let mut ends = [-1; 2];
             // SAFETY: the kernel writes two descriptors, which are new, and nothing else owns them.

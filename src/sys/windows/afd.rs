@@ -29,7 +29,7 @@ use crate::sys::common::kernel::Lent;
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
 
-/// `\Device\Afd`, followed by any name. Whoever lists a process's handles sees what this one belongs to.
+/// `\Device\Afd`, followed by any name. A list of the process's handles shows what this one belongs to.
 const DEVICE: &str = r"\Device\Afd\Mio";
 
 /// A handle of the driver, through which this crate submits polls.
@@ -68,9 +68,8 @@ impl Afd {
         // SAFETY: the handle is new, and nothing else owns it.
         let device = unsafe { OwnedHandle::from_raw_handle(handle) };
         port.associate(&device)?;
-        // No thread waits for the handle itself, so the kernel need not signal it with each completion. If this fails, everything
-        // works, only more slowly.
-        // SAFETY: the handle is open.
+        // No thread waits for the handle itself, so the kernel need not signal it with each completion. If this fails,
+        // everything works, only more slowly. SAFETY: the handle is open.
         unsafe { SetFileCompletionNotificationModes(device.as_raw_handle(), FILE_SKIP_SET_EVENT_ON_HANDLE) };
         Ok(Afd(device))
     }
@@ -89,8 +88,8 @@ impl Afd {
     ) -> io::Result<()> {
         super::faults::on_submission()?;
         let info = question.0.get();
-        // SAFETY: the handle is open. The caller keeps the memory alive, and nothing else accesses it. An `OVERLAPPED` begins with
-        // an `IO_STATUS_BLOCK`.
+        // SAFETY: the handle is open. The caller keeps the memory alive, and nothing else accesses it. An `OVERLAPPED` begins
+        // with an `IO_STATUS_BLOCK`.
         let status = unsafe {
             *info = PollInfo::new(socket, events);
             NtDeviceIoControlFile(
@@ -158,8 +157,8 @@ impl Question {
     }
 }
 
-/// Returns whether polling failed because the socket was closed, so that the handle is invalid or belongs to something else. Any
-/// other failure may be temporary.
+/// Returns whether polling failed because the socket was closed, so that the handle is invalid or belongs to something else.
+/// Any other failure may be temporary.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(code) if code == ERROR_INVALID_HANDLE as i32 || code == WSAENOTSOCK)
 }
@@ -190,8 +189,8 @@ pub(crate) fn base_socket(socket: RawSocket) -> io::Result<RawSocket> {
     find_base_socket(socket as SOCKET, ask_provider).map(|socket| socket as RawSocket)
 }
 
-/// Finds the driver's own socket. Against the rules, some layered providers refuse `SIO_BASE_HANDLE`. All known ones of those tell
-/// `select` or `WSAPoll` the next lower socket, so this asks in the name of these functions, layer by layer.
+/// Finds the driver's own socket. Against the rules, some layered providers refuse `SIO_BASE_HANDLE`. All known ones of those
+/// tell `select` or `WSAPoll` the next lower socket, so this asks in the name of these functions, layer by layer.
 fn find_base_socket(mut socket: SOCKET, ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>) -> io::Result<SOCKET> {
     loop {
         let error = match ask(socket, SIO_BASE_HANDLE) {

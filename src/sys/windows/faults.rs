@@ -1,5 +1,5 @@
-//! Failures on demand, for tests. In debug builds, the environment variable `MIO_FAIL_POLLS` says which of a process's polls of AFD
-//! fail.
+//! Failures on demand, for tests. In debug builds, the environment variable `MIO_FAIL_POLLS` says which of a process's polls of
+//! AFD fail.
 //!
 //! `3` makes the third poll fail, `/3` every third, and `/1` all. `submit 3` makes it fail when it is submitted, which is the
 //! default, and `complete /3` makes polls fail when they end. Release builds ignore the variable.

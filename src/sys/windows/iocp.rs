@@ -1,14 +1,14 @@
 //! The I/O completion port, and its most important rule: memory that the kernel may write to stays alive until the kernel has
 //! finished with it.
 //!
-//! The port itself keeps the owner of each operation in flight alive. It takes a reference before the operation starts, and drops
-//! it when the completion of the operation was dequeued, or when the call that should have started it said that there will be no
-//! completion. Nothing else ends that: neither dropping the source, nor deregistering, nor cancelling. So the memory of an
-//! operation is a plain field of its owner, and no code frees it by hand. This crate looks up the addresses that come out of the
-//! port, and never follows them, so a packet that it has not made finds nothing.
+//! The port itself keeps the owner of each operation in flight alive. It takes a reference before the operation starts, and
+//! drops it when the completion of the operation was dequeued, or when the call that should have started it said that there
+//! will be no completion. Nothing else ends that: neither dropping the source, nor deregistering, nor cancelling. So the memory
+//! of an operation is a plain field of its owner, and no code frees it by hand. This crate looks up the addresses that come out
+//! of the port, and never follows them, so a packet that it has not made finds nothing.
 //!
-//! A port outlives its queue, because sources keep it. When they drop it, it does nothing, so they may hold any lock. The life of
-//! the *queue* ends with [`Port::close`], which only the selector calls, and after which nothing starts.
+//! A port outlives its queue, because sources keep it. When they drop it, it does nothing, so they may hold any lock. The life
+//! of the *queue* ends with [`Port::close`], which only the selector calls, and after which nothing starts.
 
 #![allow(unsafe_code)]
 
@@ -36,13 +36,14 @@ use crate::sys::common::lock::lock;
 use crate::sys::common::time::milliseconds;
 use crate::sys::not_registered;
 
-/// How many threads that have taken packets from the port may run at a time. A thread stays one of them until it waits on another
-/// port or ends, and while this many are running, Windows gives no packets to other threads. If there were a limit, a queue that
-/// moves to another thread would get no packets until the former thread sleeps. (0 would stand for the number of processors.)
+/// How many threads that have taken packets from the port may run at a time. A thread stays one of them until it waits on
+/// another port or ends, and while this many are running, Windows gives no packets to other threads. If there were a limit, a
+/// queue that moves to another thread would get no packets until the former thread sleeps. (0 would stand for the number of
+/// processors.)
 const CONCURRENCY: u32 = u32::MAX;
 
-/// How long a closing port waits for the operations that it has cancelled. They complete at once. If one does not, its memory is
-/// leaked, because the kernel may still write to it.
+/// How long a closing port waits for the operations that it has cancelled. They complete at once. If one does not, its memory
+/// is leaked, because the kernel may still write to it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The keys of packets: one for the end of an operation of this crate's files, and one for a notification.
@@ -72,8 +73,8 @@ pub(crate) trait InFlight: Send + Sync + RefUnwindSafe {
     /// Called when the operation at this address has ended, and its memory no longer belongs to the kernel.
     fn completed(self: Arc<Self>, operation: usize, bytes: usize, batch: &mut Batch);
 
-    /// Asks the kernel to end all operations of this owner. They still complete. It takes the lock under which they start, because
-    /// it would otherwise miss one that is just being submitted.
+    /// Asks the kernel to end all operations of this owner. They still complete. It takes the lock under which they start,
+    /// because it would otherwise miss one that is just being submitted.
     fn cancel(&self);
 }
 
@@ -96,8 +97,8 @@ impl Port {
         if port.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Starts an operation of `owner`, which `submit` passes to the OS. If `submit` returns `Ok`, there will be a completion; if it
-    /// returns an error, there will be none. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue is gone.
+    /// Starts an operation of `owner`, which `submit` passes to the OS. If `submit` returns `Ok`, there will be a completion;
+    /// if it returns an error, there will be none. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue is gone.
     pub(crate) fn start<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,
@@ -115,8 +116,9 @@ impl Port {
         submitted
     }
 
-    /// Completes an operation of `owner` that the OS knows nothing about. If the OS cannot take the packet for lack of memory, the
-    /// next `dequeue` returns it, so it does not get lost. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue is gone.
+    /// Completes an operation of `owner` that the OS knows nothing about. If the OS cannot take the packet for lack of memory,
+    /// the next `dequeue` returns it, so it does not get lost. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue
+    /// is gone.
     pub(crate) fn post<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,
@@ -365,8 +367,8 @@ mod tests {
         fn cancel(&self) {}
     }
 
-    /// Posts a packet with a pointer that does not belong to this crate, like those of I/O that other code starts on a handle of
-    /// the port, and two packets with no pointer.
+    /// Posts a packet with a pointer that does not belong to this crate, like those of I/O that other code starts on a handle
+    /// of the port, and two packets with no pointer.
     #[test]
     fn a_packet_that_is_not_ours_is_found_nowhere() {
         let port = Port::new().unwrap();
@@ -440,7 +442,7 @@ mod tests {
         use crate::windows::NamedPipe;
         use crate::{Events, Interest, Poll, Token};
 
-        /// A queue, a server that is no source yet, and its client.
+        /// Returns a queue, a server that is no source yet, and its client.
         fn pair(name: &str) -> (Poll, NamedPipe, File) {
             let name = format!(r"\\.\pipe\mio-{name}-{}", std::process::id());
             let server = NamedPipe::new(&name).unwrap();
@@ -455,7 +457,7 @@ mod tests {
             result
         }
 
-        /// Waits for such an event, after which there is none.
+        /// Waits for an event that is `wanted`, after which there must be none.
         fn expect(poll: &mut Poll, wanted: fn(&Event) -> bool) {
             let mut events = Events::with_capacity(4);
             let start = Instant::now();
@@ -482,7 +484,7 @@ mod tests {
             expect(&mut poll, Event::is_readable);
             drop(client);
             let mut buffer = [0; 16];
-            // It looks for more, and finds the end.
+            // The read looks for more, and finds the end.
             assert_eq!(without_posts(|| server.read(&mut buffer)).unwrap(), 10);
             assert_eq!(&buffer[..10], b"last words");
             expect(&mut poll, Event::is_read_closed);

@@ -38,13 +38,13 @@ use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_regist
 use crate::Token;
 use crate::event::Event;
 
-/// The longest single wait in the kernel. Since Windows 8 the kernel does not count the time while the machine is suspended, but
-/// a time-out and the clock that measures it do. So after the machine resumes, it takes at most this long to notice that a
+/// The longest single wait in the kernel. Since Windows 8 the kernel does not count the time while the machine is suspended,
+/// but a time-out and the clock that measures it do. So after the machine resumes, it takes at most this long to notice that a
 /// time-out has passed.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// The longest single wait without a time-out. It makes sure that a sleeping thread notices completions for which the OS took no
-/// packet (see [`Port::post`]), even if late.
+/// The longest single wait without a time-out. It makes sure that a sleeping thread notices completions for which the OS took
+/// no packet (see [`Port::post`]), even if late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// How long to wait before trying again after a poll of the driver has failed.
@@ -132,8 +132,8 @@ impl Backend for Selector {
         Ok(())
     }
 
-    /// If the number is already registered, the new registration replaces the old one, because it may be another socket: Windows
-    /// soon reuses the number of a closed socket, and the packet that reports the closing may still be in the queue.
+    /// If the number is already registered, the new registration replaces the old one, because it may be another socket:
+    /// Windows soon reuses the number of a closed socket, and the packet that reports the closing may still be in the queue.
     fn register_bare(&self, socket: RawSocket, watch: Watch) -> io::Result<()> {
         let mut registration = Registration::default();
         self.register(socket, &mut registration, watch)?;

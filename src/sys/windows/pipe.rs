@@ -1,8 +1,9 @@
 //! A named pipe: turns its operations into readiness.
 //!
-//! Windows does not report the readiness of a pipe, only the end of an operation. So this file derives readiness from operations. A
-//! read is always in flight, into a buffer of the pipe, from which the program's reads take their data. A write copies its data into
-//! another buffer, and the pipe is writable again when that has been written. The port keeps the owner of operations alive.
+//! Windows does not report the readiness of a pipe, only the end of an operation. So this file derives readiness from
+//! operations. A read is always in flight, into a buffer of the pipe, from which the program's reads take their data. A write
+//! copies its data into another buffer, and the pipe is writable again when that has been written. The port keeps the owner of
+//! operations alive.
 //!
 //! The operations belong to a [`Session`], which lasts from one `disconnect` to the next and is in one [`State`]:
 //!
@@ -51,8 +52,8 @@ const LARGEST_KEPT: usize = 64 * 1024;
 
 /// A pipe's handle and its operations.
 ///
-/// The user's calls take the outer lock, and then the session's lock, which completions take as well. The box keeps the lock out of
-/// the public type, which must have no interior mutability (`Freeze`).
+/// The user's calls take the outer lock, and then the session's lock, which completions take as well. The box keeps the lock
+/// out of the public type, which must have no interior mutability (`Freeze`).
 pub(crate) struct Pipe(Box<Mutex<Arc<Session>>>);
 
 /// A connection of a pipe, with its operations. It outlives the [`Pipe`] while one of them is in flight.
@@ -294,8 +295,8 @@ impl Session {
     ) -> io::Result<()> {
         inner.port()?.start(self, operation, |overlapped| match call(inner.raw(), overlapped) {
             0 => match io::Error::last_os_error() {
-                // The latter is a warning, which means that the read has returned a part of a message. Both complete at the port.
-                // Errors do not, even if the peer disappears during the call.
+                // The latter is a warning, which means that the read has returned a part of a message. Both complete at the
+                // port. Errors do not, even if the peer disappears during the call.
                 error if is(&error, ERROR_IO_PENDING) || is(&error, ERROR_MORE_DATA) => Ok(()),
                 error => Err(error),
             },
@@ -338,8 +339,8 @@ impl Session {
         inner.tell(inner.ready());
     }
 
-    /// Starts a read, unless one is in flight, or there is no other end. If the read fails at once, the user's next read returns the
-    /// error.
+    /// Starts a read, unless one is in flight, or there is no other end. If the read fails at once, the user's next read
+    /// returns the error.
     ///
     /// # Errors
     ///

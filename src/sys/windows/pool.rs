@@ -1,5 +1,5 @@
-//! The states of sockets, and the driver's handles that they share. The pool makes them when they are needed, keeps them for the
-//! next sockets, and frees them after a peak.
+//! The states of sockets, and the driver's handles that they share. The pool makes them when they are needed, keeps them for
+//! the next sockets, and frees them after a peak.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,8 +9,8 @@ use super::afd::Afd;
 use super::iocp::Port;
 use super::socket_state::SocketState;
 
-/// How many sockets share a handle of the driver. To find a poll to cancel, the driver goes through the polls of a handle one by
-/// one, so too many would be slow, and one handle for each socket would be wasteful.
+/// How many sockets share a handle of the driver. To find a poll to cancel, the driver goes through the polls of a handle one
+/// by one, so too many would be slow, and one handle for each socket would be wasteful.
 const SOCKETS_PER_HANDLE: usize = 32;
 
 /// The pool keeps as many free states as are in use, or this many if that is more. So a program that closes up to this many

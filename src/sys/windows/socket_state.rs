@@ -1,14 +1,15 @@
 //! The state of one registered socket: what it waits for, and its poll of the driver.
 //!
 //! A poll of AFD is a single question: it completes once, as soon as one of the conditions that it asks for holds. This file
-//! turns such answers into triggers by asking again, or not. A condition that the registration waits for is *armed*. Failures are
-//! armed whatever the interests are, and the end of the peer's writing is armed for a reader.
+//! turns such answers into triggers by asking again, or not. A condition that the registration waits for is *armed*. Failures
+//! are armed whatever the interests are, and the end of the peer's writing is armed for a reader.
 //!
-//! - With an *edge-triggered* registration, each condition is an edge of its own: once it is reported, it is no longer armed, and
-//!   the others stay armed. I/O that has used up a direction arms that direction again, and registering again arms everything. I/O
-//!   must not arm a condition that stays true once it is true, or it would be reported over and over. Such conditions are a reset,
-//!   after which there is nothing to wait for; the end of the peer's writing, after which a reader has nothing to wait for; and a
-//!   failed attempt to connect, which stays true until the next attempt, even when its error was taken.
+//! - With an *edge-triggered* registration, each condition is an edge of its own: once it is reported, it is no longer armed,
+//!   and the others stay armed. I/O that has used up a direction arms that direction again, and registering again arms
+//!   everything. I/O must not arm a condition that stays true once it is true, or it would be reported over and over. Such
+//!   conditions are a reset, after which there is nothing to wait for; the end of the peer's writing, after which a reader has
+//!   nothing to wait for; and a failed attempt to connect, which stays true until the next attempt, even when its error was
+//!   taken.
 //! - A *one-shot* registration waits for nothing after an event.
 //! - A *level-triggered* registration keeps waiting for everything.
 //!
@@ -21,12 +22,12 @@
 //! | cancelling | a poll is in flight, but no longer useful | with its completion: polling, for what is armed by then |
 //! | queued | something is armed, and the batch knows that | when the next `select` asks: polling |
 //!
-//! A queued socket waits until the next `select` polls it, for three reasons: a registration that ends before that costs nothing;
-//! a level-triggered one has to be reported as it is then; and the program's I/O in between often arms another direction, so that
-//! one poll is enough for both.
+//! A queued socket waits until the next `select` polls it, for three reasons: a registration that ends before that costs
+//! nothing; a level-triggered one has to be reported as it is then; and the program's I/O in between often arms another
+//! direction, so that one poll is enough for both.
 //!
-//! If a poll cannot be submitted, or fails, it is submitted again a little later. If that fails as well, the armed directions are
-//! reported as ready, with an error: I/O then finds out whether they are, and no program waits in vain.
+//! If a poll cannot be submitted, or fails, it is submitted again a little later. If that fails as well, the armed directions
+//! are reported as ready, with an error: I/O then finds out whether they are, and no program waits in vain.
 //!
 //! When the registration ends, the state is free for another socket at once, in any phase, and the new socket's poll follows a
 //! cancelled one. So the answer to a cancelled poll, which may concern the previous socket, does not count.
@@ -170,8 +171,8 @@ impl SocketState {
             self,
             |state| &state.operation,
             |overlapped| {
-                // SAFETY: both are part of this state, which the port keeps alive until the completion was dequeued. After that,
-                // `completed` is the first to access them.
+                // SAFETY: both are part of this state, which the port keeps alive until the completion was dequeued. After
+                // that, `completed` is the first to access them.
                 unsafe { self.afd.poll(overlapped, &self.question, inner.socket, events) }
             },
         );
@@ -192,8 +193,8 @@ impl SocketState {
         }
     }
 
-    /// Deals with a poll that could not be submitted, or has failed. If the socket is closed, that is the end; otherwise the poll
-    /// is tried again.
+    /// Deals with a poll that could not be submitted, or has failed. If the socket is closed, that is the end; otherwise the
+    /// poll is tried again.
     fn failed(self: &Arc<Self>, inner: &mut Inner, error: &io::Error, batch: &mut Batch) {
         let Some(watch) = inner.watch else { return };
         if afd::is_gone(error) {
@@ -235,7 +236,8 @@ impl InFlight for SocketState {
             Answer::Cancelled => 0,
         };
         if events == 0 {
-            // The poll was cancelled in order to ask for something else, or the registration no longer wants what it has reported.
+            // The poll was cancelled in order to ask for something else, or the registration no longer wants what it has
+            // reported.
             self.submit_or_fail(&mut inner, batch);
             batch.resubmitted = true;
             return;
@@ -338,7 +340,8 @@ mod tests {
                 while !port.is_closed() {
                     thread::yield_now();
                 }
-                // If `close` did not wait for the lock, it would have cancelled all polls by now, which is too early for this one.
+                // If `close` did not wait for the lock, it would have cancelled all polls by now, which is too early for this
+                // one.
                 thread::sleep(Duration::from_millis(100));
                 // SAFETY: this is the same as in `submit`.
                 unsafe { state.afd.poll(overlapped, &state.question, base, RECEIVE) }

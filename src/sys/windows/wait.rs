@@ -1,7 +1,7 @@
 //! One registered waitable object, and the state machine of its waits.
 //!
-//! A thread of the system's pool waits for the object, and posts to the port when it is signalled. Such a wait works once, and the
-//! trigger decides what follows:
+//! A thread of the system's pool waits for the object, and posts to the port when it is signalled. Such a wait works once, and
+//! the trigger decides what follows:
 //!
 //! | phase | what happens | how it ends |
 //! |---|---|---|
@@ -10,14 +10,16 @@
 //! | signalled | a packet is on its way to the port | with that packet: idle, or queued if level-triggered |
 //! | queued | an event was reported | when the next `select` looks again: signalled, or waiting |
 //!
-//! Before the pool waits, this looks at the object, so that the report of a signalled object needs no detour through the pool. Each
-//! look and each wait takes the signal where Windows does that: it resets an auto-reset event, and counts down a semaphore.
+//! Before the pool waits, this looks at the object, so that the report of a signalled object needs no detour through the pool.
+//! Each look and each wait takes the signal where Windows does that: it resets an auto-reset event, and counts down a
+//! semaphore.
 //!
-//! A signal that was taken belongs to the event that reports it. If the registration ends before that, the signal is given back where
-//! that is possible. Other code may reset an object whose signal a wait does not take. If it has done so by the time of the packet, a
-//! level-triggered registration does not report the object.
+//! A signal that was taken belongs to the event that reports it. If the registration ends before that, the signal is given back
+//! where that is possible. Other code may reset an object whose signal a wait does not take. If it has done so by the time of
+//! the packet, a level-triggered registration does not report the object.
 //!
-//! The pool waits on a duplicate of the handle. So whatever users do to their own handle, or forget to do, does not harm the pool.
+//! The pool waits on a duplicate of the handle. So whatever users do to their own handle, or forget to do, does not harm the
+//! pool.
 
 #![allow(unsafe_code)]
 
@@ -178,7 +180,8 @@ impl Wait {
         let _ = self.port.post(self, |wait| &wait.notice);
     }
 
-    /// Gives back a signal that was taken and that no event has reported. If the handle lacks the right to do so, the signal is lost.
+    /// Gives back a signal that was taken and that no event has reported. If the handle lacks the right to do so, the signal is
+    /// lost.
     fn give_back(&self, object: &OwnedHandle) {
         if !self.taken.swap(false, Ordering::Relaxed) {
             return;
@@ -288,8 +291,8 @@ unsafe extern "system" fn signalled(context: *mut c_void, _timed_out: bool) {
 }
 
 impl Effect {
-    /// Finds out what a wait does to the object. It refuses a mutex, which would belong to the waiting thread of the pool, because the
-    /// pool ends the process for that.
+    /// Finds out what a wait does to the object. It refuses a mutex, which would belong to the waiting thread of the pool,
+    /// because the pool ends the process for that.
     fn of(object: BorrowedHandle<'_>) -> io::Result<Effect> {
         // This holds a `PUBLIC_OBJECT_TYPE_INFORMATION`, which begins with the name, and then the characters of the name.
         let mut information = [0_u64; 128];
@@ -358,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_pool_has_taken_and_nobody_was_told_of_is_given_back() {
+    fn a_signal_that_the_pool_has_taken_and_no_event_reported_is_given_back() {
         // SAFETY: the call gets no attributes and no name.
         let object = unsafe { OwnedHandle::from_raw_handle(CreateEventW(ptr::null(), 0, 0, ptr::null())) };
         for closed in [false, true] {

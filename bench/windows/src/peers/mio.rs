@@ -1,5 +1,5 @@
-//! A queue on the crate that the module above calls `mio`: this one, or the release that it replaces. One text for both
-//! is what a drop-in means.
+//! A queue on the crate that the parent module calls `mio`: this one, or the release that it replaces. It is a drop-in
+//! replacement, so one text serves both.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -106,7 +106,7 @@ impl Pipes for Mio {
     fn pipe(&self, name: &str, tokens: [usize; 2]) -> io::Result<[NamedPipe; 2]> {
         let server = NamedPipe::new(name)?;
         let file = OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name)?;
-        // SAFETY: the handle is the file's, opened for overlapped I/O, and nobody else's from now on.
+        // SAFETY: the file was opened for overlapped I/O, and gives up its handle here.
         let client = unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) };
         let mut pipes = [server, client];
         for (pipe, token) in pipes.iter_mut().zip(tokens) {

@@ -1,6 +1,6 @@
-//! Who is compared, and what the programs need of them.
+//! The peers, and what the programs need from them.
 
-#![allow(clippy::duplicate_mod)] // mio.rs, on two crates
+#![allow(clippy::duplicate_mod)] // mio.rs is for two crates
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ pub mod ours;
 pub mod polling;
 pub mod released;
 
-/// An event queue with its sockets. After an event, the programs do I/O until it would block, and then say so.
+/// An event queue with its sockets. After an event, the programs do I/O until `WouldBlock`, and then say so.
 pub trait Queue: Sized {
     type Listener;
     type Stream: Read + Write;
@@ -34,7 +34,7 @@ pub trait Queue: Sized {
     fn send_to(&self, socket: &Self::Udp, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
     fn recv_from(&self, socket: &Self::Udp, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
-    /// For queues whose registrations end with an event.
+    /// Registers a stream again, for queues whose registrations end with an event.
     fn rearm_stream(&self, _stream: &Self::Stream, _token: usize) -> io::Result<()> {
         Ok(())
     }
@@ -43,7 +43,7 @@ pub trait Queue: Sized {
     }
 }
 
-/// Two ends of a pipe on a queue, for who has them.
+/// Two ends of a pipe on a queue, for the peers that have pipes.
 pub trait Pipes: Queue {
     type Pipe: Read + Write;
 

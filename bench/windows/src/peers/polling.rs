@@ -1,4 +1,4 @@
-//! A queue on polling, whose registrations end with an event: it has no edges on Windows.
+//! A queue on polling, whose registrations end with an event, because it has no edges on Windows.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -69,7 +69,7 @@ impl Queue for Polling {
     }
 
     fn register(&self, stream: &mut TcpStream, token: usize, write: bool) -> io::Result<()> {
-        // SAFETY: the programs close streams by `close`, or end with the queue.
+        // SAFETY: the programs close streams with `close`, or the streams end with the queue.
         unsafe { self.poller.add(&*stream, event(token, write)) }
     }
 

@@ -1,4 +1,4 @@
-//! A program for mio 1: a connection with itself, over which a greeting goes. `tests/both.rs` runs it.
+//! A program for mio 1: it connects to itself and sends a greeting over the connection. `tests/both.rs` runs it.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         poll.poll(&mut events, None)?;
         for event in &events {
             match event.token() {
-                // Said, and closed.
+                // This sends the greeting, and closes the connection.
                 Token(0) => listener.accept()?.0.write_all(b"hello from mio 1")?,
                 _ => match client.read_to_string(&mut greeting) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -1,4 +1,4 @@
-//! A tree with a program for mio 1 and a library for mio 0.8 has one implementation of both.
+//! A dependency tree with a program for mio 1 and a library for mio 0.8 has one implementation of both.
 
 use std::any::TypeId;
 use std::io::{Read, Write};
