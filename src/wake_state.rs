@@ -356,7 +356,7 @@ mod models {
     /// Checks the interleavings with up to three preemptions, because checking all of them takes too long for a test.
     fn model(check: impl Fn() + Send + Sync + 'static) {
         let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(3);
+        model.preemption_bound = model.preemption_bound.or(Some(3));
         model.check(check);
     }
 
