@@ -63,7 +63,7 @@ fn everything_is_non_blocking_and_close_on_exec() {
 #[test]
 fn either_end_of_a_pipe_can_be_made_to_block_and_not_to() {
     let (sender, receiver) = pipe::new().unwrap();
-    for on in [false, true] {
+    for on in [true, false, false, true, true] {
         sender.set_nonblocking(on).unwrap();
         receiver.set_nonblocking(on).unwrap();
         for fd in [sender.as_fd(), receiver.as_fd()] {
