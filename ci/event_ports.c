@@ -141,7 +141,7 @@ int port_create(void) {
     struct port *port = calloc(1, sizeof *port);
     if (!port) return fail(ENOMEM);
     TAILQ_INIT(&port->queue);
-    port->fd = epoll_create1(EPOLL_CLOEXEC);
+    port->fd = epoll_create1(0);
     port->watched = epoll_create1(EPOLL_CLOEXEC);
     port->has_queued = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (port->fd == -1 || port->watched == -1 || port->has_queued == -1) {

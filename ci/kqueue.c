@@ -563,7 +563,7 @@ int kqueue(void) {
     if (!kq) return fail(ENOMEM);
     int all[5];
     for (int i = 0; i < 5; i++) {
-        all[i] = i < 4 ? epoll_create1(EPOLL_CLOEXEC) : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        all[i] = i < 4 ? epoll_create1(i ? EPOLL_CLOEXEC : 0) : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (all[i] == -1) {
             int error = errno;
             while (i--) real_close(all[i]);
