@@ -530,6 +530,22 @@ mod tests {
     }
 
     #[test]
+    fn a_look_says_of_each_source_that_its_error_is_over() {
+        let mut table = Table::default();
+        for fd in 10..13 {
+            table.insert(fd, Entry::new(Watch { trigger: Trigger::Edge, ..watch(fd as usize) }, false)).unwrap();
+        }
+        let (mut snapshot, _) = answers(&mut table, |_| false);
+        snapshot.watched.iter_mut().for_each(|watched| watched.revents = libc::POLLERR);
+        assert_eq!(report(&mut table, &(snapshot, 3), 3), [10, 11, 12]);
+        assert!(table.watched.iter().all(|watched| watched.fd < 0));
+        let mut look = Selector::buffer(0);
+        table.copy_to(&mut look, true, None);
+        assert!(report(&mut table, &(look, 0), 3).is_empty());
+        assert!(table.watched.iter().all(|watched| watched.fd >= 0));
+    }
+
+    #[test]
     fn turns_are_fair_although_registrations_come_and_go() {
         let mut table = table(10..20);
         let first = answers(&mut table, |_| true);

@@ -459,6 +459,33 @@ mod tests {
     }
 
     #[test]
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "illumos", target_os = "linux"))]
+    fn the_stage_of_a_stream_follows_from_the_one_before_and_what_is_said() {
+        const RESET: i16 = POLLHUP | POLLRDHUP | POLLERR;
+        let hung_up = |read_closed| Stream::HungUp { read_closed };
+        let rows = [
+            (Stream::New, 0, Stream::New),
+            (Stream::New, POLLOUT, Stream::Alive),
+            (Stream::New, RESET, hung_up(true)),
+            (Stream::Alive, POLLRDHUP | POLLERR, Stream::Alive),
+            (Stream::Alive, POLLHUP | POLLERR, hung_up(false)),
+            (Stream::Alive, RESET, Stream::Reset),
+            (Stream::Reset, POLLHUP | POLLRDHUP, Stream::Reset),
+            (Stream::Reset, POLLRDHUP, Stream::Alive),
+            (hung_up(true), 0, Stream::New),
+        ];
+        for (before, said, after) in rows {
+            assert_eq!(before.after(said), after, "{before:?}, {:?}", PollFlags(said));
+        }
+    }
+
+    #[test]
+    fn no_more_is_asked_for_than_the_interests_and_the_end_of_the_data() {
+        assert_eq!(entry(Interest::READABLE, Trigger::Edge).all_directions(), READING);
+        assert_eq!(entry(Interest::WRITABLE, Trigger::Edge).all_directions(), POLLOUT | POLLRDHUP);
+    }
+
+    #[test]
     fn an_edge_takes_out_what_it_tells_and_nothing_else() {
         let rows = [
             (POLLOUT, Some(READING)),
@@ -508,7 +535,9 @@ mod tests {
         assert_eq!(after_block(&entry, Interest::READABLE).asked(), Some(READING));
         let again = after_block(&entry, BOTH);
         assert_eq!(again.asked(), Some(READING | POLLOUT));
-        assert!(again.after_io(Spent::Blocked(BOTH)).is_none(), "the second time makes no difference");
+        for again in [again, after_block(&told(BOTH, POLLERR), BOTH)] {
+            assert!(again.after_io(Spent::Blocked(BOTH)).is_none(), "the second time makes no difference");
+        }
         let reader = told(Interest::READABLE, POLLIN);
         assert!(reader.after_io(Spent::Blocked(Interest::WRITABLE)).is_none(), "it is not watched");
     }
@@ -518,6 +547,8 @@ mod tests {
         let entry = told(BOTH, POLLERR);
         assert_eq!(after_io(&entry, Spent::Error).asked(), Some(READING | POLLOUT));
         assert!(told(BOTH, POLLIN).after_io(Spent::Error).is_none(), "none was told");
+        let mut moved_bytes = after_io(&entry, Spent::Short(Interest::WRITABLE));
+        assert_eq!(moved_bytes.look(POLLERR, later()), POLLERR, "it may have ended and come back");
     }
 
     #[test]
@@ -577,6 +608,15 @@ mod tests {
             assert_eq!(entry.look(END & !POLLERR, later()), 0);
             assert_eq!(entry.look(END, later()) & POLLERR, POLLERR);
             assert_eq!(entry.patience(), Duration::MAX);
+            let mut blocked = after_block(&entry, Interest::READABLE);
+            for _ in 0..2 {
+                blocked.look(END, later());
+            }
+            assert_eq!(
+                blocked.patience(),
+                RARE_LOOK,
+                "it was none of an established connection, or reading would not block"
+            );
             // The program connects the socket again.
             assert_eq!(entry.look(POLLOUT | POLLHUP, later()), POLLOUT | POLLHUP);
             assert_eq!(entry.patience(), LOOK);
