@@ -17,6 +17,9 @@
 //!
 //! If a session has operations in flight when the pipe is disconnected, it is left to them, and the pipe gets a new session. So no
 //! late completion can look like news about the next client, and the next `connect` does not wait for it.
+//!
+//! Events report both directions, whatever the interests are. Only a registered pipe starts operations, because nothing else would
+//! report how they end; what was in flight when it was deregistered still gives its result. mio does both.
 
 #![allow(unsafe_code)]
 
@@ -39,7 +42,7 @@ use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, Slot, lock};
 use crate::sys::logic::afd::{DISCONNECT, RECEIVE, SEND};
 use crate::sys::{already_registered, not_registered};
-use crate::{Interest, Token};
+use crate::Token;
 
 /// How much the first read of a pipe asks for. Later ones ask for as much as the caller did, within these bounds.
 const LEAST_READ: usize = 4 * 1024;
@@ -70,12 +73,10 @@ struct Inner {
     handle: Option<OwnedHandle>,
     /// The port of the first registration.
     port: Option<Arc<Port>>,
-    watch: Option<(Token, Interest)>,
+    registered: Option<Token>,
     state: State,
     /// Events that have not been reported yet, as the driver's flags.
     due: u32,
-    /// `connect` has succeeded, and no event has told of room to write since.
-    unheard: bool,
     noticing: bool,
     slot: Slot,
     /// Belongs to the kernel while a read is in flight.
@@ -131,10 +132,9 @@ impl Pipe {
         Pipe(Box::new(Mutex::new(Session::new(Inner {
             handle: Some(handle),
             port: None,
-            watch: None,
+            registered: None,
             state: State::Connected(Transfers::default()),
             due: 0,
-            unheard: false,
             noticing: false,
             slot: Slot::default(),
             read_buffer: Vec::new(),
@@ -152,7 +152,6 @@ impl Pipe {
         let session = self.session();
         let mut inner = session.inner();
         session.connect(&mut inner)?;
-        inner.unheard = true;
         session.greet(&mut inner);
         // If the notice cannot be sent now, a later one includes it, and the result of `connect` is the same.
         let _ = session.report(&mut inner);
@@ -217,7 +216,7 @@ impl Pipe {
         session.write(&mut inner, data)
     }
 
-    pub(crate) fn register(&self, port: &Arc<Port>, token: Token, interest: Interest) -> io::Result<()> {
+    pub(crate) fn register(&self, port: &Arc<Port>, token: Token) -> io::Result<()> {
         let session = self.session();
         let mut inner = session.inner();
         match &inner.port {
@@ -225,21 +224,21 @@ impl Pipe {
                 port.associate(inner.handle.as_ref().ok_or_else(not_registered)?)?;
                 inner.port = Some(Arc::clone(port));
             }
-            Some(first) if Arc::ptr_eq(first, port) && inner.watch.is_none() => {}
+            Some(first) if Arc::ptr_eq(first, port) && inner.registered.is_none() => {}
             Some(_) => return Err(already_registered()),
         }
-        let result = session.watch(&mut inner, token, interest);
+        let result = session.watch(&mut inner, token);
         if result.is_err() {
-            inner.watch = None;
+            inner.registered = None;
         }
         result
     }
 
-    pub(crate) fn reregister(&self, port: &Arc<Port>, token: Token, interest: Interest) -> io::Result<()> {
+    pub(crate) fn reregister(&self, port: &Arc<Port>, token: Token) -> io::Result<()> {
         let session = self.session();
         let mut inner = session.inner();
         match &inner.port {
-            Some(first) if Arc::ptr_eq(first, port) => session.watch(&mut inner, token, interest),
+            Some(first) if Arc::ptr_eq(first, port) => session.watch(&mut inner, token),
             Some(_) => Err(already_registered()),
             None => Err(not_registered()),
         }
@@ -250,7 +249,7 @@ impl Pipe {
         let mut inner = session.inner();
         match &inner.port {
             Some(first) if !Arc::ptr_eq(first, port) => Err(already_registered()),
-            _ => inner.watch.take().map(drop).ok_or_else(not_registered),
+            _ => inner.registered.take().map(drop).ok_or_else(not_registered),
         }
     }
 
@@ -263,7 +262,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         let session = self.session();
         let mut inner = session.inner();
-        inner.watch = None;
+        inner.registered = None;
         inner.cancel(session.connect.overlapped());
         inner.cancel(session.read.overlapped());
         inner.end();
@@ -304,15 +303,16 @@ impl Session {
     }
 
     fn connect(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        if let State::Connecting(_) = inner.state {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        inner.expect_registration()?;
         match mem::replace(&mut inner.state, State::Alone) {
             State::Arrived(transfers) => {
                 inner.state = State::Connected(transfers);
                 return Ok(());
             }
             state => inner.state = state,
-        }
-        if let State::Connecting(_) = inner.state {
-            return Err(io::ErrorKind::WouldBlock.into());
         }
         // SAFETY: the handle is open; the operation is in flight until its completion was dequeued.
         let connect = |handle, overlapped| unsafe { ConnectNamedPipe(handle, overlapped) };
@@ -345,6 +345,7 @@ impl Session {
     ///
     /// Returns `NotFound` if the pipe is not registered, or the queue is gone.
     fn begin_to_read(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        inner.expect_registration()?;
         let (State::Arrived(transfers) | State::Connected(transfers)) = &inner.state else { return Ok(()) };
         let Reading::Idle = transfers.read else { return Ok(()) };
         let size = inner.read_size;
@@ -421,7 +422,7 @@ impl Session {
 
     fn write(self: &Arc<Self>, inner: &mut Inner, data: &[IoSlice<'_>]) -> io::Result<usize> {
         match inner.take_writing() {
-            Writing::Idle => {}
+            Writing::Idle => inner.expect_registration()?,
             Writing::Failed(error) => return Err(error),
             Writing::InFlight(from) => {
                 inner.set_writing(Writing::InFlight(from));
@@ -449,18 +450,17 @@ impl Session {
         self.start(inner, |session| &session.write, write)
     }
 
-    fn watch(self: &Arc<Self>, inner: &mut Inner, token: Token, interest: Interest) -> io::Result<()> {
+    fn watch(self: &Arc<Self>, inner: &mut Inner, token: Token) -> io::Result<()> {
+        inner.registered = Some(token);
         self.look_for_another_end(inner)?;
         self.begin_to_read(inner)?;
-        inner.watch = Some((token, interest));
-        (inner.due, inner.unheard) = (0, false);
-        inner.tell(inner.ready());
+        inner.due = inner.ready();
         self.report(inner)
     }
 
     /// Brings what is due into the queue.
     fn report(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        if inner.due == 0 || inner.noticing || inner.watch.is_none() {
+        if inner.due == 0 || inner.noticing || inner.registered.is_none() {
             return Ok(());
         }
         inner.port()?.post(self, |session| &session.notice)?;
@@ -542,8 +542,7 @@ impl InFlight for Session {
         }
         // Whatever the user has used up since then is no longer due.
         let due = mem::take(&mut inner.due) & inner.ready();
-        inner.unheard &= due & SEND == 0;
-        if let Some((token, _)) = inner.watch {
+        if let Some(token) = inner.registered {
             batch.report_once(&mut inner.slot, token, due);
         }
     }
@@ -569,7 +568,12 @@ impl Inner {
         self.port.as_deref().ok_or_else(not_registered)
     }
 
+    fn expect_registration(&self) -> io::Result<()> {
+        self.registered.map(drop).ok_or_else(not_registered)
+    }
+
     fn expect_queue(&self) -> io::Result<()> {
+        self.expect_registration()?;
         if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
     }
 
@@ -598,10 +602,9 @@ impl Inner {
         Inner {
             handle: self.handle.take(),
             port: self.port.clone(),
-            watch: self.watch.take(),
+            registered: self.registered.take(),
             state: State::Alone,
             due: 0,
-            unheard: false,
             noticing: false,
             slot: self.slot,
             read_buffer,
@@ -666,15 +669,10 @@ impl Inner {
         }
     }
 
-    /// Makes conditions that have become true due for a report, if the registration asks for them. The arrival of a client is due in
-    /// any case.
+    /// Makes conditions that have become true due for a report.
     fn tell(&mut self, events: u32) {
-        let Some((_, interest)) = self.watch else { return };
-        if interest.is_readable() {
-            self.due |= events & (RECEIVE | DISCONNECT);
-        }
-        if interest.is_writable() || self.unheard || matches!(self.state, State::Arrived(_) | State::Failed(_)) {
-            self.due |= events & SEND;
+        if self.registered.is_some() {
+            self.due |= events;
         }
     }
 }
@@ -706,7 +704,7 @@ mod tests {
 
     use super::*;
     use crate::windows::NamedPipe;
-    use crate::{Events, Poll};
+    use crate::{Events, Interest, Poll};
 
     /// Makes a queue, a client that is registered with it, and the other end.
     fn pair() -> (Poll, Pipe, NamedPipe) {
@@ -717,7 +715,7 @@ mod tests {
         let client = options.read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name).unwrap();
         let pipe = Pipe::new(client.into());
         let poll = Poll::new().unwrap();
-        pipe.register(poll.registry().queue().backend.port(), Token(0), Interest::WRITABLE).unwrap();
+        pipe.register(poll.registry().queue().backend.port(), Token(0)).unwrap();
         (poll, pipe, server)
     }
 
