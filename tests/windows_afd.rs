@@ -36,6 +36,13 @@ fn connection() -> (TcpStream, net::TcpStream) {
     (TcpStream::from_std(stream), other)
 }
 
+/// An address at which nobody listens: a client's. While the client lives, nobody else gets it.
+fn refusing() -> ((TcpStream, net::TcpStream), SocketAddr) {
+    let connection = connection();
+    let address = connection.0.local_addr().unwrap();
+    (connection, address)
+}
+
 /// Closes the socket so that the peer sees a reset.
 fn reset(stream: net::TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
@@ -204,7 +211,7 @@ fn a_short_read_arms_reading_again() {
 fn another_attempt_to_connect_is_told_of_as_the_first() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
-    let refusing: SocketAddr = net::TcpListener::bind(localhost()).unwrap().local_addr().unwrap();
+    let (_others, refusing) = refusing();
     let mut stream = TcpStream::connect(refusing).unwrap();
     queue.registry().register(&mut stream, Token(0), BOTH).unwrap();
     let connect = |stream: &TcpStream, address: SocketAddr| {
@@ -369,7 +376,7 @@ fn a_connected_socket_is_reported_writable_once() {
 fn a_refused_connect_gives_one_event_and_its_cause() {
     let mut queue = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
-    let refusing = net::TcpListener::bind(localhost()).unwrap().local_addr().unwrap();
+    let (_others, refusing) = refusing();
     let mut stream = TcpStream::connect(refusing).unwrap();
     queue.registry().register(&mut stream, Token(0), BOTH).unwrap();
     let seen = poll_until(&mut queue, &mut events, |event| event.is_writable() || event.is_error());

@@ -192,8 +192,10 @@ fn ends(queue: &mut Poll) {
         };
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     }
-    let refusing = net::TcpListener::bind(localhost()).unwrap().local_addr().unwrap();
-    let mut stream = TcpStream::connect(refusing).unwrap();
+    // Nobody listens at a client's address, and while the client lives, nobody else gets it.
+    let listener = net::TcpListener::bind(localhost()).unwrap();
+    let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut stream = TcpStream::connect(client.local_addr().unwrap()).unwrap();
     queue.registry().register(&mut stream, Token(6), BOTH).unwrap();
     let start = Instant::now();
     while stream.take_error().unwrap().is_none() {

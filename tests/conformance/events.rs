@@ -13,7 +13,7 @@ use socket2::SockRef;
 
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
 use crate::util::knows_priority;
-use crate::util::{HANG, assert_no_event, drain, next_event, tcp_listener, tcp_pair, udp_pair, wait_for};
+use crate::util::{HANG, assert_no_event, drain, next_event, refusing, tcp_listener, tcp_pair, udp_pair, wait_for};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -108,8 +108,7 @@ fn a_reset_is_told_once_and_reading_tells_the_error() {
 #[test]
 fn a_refused_connect_gives_an_event_and_take_error_tells() {
     let mut poll = Poll::new().unwrap();
-    let (listener, address) = tcp_listener();
-    drop(listener);
+    let (_others, address) = refusing();
     // Some systems say so at once.
     let mut stream = match TcpStream::connect(address) {
         Ok(stream) => stream,

@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
@@ -19,7 +19,7 @@ use mio::{Events, Interest, IoSource, Poll, Token};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::util::{
-    HANG, assert_would_block, events_so_far, fill, make_fifo, tcp_listener, tcp_pair, udp_pair, wait_for,
+    HANG, assert_would_block, events_so_far, fill, make_fifo, refusing, tcp_listener, tcp_pair, udp_pair, wait_for,
 };
 
 const TOKEN: Token = Token(0);
@@ -33,11 +33,6 @@ fn unconnected(domain: Domain, interests: Interest) -> (Poll, IoSource<Socket>) 
     poll.registry().register(&mut socket, TOKEN, interests).unwrap();
     wait_for(&mut poll, TOKEN, Event::is_write_closed);
     (poll, socket)
-}
-
-/// An address at which nobody listens.
-fn nobody() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Waits until the attempt to connect has come to an end: in a blocking way, which takes no event out of a queue.
@@ -74,8 +69,9 @@ fn a_socket_that_was_polled_before_it_was_connected_is_told_of_its_connection() 
 fn a_socket_that_was_polled_before_it_was_refused_is_told_and_so_it_is_when_it_connects_again() {
     for interests in [Interest::READABLE, Interest::WRITABLE, BOTH] {
         let (_listener, address) = tcp_listener();
+        let (_others, nobody) = refusing();
         let (mut poll, ours) = unconnected(Domain::IPV4, interests);
-        ours.connect(&nobody().into()).unwrap_err();
+        ours.connect(&nobody.into()).unwrap_err();
         wait_for(&mut poll, TOKEN, Event::is_error);
         let error = ours.try_io_for(interests, |ours| ours.take_error()?.map_or(Ok(()), Err)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
@@ -96,7 +92,8 @@ fn a_socket_that_was_polled_before_it_was_refused_is_told_and_so_it_is_when_it_c
 fn a_socket_that_was_refused_and_connects_again_is_told_of_both() {
     for (is_raw, is_taken) in [(false, true), (false, false), (true, true), (true, false)] {
         let (listener, address) = tcp_listener();
-        let mut ours = TcpStream::connect(nobody()).unwrap();
+        let (_others, nobody) = refusing();
+        let mut ours = TcpStream::connect(nobody).unwrap();
         let fd = ours.as_raw_fd();
         let mut poll = Poll::new().unwrap();
         let source: &mut dyn Source = if is_raw { &mut SourceFd(&fd) } else { &mut ours };
@@ -140,7 +137,8 @@ fn a_connected_socket_that_is_connected_elsewhere_is_told_of_that() {
         while !events_so_far(&mut poll).is_empty() {}
         dissolve(&ours);
         let (listener, address) = tcp_listener();
-        let address = if is_served { address } else { nobody() };
+        let (_others, nobody) = refusing();
+        let address = if is_served { address } else { nobody };
         ours.try_io_for(Interest::WRITABLE, |ours| ours.connect(&address.into())).unwrap_err();
         if is_served {
             wait_for(&mut poll, TOKEN, |event| event.is_writable() && !event.is_write_closed());

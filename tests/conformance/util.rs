@@ -228,6 +228,13 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     (TcpStream::from_std(ours), TcpStream::from_std(theirs))
 }
 
+/// An address at which nobody listens: a client's. While the client lives, nobody else gets it.
+pub(crate) fn refusing() -> ((TcpStream, TcpStream), SocketAddr) {
+    let pair = tcp_pair();
+    let address = pair.0.local_addr().unwrap();
+    (pair, address)
+}
+
 /// Two UDP sockets that are connected to each other.
 pub(crate) fn udp_pair() -> (UdpSocket, UdpSocket) {
     let (a, b) = (UdpSocket::bind(localhost()).unwrap(), UdpSocket::bind(localhost()).unwrap());

@@ -40,9 +40,9 @@ use windows_sys::Win32::System::Pipes::{ConnectNamedPipe, DisconnectNamedPipe};
 use super::afd::check;
 use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, Slot, lock};
+use crate::Token;
 use crate::sys::logic::afd::{DISCONNECT, RECEIVE, SEND};
 use crate::sys::{already_registered, not_registered};
-use crate::Token;
 
 /// How much the first read of a pipe asks for. Later ones ask for as much as the caller did, within these bounds.
 const LEAST_READ: usize = 4 * 1024;
