@@ -13,7 +13,7 @@ use socket2::SockRef;
 
 #[cfg(any(target_os = "dragonfly", target_os = "linux", target_os = "openbsd", target_vendor = "apple"))]
 use crate::util::knows_priority;
-use crate::util::{HANG, assert_no_event, drain, next_event, refusing, tcp_listener, tcp_pair, udp_pair, wait_for};
+use crate::util::{HANG, assert_no_event, drain, next_event, refusing, tcp_pair, udp_pair, wait_for};
 
 const TOKEN: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
