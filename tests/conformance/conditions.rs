@@ -95,16 +95,15 @@ fn refused_then_served(interests: Interest, take: impl Fn(&UdpSocket)) {
     if interests.is_writable() {
         assert!(next_event(&mut poll).is_writable());
     }
-    let address = theirs.local_addr().unwrap();
-    drop(theirs);
+    crate::util::refuse(&theirs);
     for _ in 0..3 {
         ours.send(b"data").unwrap();
         wait_for(&mut poll, TOKEN, tells_of_an_error);
         take(&ours);
         assert_no_event(&mut poll);
     }
-    let theirs = UdpSocket::bind(address).unwrap();
-    theirs.send_to(b"data", ours.local_addr().unwrap()).unwrap();
+    theirs.connect(ours.local_addr().unwrap()).unwrap();
+    theirs.send(b"data").unwrap();
     wait_for(&mut poll, TOKEN, Event::is_readable);
     assert_eq!(ours.recv(&mut [0; 8]).unwrap(), 4);
 }
@@ -140,12 +139,11 @@ fn with_an_error_that_nobody_takes_a_datagram_is_told() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, theirs) = udp_pair();
     poll.registry().register(&mut ours, TOKEN, BOTH).unwrap();
-    let address = theirs.local_addr().unwrap();
-    drop(theirs);
+    crate::util::refuse(&theirs);
     ours.send(b"data").unwrap();
     wait_for(&mut poll, TOKEN, tells_of_an_error);
-    let theirs = UdpSocket::bind(address).unwrap();
-    theirs.send_to(b"data", ours.local_addr().unwrap()).unwrap();
+    theirs.connect(ours.local_addr().unwrap()).unwrap();
+    theirs.send(b"data").unwrap();
     wait_for(&mut poll, TOKEN, Event::is_readable);
 }
 

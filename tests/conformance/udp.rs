@@ -96,7 +96,7 @@ fn a_refused_datagram_is_told_once_to_a_connected_socket() {
     let mut poll = Poll::new().unwrap();
     let (mut ours, theirs) = udp_pair();
     poll.registry().register(&mut ours, TOKEN, Interest::READABLE).unwrap();
-    drop(theirs);
+    crate::util::refuse(&theirs);
     ours.send(b"data").unwrap();
     let event = next_event(&mut poll);
     assert!(event.is_readable() || event.is_error());

@@ -235,6 +235,13 @@ pub(crate) fn refusing() -> ((TcpStream, TcpStream), SocketAddr) {
     (pair, address)
 }
 
+/// From now on the socket refuses what others send to it, as if it was closed: it is connected to itself. It keeps its address,
+/// which nobody else gets.
+#[cfg(unix)]
+pub(crate) fn refuse(socket: &UdpSocket) {
+    socket.connect(socket.local_addr().unwrap()).unwrap();
+}
+
 /// Two UDP sockets that are connected to each other.
 pub(crate) fn udp_pair() -> (UdpSocket, UdpSocket) {
     let (a, b) = (UdpSocket::bind(localhost()).unwrap(), UdpSocket::bind(localhost()).unwrap());
