@@ -431,9 +431,10 @@ mod poll {
             let mut poll = Poll::new().unwrap();
             let mut events = Events::with_capacity(8);
             let mut refused = UdpSocket::bind(localhost()).unwrap();
-            let gone = UdpSocket::bind(localhost()).unwrap();
-            refused.connect(gone.local_addr().unwrap()).unwrap();
-            drop(gone);
+            // Connected to itself, it refuses what others send to it.
+            let other = UdpSocket::bind(localhost()).unwrap();
+            other.connect(other.local_addr().unwrap()).unwrap();
+            refused.connect(other.local_addr().unwrap()).unwrap();
             refused.send(b"data").unwrap();
             let (ours, _theirs) = UnixStream::pair().unwrap();
             let both = Interest::READABLE | Interest::WRITABLE;

@@ -1,8 +1,8 @@
 //! Runs a program on both crates, and compares the outcome of each step.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use crate::field::{History, SLOTS, Step, known};
+use crate::field::{History, Known, PATIENCE, SLOTS, Step, known};
 use crate::outcome::{Outcome, Subject, Told};
 use crate::{ours, released};
 
@@ -36,23 +36,19 @@ pub struct Run {
     pub found: Option<Difference>,
 }
 
-/// How long a poll waits for more, if operations take time: in a first run, and when a difference is examined.
-pub const QUICK: Duration = Duration::from_millis(1);
-pub const PATIENT: Duration = Duration::from_millis(30);
-
 /// Runs the program up to the first difference after which the two go separate ways.
-pub fn run(program: &[Step], patience: Duration) -> Run {
-    let mut ours = ours::World::new(patience);
-    let mut theirs = released::World::new(patience);
+pub fn run(program: &[Step]) -> Run {
+    let mut ours = ours::World::new();
+    let mut theirs = released::World::new();
     let mut histories: [History; SLOTS] = Default::default();
     let mut slots_of_tokens = vec![None; program.len()];
     let mut run = Run::default();
     for (index, &step) in program.iter().enumerate() {
         run.steps += 1;
-        let outcomes = (ours.perform(index, step), theirs.perform(index, step));
+        let mut outcomes = (ours.perform(index, step), theirs.perform(index, step));
         let slot = step.slot();
         let before = || program[..index].to_vec();
-        let differences: Vec<_> = match &outcomes {
+        let differences = |outcomes: &(Outcome, Outcome)| match outcomes {
             (Outcome::Events(ours), Outcome::Events(theirs)) => differing(ours, theirs)
                 .into_iter()
                 .map(|(token, ours, theirs)| {
@@ -74,9 +70,18 @@ pub fn run(program: &[Step], patience: Duration) -> Run {
                 }]
             }
         };
+        // What only one of them has told so far may take its time in the other.
+        let start = Instant::now();
+        while matches!(step, Step::Poll(_))
+            && differences(&outcomes).iter().any(|difference| explanation(difference).is_none())
+            && start.elapsed() < PATIENCE
+        {
+            outcomes.0.add(ours.perform(index, step));
+            outcomes.1.add(theirs.perform(index, step));
+        }
         let mut ends = false;
-        for difference in differences {
-            match known().find(|known| (known.explains)(&difference)) {
+        for difference in differences(&outcomes) {
+            match explanation(&difference) {
                 Some(known) => {
                     run.seen.push(known.name);
                     ends |= known.ends;
@@ -105,6 +110,10 @@ pub fn run(program: &[Step], patience: Duration) -> Run {
         }
     }
     run
+}
+
+fn explanation(difference: &Difference) -> Option<&'static Known> {
+    known().find(|known| (known.explains)(difference))
 }
 
 /// Returns whether the outcomes are alike. If mio has an error without a code of the OS, the error here may have one.
@@ -141,7 +150,7 @@ pub fn hints(difference: &Difference) -> Option<(u8, u8)> {
 
 /// Leaves out steps as long as an unknown difference remains, in each of three runs.
 pub fn shortest(program: &[Step]) -> Option<Difference> {
-    let differs = |program: &[Step]| (0..3).map(|_| run(program, PATIENT).found).collect::<Option<Vec<_>>>()?.pop();
+    let differs = |program: &[Step]| (0..3).map(|_| run(program).found).collect::<Option<Vec<_>>>()?.pop();
     let mut shortest = differs(program)?;
     let mut index = shortest.before.len();
     while index > 0 {

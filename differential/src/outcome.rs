@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
 use crate::field::Step;
 
@@ -46,6 +45,19 @@ impl From<io::Result<usize>> for Outcome {
     }
 }
 
+impl Outcome {
+    /// Adds what another poll told.
+    pub fn add(&mut self, more: Outcome) {
+        let (Outcome::Events(all), Outcome::Events(more)) = (self, more) else { return };
+        for more in more {
+            match all.binary_search_by_key(&more.token, |told| told.token) {
+                Ok(index) => all[index].hints |= more.hints,
+                Err(index) => all.insert(index, more),
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,8 +79,7 @@ impl fmt::Debug for Told {
 
 /// A crate under test, which does the steps.
 pub trait Subject {
-    /// Makes a world. A poll waits for more for as long as `patience`, if operations take time.
-    fn new(patience: Duration) -> Self;
+    fn new() -> Self;
     /// Does a step. Returns `None` if there is nothing to do it with.
     fn try_perform(&mut self, index: usize, step: Step) -> Option<Outcome>;
 

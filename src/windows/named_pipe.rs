@@ -38,9 +38,10 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 ///
 /// # How it differs from a socket
 ///
-/// - I/O works if you have registered the pipe with a queue that still exists, even if you have deregistered it since. Before the
-///   first registration, and when the queue is gone, `connect`, `read` and `write` return
-///   [`NotFound`](std::io::ErrorKind::NotFound), but `read` still returns the data that has arrived by then.
+/// - I/O works while the pipe is registered with a queue that still exists. At other times `connect`, `read` and `write` return
+///   [`NotFound`](std::io::ErrorKind::NotFound), except that `read` still returns the data that has arrived. If you deregister the
+///   pipe, what it is doing goes on: until that has ended, the call that started it returns `WouldBlock`.
+/// - Events report both directions, whatever the interests of the registration are.
 /// - A pipe stays with the first `Poll` that you register it with. If you call `register`, `reregister` or `deregister` with another
 ///   one, you get [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
 /// - It is only edge-triggered. One poll reports at most one event for a pipe. After a read that has failed or found the end, the
@@ -148,16 +149,16 @@ impl NamedPipe {
 
     /// Waits for a client, or returns `Ok` if there is one. Calls `ConnectNamedPipe`.
     ///
-    /// When a client arrives after `WouldBlock`, an event says that the pipe is writable, whatever the interests of the registration
-    /// are, and `connect` returns `Ok`. If the client has left again by then, `connect` still returns `Ok`, and the pipe is also
-    /// read-closed. After each `Ok`, an event reports what the pipe is ready for.
+    /// When a client arrives after `WouldBlock`, an event says that the pipe is writable, and `connect` returns `Ok`. If the client
+    /// has left again by then, `connect` still returns `Ok`, and the pipe is also read-closed. After each `Ok`, an event reports what
+    /// the pipe is ready for.
     ///
     /// # Errors
     ///
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock): there is no client yet.
-    /// - [`NotFound`](io::ErrorKind::NotFound): the pipe is not registered yet, or the queue is gone.
+    /// - [`NotFound`](io::ErrorKind::NotFound): the pipe is not registered, or the queue is gone.
     /// - The errors of the call. If one occurs later, during the wait, an event reports it, and
-    ///   [`take_error`](NamedPipe::take_error) returns it.
+    ///   [`take_error`](NamedPipe::take_error) returns it, until `connect` starts to wait again.
     ///
     /// # Examples
     ///
@@ -270,12 +271,12 @@ impl Write for &NamedPipe {
 }
 
 impl Source for NamedPipe {
-    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.pipe.register(registry.queue().backend.port(), token, interests)
+    fn register(&mut self, registry: &Registry, token: Token, _interests: Interest) -> io::Result<()> {
+        self.pipe.register(registry.queue().backend.port(), token)
     }
 
-    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.pipe.reregister(registry.queue().backend.port(), token, interests)
+    fn reregister(&mut self, registry: &Registry, token: Token, _interests: Interest) -> io::Result<()> {
+        self.pipe.reregister(registry.queue().backend.port(), token)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {

@@ -15,14 +15,10 @@ use windows_sys::Win32::System::Pipes::{CreateNamedPipeW, DisconnectNamedPipe, P
 
 use super::mio::windows::NamedPipe;
 use super::mio::{Events, Interest, Poll, Token};
-use crate::field::{Kind, POLLS, SLOTS, Step, new_name};
+use crate::field::{BUFFER, Kind, POLLS, SLOTS, Step, new_name};
 use crate::outcome::{Outcome, Subject, Told};
 
-/// The kernel keeps so many bytes between two ends. No program's peers write as much.
-const BUFFER: u32 = 1 << 16;
-
 pub struct World {
-    patience: Duration,
     polls: [Poll; POLLS],
     slots: [Option<Slot>; SLOTS],
     events: Events,
@@ -36,9 +32,8 @@ struct Slot {
 }
 
 impl Subject for World {
-    fn new(patience: Duration) -> World {
+    fn new() -> World {
         World {
-            patience,
             polls: [(); POLLS].map(|()| Poll::new().unwrap()),
             slots: [const { None }; SLOTS],
             events: Events::with_capacity(64),
@@ -127,7 +122,7 @@ impl World {
     fn poll(&mut self, poll: usize) -> Outcome {
         let mut told: Vec<Told> = Vec::new();
         loop {
-            if let Err(error) = self.polls[poll].poll(&mut self.events, Some(self.patience)) {
+            if let Err(error) = self.polls[poll].poll(&mut self.events, Some(Duration::from_millis(1))) {
                 return Err(error).into();
             }
             if self.events.is_empty() {
@@ -178,10 +173,10 @@ impl Slot {
 /// Returns a plain server, whose calls block.
 fn server(name: &str) -> io::Result<File> {
     let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
+    let room = BUFFER as u32;
     // SAFETY: the name ends with a NUL.
-    let handle = unsafe {
-        CreateNamedPipeW(name.as_ptr(), PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE, 1, BUFFER, BUFFER, 0, ptr::null())
-    };
+    let handle =
+        unsafe { CreateNamedPipeW(name.as_ptr(), PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE, 1, room, room, 0, ptr::null()) };
     if handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }

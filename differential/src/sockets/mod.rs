@@ -4,8 +4,9 @@ mod known;
 mod steps;
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
-pub use self::known::known;
+pub use self::known::{Known, known};
 pub use self::steps::{Kind, POLLS, SLOTS, Side, Step};
 use crate::outcome::{Outcome, READABLE, WRITABLE};
 
@@ -17,6 +18,9 @@ pub enum Backend {
 
 /// The backend of both crates, chosen by the name that both know.
 pub const BACKEND: Backend = if cfg!(mio_unsupported_force_poll_poll) { Backend::Poll } else { Backend::Epoll };
+
+/// What has happened is told at once, to both.
+pub const PATIENCE: Duration = Duration::ZERO;
 
 /// What has happened in a slot, as far as a known difference may depend on it.
 #[derive(Clone, Debug, Default)]

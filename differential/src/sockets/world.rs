@@ -69,7 +69,7 @@ fn localhost() -> SocketAddr {
 }
 
 impl Subject for World {
-    fn new(_patience: Duration) -> World {
+    fn new() -> World {
         let polls = [(); POLLS].map(|()| Poll::new().unwrap());
         World {
             polls,

@@ -18,6 +18,9 @@
 //!
 //! If a session has operations in flight when the pipe is disconnected, it is left to them, and the pipe gets a new session. So no
 //! late completion can look like news about the next client, and the next `connect` does not wait for it.
+//!
+//! Events report both directions, whatever the interests are. Only a registered pipe starts operations, because nothing else would
+//! report how they end; what was in flight when it was deregistered still gives its result. mio does both.
 
 #![allow(unsafe_code)]
 
@@ -38,9 +41,9 @@ use windows_sys::Win32::System::Pipes::{ConnectNamedPipe, DisconnectNamedPipe};
 use super::afd::check;
 use super::iocp::{InFlight, Operation, Port};
 use super::{Batch, Slot, lock};
+use crate::Token;
 use crate::sys::logic::afd::{DISCONNECT, RECEIVE, SEND};
 use crate::sys::{already_registered, not_registered};
-use crate::{Interest, Token};
 
 /// How much the first read of a pipe asks for. Later ones ask for as much as the caller did, within these bounds.
 const LEAST_READ: usize = 4 * 1024;
@@ -72,15 +75,13 @@ struct Inner {
     handle: Option<OwnedHandle>,
     /// The port of the first registration.
     port: Option<Arc<Port>>,
-    watch: Option<(Token, Interest)>,
+    registered: Option<Token>,
     state: State,
     read: Reading,
     /// A write that is in flight when the pipe is dropped still finishes.
     write: Writing,
     /// Events that have not been reported yet, as the driver's flags.
     due: u32,
-    /// `connect` has succeeded, and no event has told of room to write since.
-    unheard: bool,
     noticing: bool,
     slot: Slot,
     /// Belongs to the kernel while a read is in flight.
@@ -145,7 +146,6 @@ impl Pipe {
         let session = self.session();
         let mut inner = session.inner();
         session.connect(&mut inner)?;
-        inner.unheard = true;
         session.greet(&mut inner);
         // If the notice cannot be sent now, a later one includes it, and the result of `connect` is the same.
         let _ = session.report(&mut inner);
@@ -210,7 +210,7 @@ impl Pipe {
         session.write(&mut inner, data)
     }
 
-    pub(crate) fn register(&self, port: &Arc<Port>, token: Token, interest: Interest) -> io::Result<()> {
+    pub(crate) fn register(&self, port: &Arc<Port>, token: Token) -> io::Result<()> {
         let session = self.session();
         let mut inner = session.inner();
         match &inner.port {
@@ -218,21 +218,21 @@ impl Pipe {
                 port.associate(inner.handle.as_ref().ok_or_else(not_registered)?)?;
                 inner.port = Some(Arc::clone(port));
             }
-            Some(first) if Arc::ptr_eq(first, port) && inner.watch.is_none() => {}
+            Some(first) if Arc::ptr_eq(first, port) && inner.registered.is_none() => {}
             Some(_) => return Err(already_registered()),
         }
-        let result = session.watch(&mut inner, token, interest);
+        let result = session.watch(&mut inner, token);
         if result.is_err() {
-            inner.watch = None;
+            inner.registered = None;
         }
         result
     }
 
-    pub(crate) fn reregister(&self, port: &Arc<Port>, token: Token, interest: Interest) -> io::Result<()> {
+    pub(crate) fn reregister(&self, port: &Arc<Port>, token: Token) -> io::Result<()> {
         let session = self.session();
         let mut inner = session.inner();
         match &inner.port {
-            Some(first) if Arc::ptr_eq(first, port) => session.watch(&mut inner, token, interest),
+            Some(first) if Arc::ptr_eq(first, port) => session.watch(&mut inner, token),
             Some(_) => Err(already_registered()),
             None => Err(not_registered()),
         }
@@ -243,7 +243,7 @@ impl Pipe {
         let mut inner = session.inner();
         match &inner.port {
             Some(first) if !Arc::ptr_eq(first, port) => Err(already_registered()),
-            _ => inner.watch.take().map(drop).ok_or_else(not_registered),
+            _ => inner.registered.take().map(drop).ok_or_else(not_registered),
         }
     }
 
@@ -256,7 +256,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         let session = self.session();
         let mut inner = session.inner();
-        inner.watch = None;
+        inner.registered = None;
         inner.cancel(session.connect.overlapped());
         inner.cancel(session.read.overlapped());
         inner.end();
@@ -297,13 +297,13 @@ impl Session {
     }
 
     fn connect(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        match inner.state {
-            State::Arrived => {
-                inner.state = State::Connected;
-                return Ok(());
-            }
-            State::Connecting => return Err(io::ErrorKind::WouldBlock.into()),
-            State::Alone | State::Failed(_) | State::Connected | State::Over => {}
+        if let State::Connecting = inner.state {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        inner.expect_registration()?;
+        if let State::Arrived = inner.state {
+            inner.state = State::Connected;
+            return Ok(());
         }
         // SAFETY: the handle is open; the operation is in flight until its completion was dequeued.
         let connect = |handle, overlapped| unsafe { ConnectNamedPipe(handle, overlapped) };
@@ -336,6 +336,7 @@ impl Session {
     ///
     /// Returns `NotFound` if the pipe is not registered, or the queue is gone.
     fn begin_to_read(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        inner.expect_registration()?;
         let (State::Arrived | State::Connected, Reading::Idle) = (&inner.state, &inner.read) else { return Ok(()) };
         let size = inner.read_size;
         let mut buffer = mem::take(&mut inner.read_buffer);
@@ -364,9 +365,7 @@ impl Session {
     ) -> io::Result<usize> {
         inner.read_size = room.clamp(inner.least_read, LARGEST_READ);
         if let Reading::Idle = inner.read {
-            if inner.port()?.is_closed() {
-                return Err(not_registered());
-            }
+            inner.expect_queue()?;
             self.look_for_another_end(inner)?;
             self.begin_to_read(inner)?;
         }
@@ -406,7 +405,7 @@ impl Session {
 
     fn write(self: &Arc<Self>, inner: &mut Inner, data: &[IoSlice<'_>]) -> io::Result<usize> {
         match mem::take(&mut inner.write) {
-            Writing::Idle => {}
+            Writing::Idle => inner.expect_registration()?,
             Writing::Failed(error) => return Err(error),
             Writing::InFlight(from) => {
                 inner.write = Writing::InFlight(from);
@@ -434,18 +433,17 @@ impl Session {
         self.start(inner, |session| &session.write, write)
     }
 
-    fn watch(self: &Arc<Self>, inner: &mut Inner, token: Token, interest: Interest) -> io::Result<()> {
+    fn watch(self: &Arc<Self>, inner: &mut Inner, token: Token) -> io::Result<()> {
+        inner.registered = Some(token);
         self.look_for_another_end(inner)?;
         self.begin_to_read(inner)?;
-        inner.watch = Some((token, interest));
-        (inner.due, inner.unheard) = (0, false);
-        inner.tell(inner.ready());
+        inner.due = inner.ready();
         self.report(inner)
     }
 
     /// Brings what is due into the queue.
     fn report(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
-        if inner.due == 0 || inner.noticing || inner.watch.is_none() {
+        if inner.due == 0 || inner.noticing || inner.registered.is_none() {
             return Ok(());
         }
         inner.port()?.post(self, |session| &session.notice)?;
@@ -526,8 +524,7 @@ impl InFlight for Session {
         }
         // Whatever the user has used up since then is no longer due.
         let due = mem::take(&mut inner.due) & inner.ready();
-        inner.unheard &= due & SEND == 0;
-        if let Some((token, _)) = inner.watch {
+        if let Some(token) = inner.registered {
             batch.report_once(&mut inner.slot, token, due);
         }
     }
@@ -551,6 +548,15 @@ impl Inner {
     /// Returns the port at which operations complete.
     fn port(&self) -> io::Result<&Port> {
         self.port.as_deref().ok_or_else(not_registered)
+    }
+
+    fn expect_registration(&self) -> io::Result<()> {
+        self.registered.map(drop).ok_or_else(not_registered)
+    }
+
+    fn expect_queue(&self) -> io::Result<()> {
+        self.expect_registration()?;
+        if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
     }
 
     /// Enters a state about whose reads and writes nothing is known yet.
@@ -581,7 +587,7 @@ impl Inner {
         Inner {
             handle: self.handle.take(),
             port: self.port.clone(),
-            watch: self.watch.take(),
+            registered: self.registered.take(),
             slot: self.slot,
             read_buffer,
             read_size: self.read_size,
@@ -616,15 +622,10 @@ impl Inner {
         }
     }
 
-    /// Makes conditions that have become true due for a report, if the registration asks for them. The arrival of a client is due in
-    /// any case.
+    /// Makes conditions that have become true due for a report.
     fn tell(&mut self, events: u32) {
-        let Some((_, interest)) = self.watch else { return };
-        if interest.is_readable() {
-            self.due |= events & (RECEIVE | DISCONNECT);
-        }
-        if interest.is_writable() || self.unheard || matches!(self.state, State::Arrived | State::Failed(_)) {
-            self.due |= events & SEND;
+        if self.registered.is_some() {
+            self.due |= events;
         }
     }
 }
@@ -656,7 +657,7 @@ mod tests {
 
     use super::*;
     use crate::windows::NamedPipe;
-    use crate::{Events, Poll};
+    use crate::{Events, Interest, Poll};
 
     /// Makes a queue, a client that is registered with it, and the other end.
     fn pair() -> (Poll, Pipe, NamedPipe) {
@@ -667,7 +668,7 @@ mod tests {
         let client = options.read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name).unwrap();
         let pipe = Pipe::new(client.into());
         let poll = Poll::new().unwrap();
-        pipe.register(poll.registry().queue().backend.port(), Token(0), Interest::WRITABLE).unwrap();
+        pipe.register(poll.registry().queue().backend.port(), Token(0)).unwrap();
         (poll, pipe, server)
     }
 
