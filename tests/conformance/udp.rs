@@ -155,6 +155,18 @@ fn multicast_groups_are_joined_and_left() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn multicast_groups_of_ipv6_are_joined_and_left() {
+    // Some machines have no IPv6. The first interface is the loopback's.
+    let Ok(socket) = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0).into()) else { return };
+    let group = Ipv6Addr::new(0xff01, 0, 0, 0, 0, 0, 0, 0x123);
+    socket.join_multicast_v6(&group, 1).unwrap();
+    assert_eq!(socket.join_multicast_v6(&group, 1).unwrap_err().kind(), ErrorKind::AddrInUse, "it is joined");
+    socket.leave_multicast_v6(&group, 1).unwrap();
+    assert!(socket.leave_multicast_v6(&group, 1).is_err());
+}
+
+#[test]
 fn sockets_go_to_std_and_back() {
     let mut poll = Poll::new().unwrap();
     let (ours, theirs) = udp_pair();

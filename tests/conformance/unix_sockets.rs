@@ -70,6 +70,29 @@ fn connecting_to_a_full_listener_is_would_block() {
     drop(ahead);
 }
 
+#[test]
+fn many_connections_can_wait_to_be_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let clients: Vec<_> = (0..16).map(|_| UnixStream::connect(&path).unwrap()).collect();
+    clients.iter().for_each(|_| drop(listener.accept().unwrap()));
+}
+
+/// Only Linux tells it.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_error_of_a_datagram_socket_whose_peer_turns_to_another_is_taken_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("another");
+    let _another = UnixDatagram::bind(&path).unwrap();
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    ours.send(b"data").unwrap();
+    theirs.connect(&path).unwrap();
+    assert_eq!(ours.take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionReset);
+    assert!(ours.take_error().unwrap().is_none());
+}
+
 /// On other systems, a Unix stream has no such error.
 #[test]
 #[cfg(target_os = "linux")]
