@@ -83,7 +83,10 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn register<S: Source + ?Sized>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()> {
+    pub fn register<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
+    where
+        S: Source + ?Sized,
+    {
         trace!("register: {token:?}, {interests:?}");
         source.register(self, token, interests)
     }
@@ -119,13 +122,16 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn register_with<S: Source + ?Sized>(
+    pub fn register_with<S>(
         &self,
         source: &mut S,
         token: Token,
         interests: Interest,
         trigger: Trigger,
-    ) -> io::Result<()> {
+    ) -> io::Result<()>
+    where
+        S: Source + ?Sized,
+    {
         trace!("register: {token:?}, {interests:?}, {trigger:?}");
         source.register_with(self, token, interests, trigger)
     }
@@ -168,7 +174,10 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn reregister<S: Source + ?Sized>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()> {
+    pub fn reregister<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
+    where
+        S: Source + ?Sized,
+    {
         trace!("reregister: {token:?}, {interests:?}");
         source.reregister(self, token, interests)
     }
@@ -208,13 +217,16 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn reregister_with<S: Source + ?Sized>(
+    pub fn reregister_with<S>(
         &self,
         source: &mut S,
         token: Token,
         interests: Interest,
         trigger: Trigger,
-    ) -> io::Result<()> {
+    ) -> io::Result<()>
+    where
+        S: Source + ?Sized,
+    {
         trace!("reregister: {token:?}, {interests:?}, {trigger:?}");
         source.reregister_with(self, token, interests, trigger)
     }
@@ -252,7 +264,10 @@ impl Registry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn deregister<S: Source + ?Sized>(&self, source: &mut S) -> io::Result<()> {
+    pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
+    where
+        S: Source + ?Sized,
+    {
         trace!("deregister");
         source.deregister(self)
     }

@@ -309,7 +309,10 @@ fn edge_only(trigger: Trigger) -> io::Result<()> {
     }
 }
 
-impl<T: Source + ?Sized> Source for Box<T> {
+impl<T> Source for Box<T>
+where
+    T: Source + ?Sized,
+{
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         (**self).register(registry, token, interests)
     }
