@@ -148,7 +148,7 @@ fn what_does_not_fit_comes_with_the_next_poll() {
     while seen.len() < 10 {
         poll.poll(&mut events, Some(HANG)).unwrap();
         assert!((1..=3).contains(&events.iter().count()));
-        seen.extend(events.iter().map(|event| event.token().0));
+        seen.extend(events.iter().map(|event| usize::from(event.token())));
     }
     seen.sort();
     assert_eq!(seen, (0..10).collect::<Vec<_>>());
@@ -164,7 +164,7 @@ fn a_small_capacity_starves_no_source() {
     let mut seen = BTreeSet::new();
     for _ in 0..7 {
         poll.poll(&mut events, Some(HANG)).unwrap();
-        seen.extend(events.iter().map(|event| event.token().0));
+        seen.extend(events.iter().map(|event| usize::from(event.token())));
     }
     assert_eq!(seen.len(), 7);
 }
