@@ -69,6 +69,8 @@ fn each_wake_makes_it_readable() {
     // `inner` has been polled before, so its waker could do without the system.
     assert_no_event(&mut inner);
     let mut outer = outer(&inner, Trigger::Edge);
+    // It makes no difference to take the descriptor out again.
+    inner.as_raw_fd();
     for _ in 0..100 {
         // The second wake is redundant.
         waker.wake().unwrap();
