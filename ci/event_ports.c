@@ -16,7 +16,7 @@
 
 #include "double.h"
 
-// This is the same as in src/sys/event_ports/double.rs.
+// This is the same as in src/sys/event_ports/linux_double.rs.
 typedef struct {
     int portev_events;
     unsigned short portev_source;

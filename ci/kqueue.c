@@ -24,7 +24,7 @@
 
 #include "double.h"
 
-// This is the same as in src/sys/kqueue/double.rs.
+// This is the same as in src/sys/kqueue/linux_double.rs.
 struct kevent {
     uintptr_t ident;
     int16_t filter;

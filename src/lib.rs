@@ -60,13 +60,13 @@ mod cfg_if;
 
 #[cfg(all(any(unix, windows), feature = "os-ext"))]
 mod bare_source;
-mod convert;
 pub mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod interest;
 mod io_source;
+mod io_type;
 mod log;
 #[cfg(feature = "net")]
 pub mod net;

@@ -4,8 +4,8 @@ use std::io;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::Interest;
-use crate::convert::io_type;
 use crate::io_source::IoSource;
+use crate::io_type::io_type;
 #[cfg(any(unix, windows))]
 use {
     crate::net::socket,

@@ -20,7 +20,7 @@ use libc::{POLLIN, pollfd};
 
 use super::unix::emulated::{Entry, Looks, POLLNVAL, PollFlags, Registration, Registrations, details, shortened};
 use super::unix::fd_map::FdMap;
-use super::unix::file::Identity;
+use super::unix::identity::Identity;
 use super::unix::notifier::Notifier;
 use super::unix::{self, TimeLeft, check_open, lock, poll};
 use super::{Backend, Spent, TokenAndFlags, Watch, already_registered, not_registered};

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
-use crate::convert::io_type;
 use crate::io_source::IoSource;
+use crate::io_type::io_type;
 use crate::sys::unix::{pipe, set_nonblocking};
 
 /// Makes a pipe: what you write to the [`Sender`], you read from the [`Receiver`]. Both ends are non-blocking and

@@ -1,4 +1,4 @@
-//! Named pipes. The machinery is in `sys/windows/pipe.rs`.
+//! Named pipes. The machinery is in `sys/windows/named_pipe.rs`.
 
 #![allow(unsafe_code)]
 
@@ -18,8 +18,8 @@ use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT,
 };
 
-use crate::convert::{read_by_reference, write_by_reference};
 use crate::event::Source;
+use crate::io_type::{read_by_reference, write_by_reference};
 use crate::sys::windows::Pipe;
 use crate::{Interest, Registry, Token};
 

@@ -1,4 +1,4 @@
-//! [`Waitable`]: anything that Windows can wait for, as a source. The code that waits is in `sys/windows/wait.rs`.
+//! [`Waitable`]: anything that Windows can wait for, as a source. The code that waits is in `sys/windows/waitable.rs`.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::os::windows::io::AsHandle;
 
 use crate::event::{Watched, impl_source};
 use crate::sys::Watch;
-use crate::sys::windows::wait::Registration;
+use crate::sys::windows::waitable::Registration;
 use crate::{Interest, Registry};
 
 /// Turns an object that Windows can wait for into a [`Source`](crate::event::Source): a process, a thread, an event, a

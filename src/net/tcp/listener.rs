@@ -5,8 +5,8 @@ use std::net::{self, SocketAddr};
 
 use super::TcpStream;
 use crate::Interest;
-use crate::convert::io_type;
 use crate::io_source::IoSource;
+use crate::io_type::io_type;
 #[cfg(any(unix, windows))]
 use {
     crate::net::socket,

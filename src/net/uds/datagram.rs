@@ -9,8 +9,8 @@ use socket2::{Domain, Type};
 
 use super::{path_address, to_os};
 use crate::Interest;
-use crate::convert::io_type;
 use crate::io_source::IoSource;
+use crate::io_type::io_type;
 use crate::net::socket;
 
 /// A Unix datagram socket.

@@ -8,8 +8,8 @@ use std::path::Path;
 use socket2::{Domain, Type};
 
 use super::{path_address, to_os};
-use crate::convert::io_type;
 use crate::io_source::IoSource;
+use crate::io_type::io_type;
 use crate::net::{no_sigpipe, socket};
 
 /// A connection between two Unix sockets.

@@ -8,8 +8,8 @@
 
 cfg_if! {
     if #[cfg(target_os = "linux")] {
-        mod double;
-        use self::double as os;
+        mod linux_double;
+        use self::linux_double as os;
     } else {
         use libc as os;
     }

@@ -9,8 +9,8 @@
 
 cfg_if! {
     if #[cfg(target_os = "linux")] {
-        mod double;
-        use self::double as os;
+        mod linux_double;
+        use self::linux_double as os;
     } else {
         use libc as os;
     }
@@ -32,7 +32,7 @@ use super::logic::kqueue::{
     replacements, stand_in,
 };
 use super::unix::emulated::details;
-use super::unix::file::File;
+use super::unix::identity::File;
 use super::unix::notifier::Notifier;
 use super::unix::{TimeLeft, check, check_open, lock, set_cloexec, timespec};
 use super::{Backend, TokenAndFlags, Watch};

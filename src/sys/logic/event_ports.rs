@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Token;
 use crate::sys::unix::emulated::{self, LOOK, Looks, POLLNVAL, PollFlags, shortened};
 use crate::sys::unix::fd_map::FdMap;
-use crate::sys::unix::file::Identity;
+use crate::sys::unix::identity::Identity;
 use crate::sys::{Spent, Watch, already_registered, not_registered};
 
 /// All registrations, with the descriptor as the key.

@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 
 use crate::event::{Readiness, write_flags};
 use crate::sys::unix::fd_map::FdMap;
-use crate::sys::unix::file::File;
+use crate::sys::unix::identity::File;
 use crate::sys::{Flags, Watch};
 use crate::{Token, Trigger};
 

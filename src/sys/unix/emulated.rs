@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT};
 
-use super::file::Identity;
+use super::identity::Identity;
 use super::poll;
 use crate::event::{Readiness, write_flags};
 use crate::sys::{Flags, Spent, Watch};

@@ -5,7 +5,7 @@
 
 pub(crate) mod emulated;
 pub(crate) mod fd_map;
-pub(crate) mod file;
+pub(crate) mod identity;
 pub(crate) mod notifier;
 
 use std::io;

@@ -4,18 +4,18 @@
 //! - `iocp.rs` has the port, and keeps the memory alive that the kernel may write to.
 //! - `afd.rs` makes the driver's polls; the flags of its answers are in `sys/logic/afd.rs`.
 //! - `faults.rs` makes the driver fail on demand, in debug builds.
-//! - `pipe.rs` has one named pipe, and turns its operations into readiness.
-//! - `pool.rs` keeps the states of sockets for reuse, and the driver's handles.
+//! - `named_pipe.rs` has one named pipe, and turns its operations into readiness.
+//! - `socket_pool.rs` keeps the states of sockets for reuse, and the driver's handles.
 //! - `socket_state.rs` has one registered socket, and the state machine that turns polls into edges.
-//! - `wait.rs` has one registered object of another kind, such as a process, that the system's thread pool waits for.
+//! - `waitable.rs` has one registered object of another kind, such as a process, that the system's thread pool waits for.
 
 mod afd;
 mod faults;
 mod iocp;
-mod pipe;
-mod pool;
+mod named_pipe;
+mod socket_pool;
 mod socket_state;
-pub(crate) mod wait;
+pub(crate) mod waitable;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,10 +27,10 @@ use std::time::{Duration, Instant};
 
 use self::iocp::Packets;
 pub(crate) use self::iocp::Port;
-pub(crate) use self::pipe::Pipe;
-use self::pool::Pool;
+pub(crate) use self::named_pipe::Pipe;
+use self::socket_pool::Pool;
 use self::socket_state::SocketState;
-use self::wait::Wait;
+use self::waitable::Wait;
 use super::common::kernel::Buffer;
 pub(crate) use super::common::lock::lock;
 use super::common::time::TimeLeft;

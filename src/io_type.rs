@@ -6,9 +6,9 @@
 /// macros below.
 macro_rules! io_type {
     ($type:ty, $io:ty $(, $ability:ident $(($($argument:path),*))?)*) => {
-        crate::convert::source!($type, $io);
-        crate::convert::convert_raw!($type, $io);
-        $(crate::convert::$ability!($type, $io $($(, $argument)*)?);)*
+        crate::io_type::source!($type, $io);
+        crate::io_type::convert_raw!($type, $io);
+        $(crate::io_type::$ability!($type, $io $($(, $argument)*)?);)*
     };
 }
 
@@ -28,7 +28,7 @@ macro_rules! source {
 /// Implements `Read`, for the type and for references to it, by forwarding to `inner`.
 macro_rules! read {
     ($type:ty, $io:ty) => {
-        crate::convert::read_by_reference!($type);
+        crate::io_type::read_by_reference!($type);
 
         impl std::io::Read for &$type {
             #[inline]
@@ -49,7 +49,7 @@ macro_rules! read {
 /// Implements `Write`, for the type and for references to it, with two functions on `inner` that work like those of `Write`.
 macro_rules! write_by {
     ($type:ty, $io:ty, $write:path, $write_vectored:path) => {
-        crate::convert::write_by_reference!($type);
+        crate::io_type::write_by_reference!($type);
 
         impl std::io::Write for &$type {
             #[inline]
@@ -211,7 +211,7 @@ macro_rules! into_std {
 #[cfg(not(windows))]
 macro_rules! convert_raw {
     ($type:ty, $io:ty) => {
-        crate::convert::convert_by!(
+        crate::io_type::convert_by!(
             $type, $io, "descriptor", std::os::fd, AsFd::as_fd -> BorrowedFd, AsRawFd::as_raw_fd -> RawFd,
             IntoRawFd::into_raw_fd, FromRawFd::from_raw_fd, OwnedFd
         );
@@ -222,7 +222,7 @@ macro_rules! convert_raw {
 #[cfg(windows)]
 macro_rules! convert_raw {
     ($type:ty, $io:ty) => {
-        crate::convert::convert_by!(
+        crate::io_type::convert_by!(
             $type, $io, "socket", std::os::windows::io, AsSocket::as_socket -> BorrowedSocket,
             AsRawSocket::as_raw_socket -> RawSocket, IntoRawSocket::into_raw_socket, FromRawSocket::from_raw_socket,
             OwnedSocket
