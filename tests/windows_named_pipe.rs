@@ -302,6 +302,25 @@ fn cancel_all(pipe: &NamedPipe) {
     assert_ne!(unsafe { CancelIoEx(pipe.as_raw_handle(), ptr::null()) }, 0);
 }
 
+/// The buffer of a write belongs to the kernel until the write has ended.
+#[test]
+fn a_write_goes_on_although_somebody_else_has_cancelled_connect() {
+    let (mut queue, mut events, mut server, name) = waiting(BOTH);
+    cancel_all(&server);
+    let mut client = OpenOptions::new().read(true).write(true).open(&name).unwrap();
+    // This is more than the pipe has room for, and the event that connect was cancelled is still to come.
+    let data: Vec<u8> = (0..300_000_u32).map(|index| index as u8).collect();
+    assert_eq!(server.write(&data).unwrap(), data.len());
+    wait_for(&mut queue, &mut events, SERVER, |_| true);
+    assert_eq!(server.take_error().unwrap().unwrap().raw_os_error(), Some(ERROR_OPERATION_ABORTED as i32));
+    assert_would_block(server.write(&[0; 400_000]));
+    let mut received = vec![0; data.len()];
+    client.read_exact(&mut received).unwrap();
+    assert!(received == data);
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    assert_eq!(server.write(b"x").unwrap(), 1);
+}
+
 #[test]
 fn a_write_that_somebody_else_cancels_is_an_error_of_the_next_one_and_reading_goes_on() {
     let (mut queue, mut events, mut server, mut client) = connected();
@@ -683,6 +702,11 @@ fn io_after_the_queue_has_gone_is_not_found() {
     assert_would_block(waiting.connect());
     drop(queue);
     assert_not_found(waiting.connect());
+    let (mut queue, mut events, arrived, name) = waiting(BOTH);
+    let _client = OpenOptions::new().read(true).write(true).open(&name).unwrap();
+    wait_for(&mut queue, &mut events, SERVER, Event::is_writable);
+    drop(queue);
+    assert_not_found(arrived.connect());
     // A pipe stays with its first queue.
     let other = Poll::new().unwrap();
     assert_eq!(other.registry().register(&mut server, SERVER, BOTH).unwrap_err().kind(), ErrorKind::AlreadyExists);
@@ -841,6 +865,15 @@ fn a_write_takes_a_part_of_what_is_too_long() {
     let slices = vec![IoSlice::new(&data); 5000];
     let count = server.write_vectored(&slices).unwrap();
     assert!((MEBIBYTE as u64..5000 * MEBIBYTE as u64).contains(&(count as u64)), "{count}");
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_write_takes_a_part_of_one_buffer_that_is_too_long() {
+    let (_queue, _events, mut server, _client) = connected();
+    // Nobody touches most of it, so it takes no memory.
+    let data = vec![0; (1 << 32) + 1];
+    assert!((1..data.len()).contains(&server.write(&data).unwrap()));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use windows_sys::Win32::System::Pipes::{
 
 use crate::event::Source;
 use crate::io_type::{read_by_reference, write_by_reference};
-use crate::sys::windows::Pipe;
+use crate::sys::windows::{LARGEST_WRITE, Pipe};
 use crate::{Interest, Registry, Token};
 
 /// The mode in which a server opens its end.
@@ -53,7 +53,7 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 ///   the `Poll` ends it.
 /// - A read is always in flight, for as many bytes as the last `read` had room for: between 4 and 64 KiB, or fewer than 4 KiB
 ///   if the handle is not that of a pipe. If the buffer for writes has grown beyond 64 KiB, it is freed when it has been
-/// written.
+///   written.
 /// - In message mode, a message that is longer than one read asks for arrives in several reads. Two messages never arrive in
 ///   one read.
 ///
@@ -257,7 +257,8 @@ write_by_reference!(NamedPipe);
 
 impl Write for &NamedPipe {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(data)])
+        // An `IoSlice` of more than 4 GiB is a panic, and one call writes less than that.
+        self.write_vectored(&[IoSlice::new(&data[..data.len().min(LARGEST_WRITE)])])
     }
 
     /// Writes all slices, which in message mode are one message.

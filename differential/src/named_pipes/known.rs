@@ -59,9 +59,9 @@ const MEANT: &[Known] = &[
             Step::Poll(0),
         ],
         explains: |difference| {
-            let History { waits, used, .. } = difference.history;
+            let History { waits, used, cancelled, .. } = difference.history;
             let told = hints(difference).is_some_and(|(ours, theirs)| ours & WRITABLE != 0 && theirs == 0);
-            waits && used & WRITABLE != 0 && told
+            waits && !cancelled && used & WRITABLE != 0 && told
         },
         ends: true,
     },

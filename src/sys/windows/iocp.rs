@@ -126,7 +126,8 @@ impl Port {
     ) -> io::Result<()> {
         self.start(owner, operation, |overlapped| {
             if self.post_packet(overlapped, COMPLETION).is_err() {
-                self.table().unposted.push(overlapped.addr());
+                let mut table = self.table();
+                table.unposted.push(overlapped.addr());
                 self.has_unposted.store(true, Ordering::Release);
             }
             Ok(())

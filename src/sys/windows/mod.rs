@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use self::iocp::Packets;
 pub(crate) use self::iocp::Port;
-pub(crate) use self::named_pipe::Pipe;
+pub(crate) use self::named_pipe::{LARGEST_WRITE, Pipe};
 use self::socket_pool::Pool;
 use self::socket_state::SocketState;
 use self::waitable::Wait;

@@ -49,7 +49,7 @@ use crate::sys::{already_registered, not_registered};
 const LEAST_READ: usize = 4 * 1024;
 const LARGEST_READ: usize = 64 * 1024;
 /// How much one write takes. The kernel may refuse to lock so much in memory, but its count of bytes could hold more.
-const LARGEST_WRITE: usize = 64 * 1024 * 1024;
+pub(crate) const LARGEST_WRITE: usize = 64 * 1024 * 1024;
 /// If the buffer for writes grows larger than this, it is not kept.
 const LARGEST_KEPT: usize = 64 * 1024;
 
@@ -188,7 +188,14 @@ impl Pipe {
         let session = self.session();
         let mut inner = session.inner();
         match mem::replace(&mut inner.state, State::Alone) {
-            State::Failed(error) => Some(error),
+            State::Failed(error) => {
+                if let Writing::InFlight(_) = inner.write {
+                    // The write has found a client.
+                    inner.state = State::Connected;
+                    session.greet(&mut inner);
+                }
+                Some(error)
+            }
             state => {
                 inner.state = state;
                 None
@@ -300,7 +307,7 @@ impl Session {
         if let State::Connecting = inner.state {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        inner.expect_registration()?;
+        inner.expect_queue()?;
         if let State::Arrived = inner.state {
             inner.state = State::Connected;
             return Ok(());
@@ -412,8 +419,11 @@ impl Session {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
-        fill(&mut inner.write_buffer, data)?;
-        self.write_rest(inner, 0)?;
+        let started = fill(&mut inner.write_buffer, data).and_then(|()| self.write_rest(inner, 0));
+        if started.is_err() {
+            inner.free_large_buffer();
+        }
+        started?;
         // The other end may have arrived without `connect`.
         if let State::Alone | State::Failed(_) = inner.state {
             inner.begin(State::Connected);
@@ -499,9 +509,7 @@ impl Session {
         };
         inner.write = result.map_or_else(Writing::Failed, |()| Writing::Idle);
         inner.tell(inner.writable());
-        if inner.write_buffer.capacity() > LARGEST_KEPT {
-            inner.write_buffer = Vec::new();
-        }
+        inner.free_large_buffer();
         if let State::Over = inner.state {
             inner.handle = None;
         }
@@ -559,9 +567,22 @@ impl Inner {
         if self.port()?.is_closed() { Err(not_registered()) } else { Ok(()) }
     }
 
-    /// Enters a state about whose reads and writes nothing is known yet.
+    /// Enters a state, and forgets the results of earlier reads and writes. Those that are in flight go on.
     fn begin(&mut self, state: State) {
-        (self.state, self.read, self.write) = (state, Reading::Idle, Writing::Idle);
+        self.state = state;
+        if !matches!(self.read, Reading::InFlight) {
+            self.read = Reading::Idle;
+        }
+        if !matches!(self.write, Writing::InFlight(_)) {
+            self.write = Writing::Idle;
+        }
+    }
+
+    /// Frees the buffer for writes if it is large.
+    fn free_large_buffer(&mut self) {
+        if self.write_buffer.capacity() > LARGEST_KEPT {
+            self.write_buffer = Vec::new();
+        }
     }
 
     /// Ends the session. A write that is in flight continues.
@@ -583,7 +604,8 @@ impl Inner {
             Writing::InFlight(_) => Vec::new(),
             _ => mem::take(&mut self.write_buffer),
         };
-        self.begin(State::Over);
+        // The completions of what is in flight belong to nobody.
+        (self.state, self.read, self.write) = (State::Over, Reading::Idle, Writing::Idle);
         Inner {
             handle: self.handle.take(),
             port: self.port.clone(),
