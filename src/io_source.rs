@@ -1,4 +1,5 @@
-//! [`IoSource`]: a socket or pipe together with its registration. All its I/O and its registrations pass through here.
+//! [`IoSource`]: a socket or pipe together with its registration. Its registrations and all I/O that the queue hears of pass
+//! through here.
 
 mod registered_with;
 
@@ -18,8 +19,8 @@ use crate::{Interest, Registry};
 /// Turns anything that has a file descriptor (on Windows, a socket) into a [`Source`](crate::event::Source), and owns it.
 ///
 /// Use it for things that this crate has no type for: vsock, `SOCK_SEQPACKET`, SCTP, raw and packet sockets, tun devices,
-/// serial lines, netlink, inotify, timers. It supports every [`Trigger`](crate::Trigger), tells the queue what your I/O used
-/// up, and ends its registration before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue), it is no
+/// serial lines, netlink, inotify, timers. It supports every [`Trigger`](crate::Trigger), tells the queue what I/O through
+/// [`try_io`](IoSource::try_io) and [`try_io_for`](IoSource::try_io_for) used up, and ends its registration before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue), it is no
 /// larger than `T` in release builds.
 ///
 /// The alternative is [`SourceFd`](crate::unix::SourceFd) (on Windows, `SourceSocket`), which borrows a descriptor that
@@ -230,7 +231,7 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
         self.spend(take, |result| matches!(result, Ok(Some(_))).then_some(Spent::Error))
     }
 
-    /// Does I/O, and arms again what it has used up. All I/O passes through here.
+    /// Does I/O, and arms again what it has used up.
     #[inline]
     fn spend<R>(
         &self,

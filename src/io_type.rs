@@ -1,5 +1,5 @@
-//! The code that all socket and pipe types share: registration, reading and writing, other I/O, and conversion from and to the
-//! types of the standard library and the OS. Each type is a struct whose field `inner` is an
+//! The code that the socket and pipe types share (all but named pipes): registration, reading and writing, other I/O, and
+//! conversion from and to the types of the standard library and the OS. Each type is a struct whose field `inner` is an
 //! [`IoSource`](crate::io_source::IoSource).
 
 /// Implements what every type has, for a type that holds an `IoSource<$io>`, and adds the abilities that it names, which are
@@ -46,7 +46,7 @@ macro_rules! read {
     };
 }
 
-/// Implements `Write`, for the type and for references to it, with two functions on `inner` that work like those of `Write`.
+/// Implements `Write`, for the type and for references to it, with two functions on what `inner` holds that work like those of `Write`.
 macro_rules! write_by {
     ($type:ty, $io:ty, $write:path, $write_vectored:path) => {
         crate::io_type::write_by_reference!($type);
@@ -71,7 +71,7 @@ macro_rules! write_by {
     };
 }
 
-/// Implements `Read` for a type, references to which implement it.
+/// Implements `Read` for a type by forwarding to references to it.
 macro_rules! read_by_reference {
     ($type:ty) => {
         impl std::io::Read for $type {
@@ -88,7 +88,7 @@ macro_rules! read_by_reference {
     };
 }
 
-/// Implements `Write` for a type, references to which implement it.
+/// Implements `Write` for a type by forwarding to references to it.
 macro_rules! write_by_reference {
     ($type:ty) => {
         impl std::io::Write for $type {
@@ -124,7 +124,8 @@ macro_rules! try_io {
             ///
             /// # Errors
             ///
-            /// Returns the error that `io` returns.
+            /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead if the
+            /// queue cannot wait again.
             ///
             /// # Examples
             ///
@@ -159,11 +160,10 @@ macro_rules! try_io {
             /// `poll(2)`), a read through `try_io` that would block causes an event for writing as well, although nothing has
             /// changed in that direction.
             ///
-            /// This is an addition to mio's API.
-            ///
             /// # Errors
             ///
-            /// Returns the error that `io` returns.
+            /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead if the
+            /// queue cannot wait again.
             ///
             /// # Examples
             ///

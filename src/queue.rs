@@ -1,4 +1,5 @@
-//! The queue that `Poll`, `Registry` and `Waker` share. It consists of the platform's backend and the state of the waker.
+//! The queue that `Poll`, `Registry` and `Waker` share. It consists of the platform's backend and the state of the waker. (In
+//! `sys`, a queue is that of the OS.)
 
 use std::io;
 use std::sync::Mutex;

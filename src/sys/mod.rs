@@ -17,7 +17,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// The memory that the kernel writes events into, lent to [`select`](Backend::select).
     type Buffer: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
-    /// What a source remembers of its registration. The default means "not registered". Dropping it ends the registration,
+    /// What a source remembers of its registration. The default means "not registered", or a bare source, whose registration
+    /// the backend finds by its descriptor. Dropping it ends the registration,
     /// and happens before the source is closed. It takes no memory where the OS keeps everything.
     type Registration: Default + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe;
 
@@ -31,15 +32,15 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
 
     /// Waits until there is an event, `timeout` has passed, or a signal arrives ([`io::ErrorKind::Interrupted`]). Appends at
     /// most [`Events::capacity`](crate::Events::capacity) events to `events`, whose length is zero and whose capacity is one
-    /// more than that. Only a signal makes it return early without an event. If it returns an error, it has taken nothing from
-    /// the OS.
+    /// more than that, for the event of the waker. Before the time is up, it returns only with an event, a notification or an
+    /// error. If it returns an error, it has taken nothing from the OS.
     ///
     /// Returns whether there was a notification from [`notify`](Backend::notify) that is not among the events. The caller adds
     /// the event for it, with the token of the waker at that time.
     fn select(&self, buffer: &mut Self::Buffer, events: &mut Vec<Event>, timeout: Option<Duration>)
     -> io::Result<bool>;
 
-    /// Returns the token of a notification among the `events` from `select`, for a queue that recognizes it only by the token
+    /// Finds a notification among the `events` from `select`, and returns its token, for a queue that recognizes it only by the token
     /// of the `waker`. A program may give the same token to a source, so this may be the event of a source. In that case the
     /// waker makes one unnecessary system call, and nothing worse happens.
     #[inline]
@@ -57,21 +58,22 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     fn deregister(&self, source: Descriptor, registration: &mut Self::Registration) -> io::Result<()>;
 
     /// Does what [`register`](Backend::register) does, for a *bare* source (`SourceFd`, `SourceSocket`). Such a source
-    /// remembers nothing, and the crate does not see its I/O, so the backend has to find it by `source` alone.
+    /// remembers nothing, and the crate does not see its I/O, so the backend has to find it by `source` alone. A backend whose
+    /// registrations end when they are dropped does this in its own way.
     fn register_bare(&self, source: Descriptor, watch: Watch) -> io::Result<()> {
         self.register(source, &mut Default::default(), watch)
     }
 
     /// Arms again what I/O on `source` has used up, which is `spent`: where readiness is emulated, an edge-triggered
-    /// registration waits for it again from now on. Where the kernel does that, `io_source.rs` does not call this. If it fails,
+    /// registration waits for it again from now on. Where the kernel does that, and a `Registration` takes no memory, `io_source.rs` does not call this. If it fails,
     /// a running `select` may not know about the change until somebody calls this again.
     #[inline]
     fn rearm(_source: Descriptor, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
     }
 
-    /// Prepares the queue for [`notify`](Backend::notify), whose events will carry this token. Called once, or again after it
-    /// has failed.
+    /// Prepares the queue for [`notify`](Backend::notify). If notifications are among its events, these will carry this token.
+    /// Called once, or again after it has failed.
     fn set_waker(&self, token: Token) -> io::Result<()>;
 
     /// Makes the events of [`notify`](Backend::notify) carry another token from now on. A notification that is on its way must
@@ -82,8 +84,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
         Ok(())
     }
 
-    /// Makes the running `select`, or else the next one, return with a readable event that carries the waker's token. Any
-    /// thread may call this, after [`set_waker`](Backend::set_waker). It never blocks.
+    /// Makes the running `select`, or else the next one, return with a notification: `true`, or an event that
+    /// [`gave_notification`](Backend::gave_notification) finds. Any thread may call this, after [`set_waker`](Backend::set_waker). It never blocks.
     fn notify(&self) -> io::Result<()>;
 }
 
@@ -154,7 +156,7 @@ pub(crate) enum Spent {
     Stream,
 }
 
-// The type that names a source to the OS, and the errors of misuse. On Unix the errors are epoll's, so that they are the same
+// The type that names a source to the OS, the error that says that a connect goes on, and the errors of misuse. On Unix the errors are epoll's, so that they are the same
 // whether the kernel, a backend, or the check in debug builds notices the misuse.
 cfg_if! {
     if #[cfg(windows)] {
@@ -251,7 +253,7 @@ cfg_if! {
 
 pub(crate) use self::backend::Selector;
 
-// Linux has this with every queue. (With the double of kqueue, kqueue's version is in use.)
+// Linux has `ChildExit` with every queue, because there a process has a descriptor. (With the double of kqueue, kqueue's version is in use.)
 #[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]
 mod child_exit;
 #[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]

@@ -158,7 +158,7 @@ impl NamedPipe {
     /// - [`WouldBlock`](io::ErrorKind::WouldBlock): there is no client yet.
     /// - [`NotFound`](io::ErrorKind::NotFound): the pipe is not registered, or the queue is gone.
     /// - The errors of the call. If one occurs later, during the wait, an event reports it, and
-    ///   [`take_error`](NamedPipe::take_error) returns it, until `connect` starts to wait again.
+    ///   [`take_error`](NamedPipe::take_error) returns it, until `connect` waits again or succeeds.
     ///
     /// # Examples
     ///
