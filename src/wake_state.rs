@@ -175,6 +175,26 @@ fn is_owed(state: usize) -> bool {
     state & WOKEN != 0 && (state & ASLEEP == 0 || state & OWED != 0)
 }
 
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_that_is_owed_stays_so_when_the_descriptor_is_taken_again_or_another_waker_is_made() {
+        let state = WakeState::new();
+        state.claim();
+        assert!(!state.after_wait(false, false));
+        state.wake(|| panic!("nobody sleeps")).unwrap_or_else(|never: std::convert::Infallible| match never {});
+        for _ in 0..2 {
+            state.export(|| Err(())).unwrap_err();
+        }
+        state.claim();
+        assert_eq!(state.before_wait(None), (Some(Duration::ZERO), true));
+        assert!(state.after_wait(false, true));
+        assert_eq!(state.before_wait(None), (None, false));
+    }
+}
+
 /// The models that `ci/loom` checks. A lost wake makes a poll sleep for ever, which is a deadlock, and loom reports it.
 #[cfg(all(loom, test))]
 mod models {
