@@ -68,6 +68,52 @@ impl Notifier {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_a_pipe() -> Notifier {
+        let (receiver, sender) = crate::sys::unix::pipe().unwrap();
+        Notifier { receiver: receiver.into(), sender: Some(sender.into()) }
+    }
+
+    fn is_readable(notifier: &Notifier) -> bool {
+        (&notifier.receiver).read(&mut [0; 8]).is_ok()
+    }
+
+    #[test]
+    fn one_that_is_full_can_be_notified() {
+        for notifier in [Notifier::new().unwrap(), of_a_pipe()] {
+            let mut sender = notifier.sender.as_ref().unwrap_or(&notifier.receiver);
+            while sender.write(&(u64::MAX - 1).to_ne_bytes()).is_ok() {}
+            notifier.notify().unwrap();
+            assert!(is_readable(&notifier));
+            notifier.drain().unwrap();
+            assert!(!is_readable(&notifier));
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_was_seen_is_empty_however_often_it_was_notified() {
+        let notifier = of_a_pipe();
+        for count in [1, 1000] {
+            (0..count).for_each(|_| notifier.notify().unwrap());
+            notifier.seen().unwrap();
+            assert!(!is_readable(&notifier));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_to_or_read_from_is_an_error() {
+        let null = |write: bool| File::options().read(!write).write(write).open("/dev/null").unwrap();
+        let notifier = Notifier { receiver: null(true), sender: Some(null(false)) };
+        assert_eq!(notifier.notify().unwrap_err().raw_os_error(), Some(libc::EBADF));
+        assert_eq!(notifier.drain().unwrap_err().raw_os_error(), Some(libc::EBADF));
+        let notifier = Notifier { receiver: null(false), ..notifier };
+        assert_eq!(notifier.notify().unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+}
+
 impl AsRawFd for Notifier {
     fn as_raw_fd(&self) -> RawFd {
         self.receiver.as_raw_fd()
