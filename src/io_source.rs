@@ -141,8 +141,8 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
     ///
     /// # Errors
     ///
-    /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead if the queue
-    /// cannot wait again.
+    /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead of
+    /// `WouldBlock` if the queue cannot wait again.
     ///
     /// # Examples
     ///
@@ -241,9 +241,10 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
         let result = io(&self.io);
         let spent = if REARMS { spent(&result) } else { None };
         if let Some(spent) = spent {
+            let takes_error = matches!(spent, Spent::Error);
             let armed = Selector::rearm(self.descriptor(), &self.registration, spent);
             // If there is no memory for a notification, the bytes that `io` moved or the error that it took must not be lost.
-            if result.is_err() {
+            if result.is_err() && !takes_error {
                 armed?;
             }
         }

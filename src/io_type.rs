@@ -124,8 +124,8 @@ macro_rules! try_io {
             ///
             /// # Errors
             ///
-            /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead if the
-            /// queue cannot wait again.
+            /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead of
+            /// `WouldBlock` if the queue cannot wait again.
             ///
             /// # Examples
             ///
@@ -162,8 +162,8 @@ macro_rules! try_io {
             ///
             /// # Errors
             ///
-            /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead if the
-            /// queue cannot wait again.
+            /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead of
+            /// `WouldBlock` if the queue cannot wait again.
             ///
             /// # Examples
             ///

@@ -674,6 +674,10 @@ mod tests {
                     let error = registry.reregister(ours, Token(1), Interest::READABLE).unwrap_err();
                     assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
                     assert!(registry.deregister(ours).is_err());
+                    // What the OS has reported once, it does not report again.
+                    let taken = || Err::<(), _>(io::Error::from_raw_os_error(libc::ECONNRESET));
+                    let error = ours.try_io_for(Interest::READABLE, |_| taken()).unwrap_err();
+                    assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET));
                 }
             },
             |_, ours, theirs| {
