@@ -197,7 +197,9 @@ impl Shared {
             if room == 0 {
                 return Ok(false);
             }
-            let notified = self.port.dequeue(buffer, room, batch.longest_wait(left), batch)?;
+            let dequeued = self.port.dequeue(buffer, room, batch.longest_wait(left), batch);
+            // An error must not hide events, which come only once.
+            let notified = if batch.events.is_empty() { dequeued? } else { dequeued.unwrap_or(false) };
 
             left = time.left();
             // A poll that was submitted again may complete at once, and even a wait without time has to see that.
