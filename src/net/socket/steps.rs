@@ -21,12 +21,29 @@ pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
     Ok((one, other))
 }
 
-/// Accepts a connection as a non-blocking socket. On Windows, the socket inherits the mode of its listener, which is non-blocking:
-/// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept>.
+/// Accepts a connection as a non-blocking socket.
+#[cfg(not(windows))]
 pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
     let (socket, address) = listener.accept()?;
-    if cfg!(unix) {
-        socket.set_nonblocking(true)?;
-    }
+    socket.set_nonblocking(true)?;
     Ok((socket, address))
+}
+
+/// Accepts a connection as a non-blocking socket, because it inherits the mode of its listener:
+/// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept>.
+#[cfg(windows)]
+#[allow(unsafe_code)]
+pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
+    use std::os::windows::io::AsRawSocket;
+
+    use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, HANDLE_FLAG_PROTECT_FROM_CLOSE, SetHandleInformation};
+
+    let (socket, address) = listener.accept_raw()?;
+    // No child inherits it. If only one flag is given, Wine asks its server for the other one first.
+    let flags = HANDLE_FLAG_INHERIT | HANDLE_FLAG_PROTECT_FROM_CLOSE;
+    // SAFETY: the socket is open, and a socket is a handle.
+    match unsafe { SetHandleInformation(socket.as_raw_socket() as _, flags, 0) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok((socket, address)),
+    }
 }
