@@ -1,5 +1,5 @@
-//! The part of the conformance suite that starts processes. A child has copies of all descriptors until it is another program,
-//! a fork for as long as it lives; so a socket that a test beside it closes would stay open.
+//! The part of the conformance suite that starts processes. A child holds copies of all descriptors until it runs another
+//! program, and a fork holds them as long as it lives. So a socket that another test closes at the same time would stay open.
 
 #![cfg(all(feature = "os-ext", feature = "net"))]
 

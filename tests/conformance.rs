@@ -1,4 +1,4 @@
-//! The conformance suite: one module a promise of the crate. It runs on every backend; see `conformance/README.md`.
+//! The conformance suite, with one module for each subject. It runs on every backend; see `conformance/README.md`.
 
 #![cfg(all(feature = "os-ext", feature = "net"))]
 
@@ -33,15 +33,15 @@ mod conformance {
     #[cfg(unix)]
     mod unix_sockets;
 
-    /// With the queues that are a file descriptor.
+    /// This runs with the queues that are a file descriptor.
     #[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
     mod embed;
 
-    /// POSIX says that a socket that was refused is of no more use, and systems with kqueue keep to that.
+    /// This runs on Linux alone, because POSIX says that a refused socket is of no further use, and systems with kqueue act on that.
     #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
     mod hang_ups;
 
-    /// Looks at the sources, which are here only where the suite was built.
+    /// This reads the source files, which are only where the suite was built.
     #[cfg(target_os = "linux")]
     mod table;
 }
