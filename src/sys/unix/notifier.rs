@@ -68,6 +68,49 @@ impl Notifier {
     }
 }
 
+impl AsRawFd for Notifier {
+    fn as_raw_fd(&self) -> RawFd {
+        self.receiver.as_raw_fd()
+    }
+}
+
+cfg_if! {
+    if #[cfg(target_os = "wasi")] {
+        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+            let reason = "WASI has neither pipes nor `eventfd`, so it does not support `Waker`";
+            Err(io::Error::new(ErrorKind::Unsupported, reason))
+        }
+    } else if #[cfg(all(
+        any(
+            target_os = "android",
+            target_os = "espidf",
+            target_os = "hermit",
+            target_os = "illumos",
+            target_os = "linux",
+        ),
+        not(mio_unsupported_force_waker_pipe),
+    ))] {
+        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+            use std::os::fd::FromRawFd;
+
+            // ESP-IDF starts no programs that could inherit it, and it never blocks there.
+            #[cfg(target_os = "espidf")]
+            const FLAGS: libc::c_int = 0;
+            #[cfg(not(target_os = "espidf"))]
+            const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
+
+            // SAFETY: the call takes no pointer; the descriptor is new, and nothing else owns it.
+            let eventfd = unsafe { OwnedFd::from_raw_fd(super::check(libc::eventfd(0, FLAGS as _))?) };
+            Ok((eventfd, None))
+        }
+    } else {
+        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+            let (receiver, sender) = super::pipe()?;
+            Ok((receiver, Some(sender)))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,48 +154,5 @@ mod tests {
         assert_eq!(notifier.drain().unwrap_err().raw_os_error(), Some(libc::EBADF));
         let notifier = Notifier { receiver: null(false), ..notifier };
         assert_eq!(notifier.notify().unwrap_err().raw_os_error(), Some(libc::EBADF));
-    }
-}
-
-impl AsRawFd for Notifier {
-    fn as_raw_fd(&self) -> RawFd {
-        self.receiver.as_raw_fd()
-    }
-}
-
-cfg_if! {
-    if #[cfg(target_os = "wasi")] {
-        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
-            let reason = "WASI has neither pipes nor `eventfd`, so it does not support `Waker`";
-            Err(io::Error::new(ErrorKind::Unsupported, reason))
-        }
-    } else if #[cfg(all(
-        any(
-            target_os = "android",
-            target_os = "espidf",
-            target_os = "hermit",
-            target_os = "illumos",
-            target_os = "linux",
-        ),
-        not(mio_unsupported_force_waker_pipe),
-    ))] {
-        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
-            use std::os::fd::FromRawFd;
-
-            // ESP-IDF starts no programs that could inherit it, and it never blocks there.
-            #[cfg(target_os = "espidf")]
-            const FLAGS: libc::c_int = 0;
-            #[cfg(not(target_os = "espidf"))]
-            const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
-
-            // SAFETY: the call takes no pointer; the descriptor is new, and nothing else owns it.
-            let eventfd = unsafe { OwnedFd::from_raw_fd(super::check(libc::eventfd(0, FLAGS as _))?) };
-            Ok((eventfd, None))
-        }
-    } else {
-        fn open() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
-            let (receiver, sender) = super::pipe()?;
-            Ok((receiver, Some(sender)))
-        }
     }
 }
