@@ -202,6 +202,30 @@ const MEANT: &[Known] = &[
         ends: false,
     },
     Known {
+        name: "urgent data that comes after a hang-up is reported",
+        reason: "epoll does the same; mio has removed the registration",
+        backends: &[Backend::Poll],
+        debug_builds_only: false,
+        example: &[
+            Step::Open(0, Kind::Tcp),
+            Step::Register(0, 0, 7),
+            Step::Shutdown(0, Side::Both),
+            Step::Poll(0),
+            Step::PeerUrgent(0),
+            Step::Read(0, 6),
+            Step::Poll(0),
+        ],
+        explains: |difference| {
+            let (ours, theirs) = hints(difference).unwrap_or((!0, !0));
+            difference.history.told & (READ_CLOSED | WRITE_CLOSED) != 0
+                && difference.history.urgent
+                && theirs == 0
+                && ours & PRIORITY != 0
+                && ours & !(READABLE | PRIORITY) == 0
+        },
+        ends: false,
+    },
+    Known {
         name: "a registration outlives a hang-up",
         reason: "the program ends it, as on every other queue, and its calls do not fail until then",
         backends: &[Backend::Poll],
