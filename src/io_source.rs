@@ -20,8 +20,8 @@ use crate::{Interest, Registry};
 ///
 /// Use it for things that this crate has no type for: vsock, `SOCK_SEQPACKET`, SCTP, raw and packet sockets, tun devices,
 /// serial lines, netlink, inotify, timers. It supports every [`Trigger`](crate::Trigger), tells the queue what I/O through
-/// [`try_io`](IoSource::try_io) and [`try_io_for`](IoSource::try_io_for) used up, and ends its registration before it closes what it holds. Where the kernel keeps registrations (epoll, kqueue), it is no
-/// larger than `T` in release builds.
+/// [`try_io`](IoSource::try_io) and [`try_io_for`](IoSource::try_io_for) used up, and ends its registration before it closes
+/// what it holds. Where the kernel keeps registrations (epoll, kqueue), it is no larger than `T` in release builds.
 ///
 /// The alternative is [`SourceFd`](crate::unix::SourceFd) (on Windows, `SourceSocket`), which borrows a descriptor that
 /// something else owns and closes. The queue then sees nothing of your I/O.

@@ -46,7 +46,8 @@ macro_rules! read {
     };
 }
 
-/// Implements `Write`, for the type and for references to it, with two functions on what `inner` holds that work like those of `Write`.
+/// Implements `Write`, for the type and for references to it, with two functions on what `inner` holds that work like those of
+/// `Write`.
 macro_rules! write_by {
     ($type:ty, $io:ty, $write:path, $write_vectored:path) => {
         crate::io_type::write_by_reference!($type);

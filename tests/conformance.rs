@@ -37,7 +37,8 @@ mod conformance {
     #[cfg(all(target_os = "linux", not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))))]
     mod embed;
 
-    /// This runs on Linux alone, because POSIX says that a refused socket is of no further use, and systems with kqueue act on that.
+    /// This runs on Linux alone, because POSIX says that a refused socket is of no further use, and systems with kqueue act on
+    /// that.
     #[cfg(all(target_os = "linux", not(mio_backend = "kqueue")))]
     mod hang_ups;
 

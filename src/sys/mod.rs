@@ -40,9 +40,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     fn select(&self, buffer: &mut Self::Buffer, events: &mut Vec<Event>, timeout: Option<Duration>)
     -> io::Result<bool>;
 
-    /// Finds a notification among the `events` from `select`, and returns its token, for a queue that recognizes it only by the token
-    /// of the `waker`. A program may give the same token to a source, so this may be the event of a source. In that case the
-    /// waker makes one unnecessary system call, and nothing worse happens.
+    /// Finds a notification among the `events` from `select`, and returns its token, for a queue that recognizes it only by the
+    /// token of the `waker`. A program may give the same token to a source, so this may be the event of a source. In that case
+    /// the waker makes one unnecessary system call, and nothing worse happens.
     #[inline]
     fn gave_notification(&self, _events: &[Event], _waker: &AtomicToken) -> Option<Token> {
         None
@@ -65,8 +65,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     }
 
     /// Arms again what I/O on `source` has used up, which is `spent`: where readiness is emulated, an edge-triggered
-    /// registration waits for it again from now on. Where the kernel does that, and a `Registration` takes no memory, `io_source.rs` does not call this. If it fails,
-    /// a running `select` may not know about the change until somebody calls this again.
+    /// registration waits for it again from now on. Where the kernel does that, and a `Registration` takes no memory,
+    /// `io_source.rs` does not call this. If it fails, a running `select` may not know about the change until somebody calls
+    /// this again.
     #[inline]
     fn rearm(_source: Descriptor, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
@@ -156,8 +157,8 @@ pub(crate) enum Spent {
     Stream,
 }
 
-// The type that names a source to the OS, the error that says that a connect goes on, and the errors of misuse. On Unix the errors are epoll's, so that they are the same
-// whether the kernel, a backend, or the check in debug builds notices the misuse.
+// The type that names a source to the OS, the error that says that a connect goes on, and the errors of misuse. On Unix the
+// errors are epoll's, so that they are the same whether the kernel, a backend, or the check in debug builds notices the misuse.
 cfg_if! {
     if #[cfg(windows)] {
         pub(crate) use std::os::windows::io::{AsSocket as AsDescriptor, RawSocket as Descriptor};
@@ -253,7 +254,8 @@ cfg_if! {
 
 pub(crate) use self::backend::Selector;
 
-// Linux has `ChildExit` with every queue, because there a process has a descriptor. (With the double of kqueue, kqueue's version is in use.)
+// Linux has `ChildExit` with every queue, because there a process has a descriptor. (With the double of kqueue, kqueue's
+// version is in use.)
 #[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]
 mod child_exit;
 #[cfg(all(feature = "os-ext", target_os = "linux", not(mio_backend = "kqueue")))]

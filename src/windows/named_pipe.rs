@@ -39,13 +39,13 @@ const KERNEL_BUFFER: u32 = 64 * 1024;
 /// # How it differs from a socket
 ///
 /// - I/O works while the pipe is registered with a queue that still exists. At other times `connect`, `read` and `write` return
-///   [`NotFound`](std::io::ErrorKind::NotFound), except that `read` still returns the data that has arrived. If you deregister the
-///   pipe, what it is doing goes on: until that has ended, the call that started it returns `WouldBlock`.
+///   [`NotFound`](std::io::ErrorKind::NotFound), except that `read` still returns the data that has arrived. If you deregister
+///   the pipe, what it is doing goes on: until that has ended, the call that started it returns `WouldBlock`.
 /// - Events report both directions, whatever the interests of the registration are.
-/// - A pipe stays with the first `Poll` that you register it with. If you call `register`, `reregister` or `deregister` with another
-///   one, you get [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
-/// - It is only edge-triggered. One poll reports at most one event for a pipe. After a read that has failed or found the end, the
-///   next read produces an event as well.
+/// - A pipe stays with the first `Poll` that you register it with. If you call `register`, `reregister` or `deregister` with
+///   another one, you get [`AlreadyExists`](std::io::ErrorKind::AlreadyExists).
+/// - It is only edge-triggered. One poll reports at most one event for a pipe. After a read that has failed or found the end,
+///   the next read produces an event as well.
 /// - After `deregister`, you can register the pipe again with `reregister`.
 /// - `write` takes everything that you pass, up to 64 MiB, and writes it in the background. Until that is done, the next
 ///   `write` returns `WouldBlock`. The next `write` also reports a failure, so bytes that cannot be written never disappear
@@ -149,9 +149,9 @@ impl NamedPipe {
 
     /// Waits for a client, or returns `Ok` if there is one. Calls `ConnectNamedPipe`.
     ///
-    /// When a client arrives after `WouldBlock`, an event says that the pipe is writable, and `connect` returns `Ok`. If the client
-    /// has left again by then, `connect` still returns `Ok`, and the pipe is also read-closed. After each `Ok`, an event reports what
-    /// the pipe is ready for.
+    /// When a client arrives after `WouldBlock`, an event says that the pipe is writable, and `connect` returns `Ok`. If the
+    /// client has left again by then, `connect` still returns `Ok`, and the pipe is also read-closed. After each `Ok`, an event
+    /// reports what the pipe is ready for.
     ///
     /// # Errors
     ///

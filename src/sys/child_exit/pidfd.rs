@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn a_process_that_is_no_child_of_ours_is_echild() {
         // SAFETY: the call takes no pointer; the descriptor is new, and nothing else owns it.
-        let init = unsafe { OwnedFd::from_raw_fd(libc::syscall(libc::SYS_pidfd_open, 1, 0) as _) };
+        let init = unsafe { OwnedFd::from_raw_fd(check(libc::syscall(libc::SYS_pidfd_open, 1, 0) as _).unwrap()) };
         assert_eq!(still_ours(&init).unwrap_err().raw_os_error(), Some(libc::ECHILD));
     }
 }

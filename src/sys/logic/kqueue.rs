@@ -94,8 +94,8 @@ pub(crate) fn deletions(present: PerFilter<()>) -> PerFilter<u16> {
 
 /// Returns the list of `changes`, each a filter and its flags.
 ///
-/// Each change asks for a receipt, which has two effects: if one fails, the kernel still makes the others, and the kernel writes
-/// only receipts, so that no event leaves the queue and gets lost.
+/// Each change asks for a receipt, which has two effects: if one fails, the kernel still makes the others, and the kernel
+/// writes only receipts, so that no event leaves the queue and gets lost.
 pub(crate) fn change_list(changes: PerFilter<u16>) -> impl Iterator<Item = (Filter, u16)> {
     FILTERS.into_iter().zip(changes).filter_map(|(filter, flags)| Some((filter, flags? | EV_RECEIPT)))
 }
@@ -330,8 +330,8 @@ impl Entry {
         }
     }
 
-    /// Returns what makes level-triggered filters fire again that would not do so by themselves: `EVFILT_EXCEPT`, and those that the
-    /// kernel has deleted. `EVFILT_WRITE` cannot be added to a pipe without a reader.
+    /// Returns what makes level-triggered filters fire again that would not do so by themselves: `EVFILT_EXCEPT`, and those
+    /// that the kernel has deleted. `EVFILT_WRITE` cannot be added to a pipe without a reader.
     fn next_level(&mut self, flags: KqueueFlags) -> Fired {
         let add = EV_ADD | EV_ENABLE;
         let [read, write] = [Filter::Read, Filter::Write].map(|filter| flags.was_last_of(filter));

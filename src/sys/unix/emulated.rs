@@ -153,8 +153,9 @@ impl Entry {
         everything(&self.watch) & !self.untold
     }
 
-    /// Returns the directions to ask for in a wait. (Even if there are none, the OS reports hang-ups and errors.) It is `None` while
-    /// an error or a hang-up that was reported may still last, because it would end each wait at once: the registration is mute.
+    /// Returns the directions to ask for in a wait. (Even if there are none, the OS reports hang-ups and errors.) It is `None`
+    /// while an error or a hang-up that was reported may still last, because it would end each wait at once: the registration
+    /// is mute.
     pub(crate) fn asked(&self) -> Option<i16> {
         (self.told() & (POLLERR | POLLHUP) == 0).then_some(self.untold & !(POLLERR | POLLHUP))
     }

@@ -146,10 +146,10 @@ impl Port {
         if posted == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Waits for packets, which replace what is in the buffer: at most `room` (which is not zero), and at most as many as the buffer
-    /// has room for. There are none if the time, rounded up to milliseconds, is over. That may happen a little early, because the
-    /// kernel counts in ticks of its clock. Then completes the operations that have ended, whose owners report to `batch`. Returns
-    /// whether there was a notification.
+    /// Waits for packets, which replace what is in the buffer: at most `room` (which is not zero), and at most as many as the
+    /// buffer has room for. There are none if the time, rounded up to milliseconds, is over. That may happen a little early,
+    /// because the kernel counts in ticks of its clock. Then completes the operations that have ended, whose owners report to
+    /// `batch`. Returns whether there was a notification.
     pub(crate) fn dequeue(
         &self,
         Buffer(packets): &mut Packets,
@@ -208,8 +208,8 @@ impl Port {
         self.has_unposted.store(!table.unposted.is_empty(), Ordering::Release);
     }
 
-    /// Ends all operations that are in flight, and prevents others from starting. Only the last user of the queue may call this,
-    /// while holding no lock.
+    /// Ends all operations that are in flight, and prevents others from starting. Only the last user of the queue may call
+    /// this, while holding no lock.
     pub(crate) fn close(&self) {
         let in_flight: Vec<_> = {
             let mut table = self.table();

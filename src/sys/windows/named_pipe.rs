@@ -16,11 +16,11 @@
 //! | connected | there is another end, which is also the guess for a new handle | when a read finds that there is none: alone |
 //! | over | the pipe was dropped or disconnected | never: later completions do not count |
 //!
-//! If a session has operations in flight when the pipe is disconnected, it is left to them, and the pipe gets a new session. So no
-//! late completion can look like news about the next client, and the next `connect` does not wait for it.
+//! If a session has operations in flight when the pipe is disconnected, it is left to them, and the pipe gets a new session. So
+//! no late completion can look like news about the next client, and the next `connect` does not wait for it.
 //!
-//! Events report both directions, whatever the interests are. Only a registered pipe starts operations, because nothing else would
-//! report how they end; what was in flight when it was deregistered still gives its result. mio does both.
+//! Events report both directions, whatever the interests are. Only a registered pipe starts operations, because nothing else
+//! would report how they end; what was in flight when it was deregistered still gives its result. mio does both.
 
 #![allow(unsafe_code)]
 
