@@ -18,14 +18,16 @@ use mio::{Events, Interest, Poll, Token, Trigger, Waker};
 use windows_sys::Win32::Foundation::{ERROR_INVALID_HANDLE, GetHandleInformation, HANDLE_FLAG_INHERIT};
 use windows_sys::Win32::Networking::WinSock::WSAENOTSOCK;
 
+use crate::util::{assert_would_block, localhost, refusing};
+
+mod queue;
+#[allow(dead_code, reason = "most of it is for the conformance suite")]
+mod util;
+
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// A wait that takes longer than this is a hang.
 const GUARD: Duration = Duration::from_secs(60);
-
-fn localhost() -> SocketAddr {
-    "127.0.0.1:0".parse().unwrap()
-}
 
 /// Returns a connected stream and its other end, which is in blocking mode.
 fn connection() -> (TcpStream, net::TcpStream) {
@@ -34,13 +36,6 @@ fn connection() -> (TcpStream, net::TcpStream) {
     let (other, _) = listener.accept().unwrap();
     stream.set_nonblocking(true).unwrap();
     (TcpStream::from_std(stream), other)
-}
-
-/// An address at which nobody listens: a client's. While the client lives, nobody else gets it.
-fn refusing() -> ((TcpStream, net::TcpStream), SocketAddr) {
-    let connection = connection();
-    let address = connection.0.local_addr().unwrap();
-    (connection, address)
 }
 
 /// Closes the socket so that the peer sees a reset.
@@ -70,10 +65,6 @@ fn assert_silent(poll: &mut Poll, events: &mut Events) {
         poll.poll(events, Some(Duration::from_millis(20))).unwrap();
         assert!(events.is_empty(), "{events:?}");
     }
-}
-
-fn assert_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
 #[test]
