@@ -31,10 +31,13 @@ use crate::{Interest, Registry};
 /// # Requirements on `T`
 ///
 /// - It must be in non-blocking mode; otherwise your I/O blocks.
-/// - It must keep the same descriptor for its whole life. If it returns a different one, you cannot register it again or
-///   deregister it, because the OS reports that the source is not registered, or you miss events.
+/// - It must keep the same descriptor for its whole life. If it returns a different one, you miss events, and a change of the
+///   registration fails or concerns whatever else is registered with that descriptor.
+/// - It must own its descriptor alone, so that dropping the `IoSource` closes it. A reference, an `Arc`, a `BorrowedFd` or
+///   `Stdin` does not; then deregister it before you drop it. Otherwise the registration may stay (epoll, kqueue), and
+///   produces events for as long as the descriptor is open.
 ///
-/// If you break this rule, you get an error or miss an event, but never cause undefined behaviour.
+/// If you break these rules, you get an error, miss an event or get one too many, but never cause undefined behaviour.
 ///
 /// # Examples
 ///
@@ -142,7 +145,7 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
     /// # Errors
     ///
     /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead of
-    /// `WouldBlock` if the queue cannot wait again.
+    /// `WouldBlock` or `EINPROGRESS` if the queue cannot wait again.
     ///
     /// # Examples
     ///

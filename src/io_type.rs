@@ -126,7 +126,7 @@ macro_rules! try_io {
             /// # Errors
             ///
             /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead of
-            /// `WouldBlock` if the queue cannot wait again.
+            /// `WouldBlock` or `EINPROGRESS` if the queue cannot wait again.
             ///
             /// # Examples
             ///
@@ -164,7 +164,7 @@ macro_rules! try_io {
             /// # Errors
             ///
             /// Returns the error of `io`. On Windows and with event ports and `poll(2)`, it returns the OS's error instead of
-            /// `WouldBlock` if the queue cannot wait again.
+            /// `WouldBlock` or `EINPROGRESS` if the queue cannot wait again.
             ///
             /// # Examples
             ///

@@ -102,17 +102,13 @@ impl Backend for Selector {
     }
 
     fn reregister(&self, fd: RawFd, registration: &mut Registration<Shared>, watch: Watch) -> io::Result<()> {
-        if registration.is_with_another(&self.shared) {
-            return Err(already_registered());
-        }
-        self.shared.change(|table| table.replace(fd, watch))
+        let (fd, id) = registration.key(&self.shared, fd).ok_or_else(already_registered)?;
+        self.shared.change(|table| table.replace(fd, id, watch))
     }
 
     fn deregister(&self, fd: RawFd, registration: &mut Registration<Shared>) -> io::Result<()> {
-        if registration.is_with_another(&self.shared) {
-            return Err(not_registered());
-        }
-        self.shared.change(|table| table.remove(fd, None))?;
+        let (fd, id) = registration.key(&self.shared, fd).ok_or_else(not_registered)?;
+        self.shared.change(|table| table.remove(fd, id))?;
         // Dropping the source's part ends nothing any more.
         registration.queue = Weak::new();
         Ok(())
@@ -259,8 +255,9 @@ impl Table {
         Ok(self.last_id)
     }
 
-    fn replace(&mut self, fd: RawFd, watch: Watch) -> io::Result<()> {
-        let place = self.place(fd, None).ok_or_else(not_registered)?;
+    /// Replaces the registration of `fd`. If `id` is given, the registration must have that id.
+    fn replace(&mut self, fd: RawFd, id: Option<u64>, watch: Watch) -> io::Result<()> {
+        let place = self.place(fd, id).ok_or_else(not_registered)?;
         self.set(place, self.entries[place].replaced(watch));
         Ok(())
     }
@@ -486,7 +483,7 @@ mod tests {
             assert_ne!(table.looks.patience(), Duration::MAX);
         };
         report_something(&mut table);
-        table.replace(FD, edge).unwrap();
+        table.replace(FD, None, edge).unwrap();
         assert_eq!(table.looks.patience(), Duration::MAX);
         report_something(&mut table);
         table.remove(FD, None).unwrap();
@@ -585,12 +582,12 @@ mod tests {
     #[test]
     fn the_kernel_is_not_asked_about_a_mute_registration() {
         let mut table = table([10, 11]);
-        table.replace(10, Watch { trigger: Trigger::OneShot, ..watch(10) }).unwrap();
+        table.replace(10, None, Watch { trigger: Trigger::OneShot, ..watch(10) }).unwrap();
         let first = answers(&mut table, |_| true);
         assert_eq!(report(&mut table, &first, 8), [10, 11]);
         let second = answers(&mut table, |_| true);
         assert_eq!(report(&mut table, &second, 8), [11]);
-        table.replace(10, watch(10)).unwrap();
+        table.replace(10, None, watch(10)).unwrap();
         let third = answers(&mut table, |_| true);
         assert_eq!(report(&mut table, &third, 8), [10, 11]);
     }

@@ -2,10 +2,18 @@
 
 use std::io::{Read, Write};
 use std::panic::{RefUnwindSafe, UnwindSafe};
+#[cfg(unix)]
+use std::{
+    cell::Cell,
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
 
 use mio::{Interest, IoSource, Poll, Token, Trigger};
 use socket2::{Domain, Socket, Type};
 
+#[cfg(unix)]
+use crate::queue::Queue;
 use crate::util::{assert_no_event, assert_would_block, events_so_far, localhost, next_event, wait_for};
 
 const TOKEN: Token = Token(11);
@@ -122,6 +130,62 @@ fn a_socket_that_is_connected_after_a_poll_is_told_of_it() {
     assert_eq!(read(&ours).unwrap(), 4);
     drop(theirs);
     wait_for(&mut poll, TOKEN, mio::event::Event::is_read_closed);
+}
+
+/// It may borrow its descriptor, or share it. Dropping it then closes nothing, so nothing else ends the registration everywhere.
+#[test]
+fn a_source_that_shares_its_descriptor_can_be_made_again_once_it_is_deregistered() {
+    let mut poll = Poll::new().unwrap();
+    let (ours, mut theirs) = pair();
+    let socket = ours.into_inner();
+    for token in [TOKEN, Token(12)] {
+        let mut shared = IoSource::new(&socket);
+        poll.registry().register(&mut shared, token, Interest::READABLE).unwrap();
+        theirs.write_all(b"data").unwrap();
+        assert_eq!(next_event(&mut poll).token(), token);
+        assert_eq!(shared.try_io_for(Interest::READABLE, |&(mut socket)| socket.read(&mut [0; 64])).unwrap(), 4);
+        poll.registry().deregister(&mut shared).unwrap();
+    }
+    theirs.write_all(b"data").unwrap();
+    assert_no_event(&mut poll);
+}
+
+/// It returns the descriptor of its second socket once it has changed, which breaks a rule of `IoSource`.
+#[cfg(unix)]
+struct Changing([Arc<Socket>; 2], Cell<usize>);
+
+#[cfg(unix)]
+impl AsFd for Changing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0[self.1.get()].as_fd()
+    }
+}
+
+/// With epoll and kqueue, the kernel keeps the registrations, and goes by the descriptor.
+#[cfg(unix)]
+#[test]
+fn a_source_whose_descriptor_changes_still_ends_its_own_registration_if_the_crate_keeps_it() {
+    if !Queue::HERE.is_emulated() {
+        return;
+    }
+    let mut poll = Poll::new().unwrap();
+    let ((first, mut first_peer), (second, mut second_peer)) = (pair(), pair());
+    let [first, second] = [first, second].map(|source| Arc::new(source.into_inner()));
+    let mut changing = IoSource::new(Changing([first.clone(), second.clone()], Cell::new(0)));
+    let mut other = IoSource::new(second);
+    poll.registry().register(&mut changing, TOKEN, Interest::READABLE).unwrap();
+    poll.registry().register(&mut other, Token(12), Interest::READABLE).unwrap();
+    changing.1.set(1);
+    poll.registry().reregister(&mut changing, Token(13), Interest::READABLE).unwrap();
+    first_peer.write_all(b"data").unwrap();
+    assert_eq!(next_event(&mut poll).token(), Token(13));
+    poll.registry().deregister(&mut changing).unwrap();
+
+    second_peer.write_all(b"data").unwrap();
+    assert_eq!(next_event(&mut poll).token(), Token(12));
+    let mut again = IoSource::new(first);
+    poll.registry().register(&mut again, Token(14), Interest::READABLE).unwrap();
+    assert_eq!(next_event(&mut poll).token(), Token(14));
 }
 
 #[test]

@@ -81,9 +81,14 @@ impl Table {
     }
 
     /// Returns a changed registration and the association that it needs. [Set](Table::set) it once the port has taken the
-    /// association.
-    pub(crate) fn replace(&self, fd: RawFd, watch: Watch) -> io::Result<(Association, emulated::Entry)> {
-        let entry = self.entries.get(fd).ok_or_else(not_registered)?;
+    /// association. If `id` is given, the registration must have that id.
+    pub(crate) fn replace(
+        &self,
+        fd: RawFd,
+        id: Option<u64>,
+        watch: Watch,
+    ) -> io::Result<(Association, emulated::Entry)> {
+        let entry = self.entry(fd, id).ok_or_else(not_registered)?;
         let state = entry.state.replaced(watch);
         Ok((association(fd, entry.id, &state).expect("a new registration asks for something"), state))
     }
@@ -102,7 +107,11 @@ impl Table {
 
     /// Returns whether `fd` is registered. If `id` is given, the registration must have that id.
     pub(crate) fn has(&self, fd: RawFd, id: Option<u64>) -> bool {
-        self.entries.get(fd).is_some_and(|entry| id.is_none_or(|id| entry.id == id))
+        self.entry(fd, id).is_some()
+    }
+
+    fn entry(&self, fd: RawFd, id: Option<u64>) -> Option<&Entry> {
+        self.entries.get(fd).filter(|entry| id.is_none_or(|id| entry.id == id))
     }
 
     /// Removes the registration of `fd`. If `id` is given, the registration must have that id.
@@ -117,7 +126,7 @@ impl Table {
     /// Returns the registration after I/O has used up what is `spent`, if that changes it, and the association that it needs,
     /// if it needs one.
     pub(crate) fn after_io(&self, fd: RawFd, id: u64, spent: Spent) -> Option<(Option<Association>, emulated::Entry)> {
-        let entry = self.entries.get(fd).filter(|entry| entry.id == id)?;
+        let entry = self.entry(fd, Some(id))?;
         let state = entry.state.after_io(spent)?;
         Some((association(fd, id, &state), state))
     }
@@ -131,7 +140,7 @@ impl Table {
         said: i16,
         details: impl FnOnce(RawFd, i16) -> i16,
     ) -> (Option<(Token, PollFlags)>, Option<Association>) {
-        let Some(entry) = self.entries.get(fd).filter(|entry| entry.id == id) else { return (None, None) };
+        let Some(entry) = self.entry(fd, Some(id)) else { return (None, None) };
         if said & POLLNVAL != 0 {
             // The program has closed the descriptor without deregistering it. The registration ends with it, as on other
             // queues.
@@ -318,7 +327,7 @@ mod tests {
         assert!(table.remove(FD, Some(id + 1)).is_err(), "the id is another registration's");
         table.remove(FD, Some(id)).unwrap();
         assert_eq!(table.remove(FD, None).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(table.replace(FD, watch(BOTH, Trigger::Edge)).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(table.replace(FD, None, watch(BOTH, Trigger::Edge)).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
@@ -374,7 +383,7 @@ mod tests {
         assert_eq!(association, None);
         assert_eq!(after_io(&mut table, id, Spent::Blocked(BOTH)), None);
         assert_eq!(table.due(), 0);
-        assert!(table.replace(FD, watch(BOTH, Trigger::OneShot)).is_ok());
+        assert!(table.replace(FD, None, watch(BOTH, Trigger::OneShot)).is_ok());
     }
 
     #[test]
@@ -457,7 +466,7 @@ mod tests {
         table.insert(association, state);
         fire(&mut table, association.id, POLLOUT);
         assert_eq!(table.before_wait(None), Some(LOOK));
-        let (association, state) = table.replace(FD, watch(BOTH, Trigger::Edge)).unwrap();
+        let (association, state) = table.replace(FD, None, watch(BOTH, Trigger::Edge)).unwrap();
         table.set(FD, state);
         assert_eq!(table.before_wait(None), None);
         fire(&mut table, association.id, POLLOUT);
@@ -511,7 +520,7 @@ mod tests {
     #[test]
     fn an_event_that_is_no_news_keeps_the_association() {
         let (mut table, id) = registered(BOTH, Trigger::Edge);
-        let (narrowed, state) = table.replace(FD, watch(Interest::READABLE, Trigger::Edge)).unwrap();
+        let (narrowed, state) = table.replace(FD, None, watch(Interest::READABLE, Trigger::Edge)).unwrap();
         table.set(FD, state);
         let (event, association) = fire(&mut table, id, POLLOUT);
         assert!(event.is_none());

@@ -362,9 +362,14 @@ pub(crate) struct Registration<R: Registrations> {
 }
 
 impl<R: Registrations> Registration<R> {
-    /// Returns whether the source is registered with a different queue.
-    pub(crate) fn is_with_another(&self, queue: &Arc<R>) -> bool {
-        self.queue.strong_count() > 0 && self.queue.as_ptr() != Arc::as_ptr(queue)
+    /// Returns what to look up in the table of `queue` for a source that has the descriptor `fd` now: its own registration, even
+    /// if that is for another descriptor. If nothing is known about it, this is `fd`, with no id. Returns `None` if the source
+    /// is registered with a different queue.
+    pub(crate) fn key(&self, queue: &Arc<R>, fd: RawFd) -> Option<(RawFd, Option<u64>)> {
+        if self.queue.strong_count() == 0 {
+            return Some((fd, None));
+        }
+        (self.queue.as_ptr() == Arc::as_ptr(queue)).then_some((self.fd, Some(self.id)))
     }
 }
 
