@@ -105,6 +105,7 @@ impl Queue {
     pub(crate) fn export(&self) {
         // The callers return a descriptor, and cannot return an error.
         let _ = self.wake.export(|| self.backend.notify());
+        self.backend.export();
     }
 }
 

@@ -88,6 +88,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Makes the running `select`, or else the next one, return with a notification: `true`, or an event that
     /// [`gave_notification`](Backend::gave_notification) finds. Any thread may call this, after [`set_waker`](Backend::set_waker). It never blocks.
     fn notify(&self) -> io::Result<()>;
+
+    /// From now on, other code may sleep on the queue's descriptor. A queue whose descriptor always becomes readable by itself
+    /// has nothing to do.
+    fn export(&self) {}
 }
 
 /// The flags that the OS gives with an event, and their meaning.

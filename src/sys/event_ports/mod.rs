@@ -138,26 +138,22 @@ impl Backend for Selector {
     }
 
     fn reregister(&self, fd: RawFd, registration: &mut Registration<Port>, watch: Watch) -> io::Result<()> {
-        if registration.is_with_another(&self.port) {
-            return Err(already_registered());
-        }
+        let (fd, id) = registration.key(&self.port, fd).ok_or_else(already_registered)?;
         let mut table = lock(&self.port.table);
-        let (association, state) = table.replace(fd, watch)?;
+        let (association, state) = table.replace(fd, id, watch)?;
         self.port.associate(&mut table, association)?;
         table.set(fd, state);
         Ok(())
     }
 
     fn deregister(&self, fd: RawFd, registration: &mut Registration<Port>) -> io::Result<()> {
-        if registration.is_with_another(&self.port) {
-            return Err(not_registered());
-        }
+        let (fd, id) = registration.key(&self.port, fd).ok_or_else(not_registered)?;
         let mut table = lock(&self.port.table);
-        if !table.has(fd, None) {
+        if !table.has(fd, id) {
             return Err(not_registered());
         }
         dissociated(self.port.dissociate(fd))?;
-        table.remove(fd, None)?;
+        table.remove(fd, id)?;
         // Dropping the source's part ends nothing any more.
         registration.queue = Weak::new();
         Ok(())
@@ -184,16 +180,18 @@ impl Backend for Selector {
     fn notify(&self) -> io::Result<()> {
         self.port.send(0)
     }
-}
 
-impl AsFd for Selector {
-    /// From now on, other code may sleep on the descriptor.
-    fn as_fd(&self) -> BorrowedFd<'_> {
+    fn export(&self) {
         let mut table = lock(&self.port.table);
         table.is_exported = true;
         self.port.associate_due(&mut table);
         // If the poller cannot be told, the next call tells it.
         let _ = self.port.rouse(&mut table);
+    }
+}
+
+impl AsFd for Selector {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.port.port.as_fd()
     }
 }
@@ -343,5 +341,21 @@ impl Registrations for Port {
             // If this fails, closing the descriptor, which follows, ends the association.
             let _ = self.dissociate(fd);
         }
+    }
+}
+
+#[cfg(all(test, feature = "os-poll"))]
+mod tests {
+    use super::*;
+    use crate::Poll;
+
+    #[test]
+    fn only_a_descriptor_that_was_taken_out_is_exported() {
+        let poll = Poll::new().unwrap();
+        let is_exported = || lock(&poll.registry().queue().backend.port.table).is_exported;
+        poll.registry().with_fd(|_| ());
+        assert!(!is_exported());
+        let _ = poll.as_fd();
+        assert!(is_exported());
     }
 }
