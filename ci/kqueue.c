@@ -685,6 +685,8 @@ pid_t waitpid(pid_t child, int *status, int options) {
 }
 
 int waitid(idtype_t type, id_t child, siginfo_t *info, int options) {
-    if (type == P_PID && options & WNOHANG && still_ending(child) > 0) return 0;
+    int64_t left = type == P_PID ? still_ending(child) : 0;
+    if (left > 0 && options & WNOHANG) return 0;
+    if (left > 0) nanosleep(&(struct timespec){left / SECOND, left % SECOND}, NULL);
     return syscall(SYS_waitid, type, child, info, options, NULL);
 }

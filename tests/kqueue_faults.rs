@@ -6,13 +6,14 @@
 
 use std::ffi::c_int;
 use std::io::{self, ErrorKind};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{UdpSocket, UnixStream};
 use mio::unix::pipe;
-use mio::{Events, Interest, Poll, Token, Trigger, Waker};
+use mio::{ChildExit, Events, Interest, Poll, Token, Trigger, Waker};
 
 unsafe extern "C" {
     safe fn fail_kevent(calls: c_int, changes: c_int, error: c_int);
@@ -195,6 +196,89 @@ fn a_wait_that_is_interrupted_says_so() {
     fail_kevent(0, -1, libc::EINTR);
     let error = poll.poll(&mut events, Some(Duration::ZERO)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(kevent_has_failed());
+}
+
+/// A child that exits when its standard input is closed.
+fn child() -> (Poll, Child, ChildExit) {
+    let child = Command::new("sh").args(["-c", "read line; exit 7"]).stdin(Stdio::piped()).spawn().unwrap();
+    let exit = ChildExit::new(&child).unwrap();
+    (Poll::new().unwrap(), child, exit)
+}
+
+fn register(poll: &Poll, exit: &mut ChildExit, token: Token) -> io::Result<()> {
+    poll.registry().register(exit, token, Interest::READABLE)
+}
+
+/// Returns false on a kqueue without user events.
+fn can_watch_children() -> bool {
+    let (poll, mut child, mut exit) = child();
+    let result = register(&poll, &mut exit, TOKEN);
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    result.is_ok()
+}
+
+/// Returns the token of the next event, after which the child can be waited for.
+fn exited(poll: &mut Poll, child: &mut Child) -> Token {
+    let mut events = Events::with_capacity(4);
+    poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(child.try_wait().unwrap().and_then(|status| status.code()), Some(7));
+    events[0].token()
+}
+
+#[test]
+fn watching_a_child_can_be_tried_again() {
+    let _turn = my_turn();
+    if !can_watch_children() {
+        return;
+    }
+    let start = |(poll, _, exit): &mut (Poll, Child, ChildExit)| register(poll, exit, TOKEN);
+    with_each_failure(child, start, |(mut poll, mut child, mut exit), result| {
+        let expected = if result.is_ok() { TOKEN } else { OTHER };
+        if result.is_err() {
+            register(&poll, &mut exit, OTHER).unwrap();
+        }
+        drop(child.stdin.take());
+        assert_eq!(exited(&mut poll, &mut child), expected);
+    });
+}
+
+#[test]
+fn a_change_of_a_watched_child_can_be_tried_again_even_if_it_exits_meanwhile() {
+    let _turn = my_turn();
+    if !can_watch_children() {
+        return;
+    }
+    let registered = || {
+        let (poll, child, mut exit) = child();
+        register(&poll, &mut exit, TOKEN).unwrap();
+        (poll, child, exit)
+    };
+    let change =
+        |(poll, _, exit): &mut (Poll, Child, ChildExit)| poll.registry().reregister(exit, OTHER, Interest::READABLE);
+    with_each_failure(registered, change, |(mut poll, mut child, mut exit), result| {
+        drop(child.stdin.take());
+        if result.is_err() {
+            tokens(&mut poll);
+            poll.registry().reregister(&mut exit, OTHER, Interest::READABLE).unwrap();
+        }
+        assert_eq!(exited(&mut poll, &mut child), OTHER);
+    });
+}
+
+/// If the kernel has no room for a timer, the event must not come before the child can be waited for.
+#[test]
+fn the_event_of_an_exit_comes_in_time_without_a_timer() {
+    let _turn = my_turn();
+    if !can_watch_children() {
+        return;
+    }
+    let (mut poll, mut child, mut exit) = child();
+    register(&poll, &mut exit, TOKEN).unwrap();
+    fail_kevent(-1, 0, libc::ENOMEM);
+    drop(child.stdin.take());
+    assert_eq!(exited(&mut poll, &mut child), TOKEN);
     assert!(kevent_has_failed());
 }
 

@@ -20,7 +20,7 @@ use std::sync::Mutex;
 
 use libc::pid_t;
 
-use super::{Selector, filter, no_event, os, udata};
+use super::{Selector, filter, no_event, os, udata, unless_gone};
 use crate::sys::logic::kqueue::{EV_ADD, EV_DELETE, EV_ENABLE, EV_ONESHOT, Filter, mode};
 use crate::sys::unix::{check, lock};
 use crate::sys::{already_registered, not_registered};
@@ -65,8 +65,9 @@ impl Selector {
     pub(crate) fn reregister_exit(&self, child: pid_t, token: Token, trigger: Trigger) -> io::Result<()> {
         let mut exits = lock(&self.exits.0);
         let exit = exits.get_mut(&child).ok_or_else(not_registered)?;
-        // Adding the filter again would change neither `EV_CLEAR` nor `EV_DISPATCH`, so this deletes it first.
-        self.change_exit(child, Filter::User, EV_DELETE, 0, token)?;
+        // Adding the filter again would change neither `EV_CLEAR` nor `EV_DISPATCH`, so this deletes it first. It is gone if an
+        // earlier call could not add it.
+        unless_gone(self.change_exit(child, Filter::User, EV_DELETE, 0, token))?;
         self.add_source(child, token, trigger)?;
         exit.token = token;
         if exit.told { self.trigger(child, token) } else { Ok(()) }
@@ -98,9 +99,12 @@ impl Selector {
 
     /// Triggers the event of a child if `waitid(2)` finds it, or checks again later. Returns whether it triggered the event.
     fn tell(&self, child: pid_t, token: Token) -> bool {
-        let later = || self.change_exit(child, Filter::Timer, EV_ADD | EV_ENABLE | EV_ONESHOT, 0, token);
-        if !can_be_waited_for(child) && later().is_ok() {
-            return false;
+        if !can_be_waited_for(child) {
+            if self.change_exit(child, Filter::Timer, EV_ADD | EV_ENABLE | EV_ONESHOT, 0, token).is_ok() {
+                return false;
+            }
+            // The kernel has no timer left. Waiting does not take long, because the exit has begun.
+            while look_for_exit(child, 0).is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
         }
         // This does not fail, because the event exists and triggering it takes no memory.
         let _ = self.trigger(child, token);
@@ -116,8 +120,6 @@ impl Selector {
     }
 
     fn change_exit(&self, child: pid_t, filter: Filter, flags: u16, fflags: u32, token: Token) -> io::Result<()> {
-        // The waker's event is 0. If a program has user events or timers of its own on this queue, their numbers are probably
-        // small.
         let (ident, filter) = match filter {
             Filter::Proc => (child as os::uintptr_t, os::EVFILT_PROC),
             Filter::Timer => (!(child as os::uintptr_t), os::EVFILT_TIMER),
@@ -138,12 +140,17 @@ fn can_be_waited_for(child: pid_t) -> bool {
 
 /// Returns whether `child` has exited, or `ECHILD` if the program has already waited for it.
 pub(crate) fn has_exited(child: pid_t) -> io::Result<bool> {
+    look_for_exit(child, libc::WNOHANG)
+}
+
+/// Does the same, but waits for the exit unless the options say otherwise.
+fn look_for_exit(child: pid_t, options: libc::c_int) -> io::Result<bool> {
     // Some systems do not write to it if there is nothing to report.
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    let options = options | libc::WEXITED | libc::WNOWAIT;
     // SAFETY: the kernel writes to `info`, which consists of numbers and pointers, so all zeros is a valid value.
     let info = unsafe {
-        check(libc::waitid(libc::P_PID, child as _, info.as_mut_ptr(), look))?;
+        check(libc::waitid(libc::P_PID, child as _, info.as_mut_ptr(), options))?;
         info.assume_init()
     };
     Ok(info.si_signo != 0)

@@ -54,11 +54,13 @@ cfg_if! {
     }
 }
 
-/// The waker's `EVFILT_USER` event.
-const WAKER: os::uintptr_t = 0;
+// The numbers of `EVFILT_USER` events and timers. Those of children are these, too: the number of the child, with all its bits
+// inverted. A program may have such events of its own on this queue, with smaller numbers (see `Registry::with_fd`).
 
-/// The sum of this and a descriptor is the number of the `EVFILT_USER` event of a pipe that has ended. If a program has such
-/// events of its own on this queue, their numbers are probably small, and those of children are close to the largest number.
+/// The waker's `EVFILT_USER` event. No child has the number 0.
+const WAKER: os::uintptr_t = !0;
+
+/// The sum of this and a descriptor is the number of the `EVFILT_USER` event of a pipe that has ended.
 const END: os::uintptr_t = 1 << (os::uintptr_t::BITS - 2);
 
 #[derive(Debug)]
@@ -312,10 +314,7 @@ impl Selector {
         if end != End::User {
             return Ok(());
         }
-        match self.change_user_event(fd, Token(0), EV_DELETE) {
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-            result => result,
-        }
+        unless_gone(self.change_user_event(fd, Token(0), EV_DELETE))
     }
 
     /// Adds the waker's user event. Returns false if the waker has to be a pipe, because a flag asks for it, or because the
@@ -375,6 +374,14 @@ impl Selector {
 impl AsFd for Selector {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.kqueue.as_fd()
+    }
+}
+
+/// Converts the result of deleting a filter that may be gone already.
+fn unless_gone(deleted: io::Result<()>) -> io::Result<()> {
+    match deleted {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        result => result,
     }
 }
 
@@ -442,3 +449,37 @@ const _: () = {
             && logic::EV_EOF as u32 == os::EV_EOF as u32
     );
 };
+
+#[cfg(all(test, feature = "os-poll"))]
+mod tests {
+    use super::*;
+    use crate::{Events, Poll, Waker};
+
+    #[test]
+    fn a_program_may_have_user_events_with_small_numbers() {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(8);
+        let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+        for (flags, fflags) in [(EV_ADD | EV_CLEAR, 0), (0, os::NOTE_TRIGGER), (EV_DELETE, 0)] {
+            let change = os::kevent {
+                ident: 0,
+                filter: os::EVFILT_USER,
+                flags: flags.into(),
+                fflags,
+                udata: udata(Token(2)),
+                ..no_event()
+            };
+            let result = poll.registry().queue().backend.kevent(&[change], &mut [], None);
+            if result.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL)) {
+                return; // this kernel has no such events
+            }
+            if fflags != 0 {
+                poll.poll(&mut events, None).unwrap();
+                assert_eq!(events.iter().map(Event::token).collect::<Vec<_>>(), [Token(2)]);
+            }
+        }
+        waker.wake().unwrap();
+        poll.poll(&mut events, None).unwrap();
+        assert_eq!(events[0].token(), Token(1));
+    }
+}
