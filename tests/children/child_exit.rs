@@ -58,6 +58,24 @@ fn an_exit_gives_one_event_and_waiting_for_the_child_no_other() {
     poll.registry().deregister(&mut exit).unwrap();
 }
 
+#[cfg(all(
+    any(target_os = "android", target_os = "linux"),
+    not(any(mio_backend = "poll", mio_unsupported_force_poll_poll))
+))]
+#[test]
+fn an_exclusive_watcher_gets_one_event_too() {
+    if !is_supported() {
+        return;
+    }
+    let mut poll = Poll::new().unwrap();
+    let mut child = child();
+    let mut exit = ChildExit::new(&child).unwrap();
+    poll.registry().register_with(&mut exit, EXIT, Interest::READABLE, Trigger::Exclusive).unwrap();
+    end(&mut child);
+    assert_exited(&mut poll, &mut child);
+    assert_no_event(&mut poll);
+}
+
 #[test]
 fn a_child_that_exited_before_registering_gives_its_event() {
     if !is_supported() {
@@ -164,6 +182,8 @@ fn misuse_of_a_registration_is_an_error() {
     assert_eq!(kind(poll.registry().reregister(&mut exit, EXIT, Interest::READABLE)), ErrorKind::NotFound);
     poll.registry().register(&mut exit, EXIT, Interest::READABLE).unwrap();
     assert_eq!(kind(poll.registry().register(&mut exit, EXIT, Interest::READABLE)), ErrorKind::AlreadyExists);
+    let other = Poll::new().unwrap();
+    assert_eq!(kind(other.registry().deregister(&mut exit)), ErrorKind::NotFound);
     poll.registry().deregister(&mut exit).unwrap();
     poll.registry().register(&mut exit, EXIT, Interest::READABLE).unwrap();
     end(&mut child);

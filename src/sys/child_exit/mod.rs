@@ -23,7 +23,7 @@ cfg_if! {
 /// Turns the exit of a child process into a [`Source`](crate::event::Source).
 ///
 /// When its child has exited, a registered `ChildExit` produces one event, even if the child had exited before you registered
-/// it. The event is readable, whatever the interests are. Then call [`Child::try_wait`], which returns the exit status and
+/// it. With [`Trigger::Level`] it goes on until you deregister it. The event is readable, whatever the interests are. Then call [`Child::try_wait`], which returns the exit status and
 /// removes the child from the system's table of processes; `ChildExit` does not do that for you.
 ///
 /// Use it in an event loop that starts programs, instead of one waiting thread for each of them, or of a handler for
@@ -36,7 +36,8 @@ cfg_if! {
 /// - **Linux** (5.3 or later): `pidfd_open(2)`. Each `ChildExit` holds a file descriptor.
 /// - **kqueue**: `EVFILT_PROC` with `NOTE_EXIT`, and an `EVFILT_USER` event, which NetBSD has had since version 10 and OpenBSD
 ///   since 7.8. It takes no descriptor, and you can register one `ChildExit` for each child with a [`Poll`](crate::Poll). The
-///   kernel reports the exit a little before you can wait for the child; the event arrives when you can.
+///   kernel reports the exit a little before you can wait for the child; the event arrives when you can. Once you have waited,
+///   deregister or drop the source, because the number of the child may become that of another one.
 /// - **Windows**: a duplicate of the handle of the process, in a `windows::Waitable`.
 ///
 /// # Errors
@@ -118,9 +119,9 @@ impl Watched for ChildExit {
 
 impl_source!(ChildExit);
 
-/// Makes `watch` ask for readable, and once instead of at each edge. A process exits only once, and what happens to it later,
-/// for example when the program waits for it, must not cause another event.
+/// Makes `watch` ask for readable, and once, unless it is level-triggered. A process exits only once, and what happens to it
+/// later, for example when the program waits for it, must not cause another event.
 fn once(watch: Watch) -> Watch {
-    let trigger = if watch.trigger == Trigger::Edge { Trigger::OneShot } else { watch.trigger };
+    let trigger = if watch.trigger == Trigger::Level { Trigger::Level } else { Trigger::OneShot };
     Watch { interest: Interest::READABLE, trigger, ..watch }
 }
