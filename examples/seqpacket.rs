@@ -77,7 +77,8 @@ mod seqpacket {
 
     /// Receives the next message, if there is one.
     fn receive(socket: &IoSource<Socket>) -> io::Result<Option<Vec<u8>>> {
-        let mut buffer = vec![0; 64 * 1024];
+        // Linux allows no longer argument than this.
+        let mut buffer = vec![0; 128 * 1024];
         match socket.try_io_for(Interest::READABLE, |mut socket| socket.read(&mut buffer)) {
             Ok(length) => {
                 buffer.truncate(length);

@@ -391,7 +391,7 @@ fn supervisor_gives_up_in_the_end_and_says_so() {
 #[test]
 #[cfg(target_os = "linux")]
 fn seqpacket_brings_each_message_back_whole() {
-    let long = "blah ".repeat(2_000);
+    let long = "blah ".repeat(25_000);
     let (status, output) = Example::start("seqpacket", &["one", "", "two words", &long]).end();
     assert!(status.success(), "{output:?}");
     assert_eq!(output, ["ONE", "", "TWO WORDS", &long.to_uppercase()]);
