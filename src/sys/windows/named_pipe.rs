@@ -496,7 +496,7 @@ impl Session {
         let Writing::InFlight(from) = inner.write else { return };
         let from = from + bytes;
         let result = match result {
-            // Only a pipe in the obsolete mode `PIPE_NOWAIT` takes a part, or nothing.
+            // A pipe in the obsolete mode `PIPE_NOWAIT`, or a serial port with a write time-out, may take a part, or nothing.
             Ok(()) if from < inner.write_buffer.len() && bytes == 0 => Err(io::ErrorKind::WriteZero.into()),
             Ok(()) if from < inner.write_buffer.len() => match self.write_rest(inner, from) {
                 Ok(()) => {
@@ -549,8 +549,9 @@ impl Inner {
 
     /// Cancels an operation if it is in flight, or all of them if the pointer is null. They still complete.
     fn cancel(&self, operation: *const OVERLAPPED) {
-        // SAFETY: the handle is open, or null, and the kernel uses the address only to find the operation.
-        unsafe { CancelIoEx(self.raw(), operation) };
+        let Some(handle) = &self.handle else { return };
+        // SAFETY: the handle is open, and the kernel uses the address only to find the operation.
+        unsafe { CancelIoEx(handle.as_raw_handle(), operation) };
     }
 
     /// Returns the port at which operations complete.
