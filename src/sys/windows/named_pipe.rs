@@ -451,8 +451,9 @@ impl Session {
         self.report(inner)
     }
 
-    /// Brings what is due into the queue.
+    /// Brings what is due, and still holds, into the queue.
     fn report(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        inner.due &= inner.ready();
         if inner.due == 0 || inner.noticing || inner.registered.is_none() {
             return Ok(());
         }
@@ -758,4 +759,26 @@ mod tests {
         let (_poll, pipe, _server) = pair();
         assert_eq!(pipe.session().inner().read_size, LEAST_READ);
     }
+
+    /// Polls until the condition holds for the session.
+    fn poll_until(poll: &mut Poll, session: &Session, condition: fn(&Inner) -> bool) {
+        let (mut events, start) = (Events::with_capacity(4), Instant::now());
+        while !condition(&session.inner()) {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            poll.poll(&mut events, Some(Duration::from_millis(1))).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_read_that_finds_no_other_end_wakes_no_poll() {
+        let (mut poll, pipe, server) = pair();
+        let session = Arc::clone(&pipe.session());
+        server.disconnect().unwrap();
+        poll_until(&mut poll, &session, |inner| matches!(inner.read, Reading::Failed(_)) && !inner.noticing);
+        session.inner().begin(State::Alone);
+        assert_eq!(pipe.read(1, |_| Ok(1)).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let inner = session.inner();
+        assert!(matches!(inner.state, State::Alone) && !inner.noticing);
+    }
+
 }
