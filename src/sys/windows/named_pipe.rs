@@ -147,8 +147,6 @@ impl Pipe {
         let mut inner = session.inner();
         session.connect(&mut inner)?;
         session.greet(&mut inner);
-        // If the notice cannot be sent now, a later one includes it, and the result of `connect` is the same.
-        let _ = session.report(&mut inner);
         Ok(())
     }
 
@@ -330,10 +328,12 @@ impl Session {
         }
     }
 
-    /// Begins to read from a client that is new.
+    /// Begins to read from a client that is new, and reports what it is ready for.
     fn greet(self: &Arc<Self>, inner: &mut Inner) {
         let _ = self.begin_to_read(inner);
         inner.tell(inner.ready());
+        // If the notice cannot be sent now, a later one includes it, and the result of the caller is the same.
+        let _ = self.report(inner);
     }
 
     /// Starts a read, unless one is in flight, or there is no other end. If the read fails at once, the user's next read
@@ -424,12 +424,12 @@ impl Session {
             inner.free_large_buffer();
         }
         started?;
+        inner.write = Writing::InFlight(0);
         // The other end may have arrived without `connect`.
         if let State::Alone | State::Failed(_) = inner.state {
             inner.begin(State::Connected);
             self.greet(inner);
         }
-        inner.write = Writing::InFlight(0);
         Ok(inner.write_buffer.len())
     }
 
@@ -467,13 +467,11 @@ impl Session {
         match result {
             Ok(()) => {
                 inner.state = State::Arrived;
-                self.greet(inner);
+                let _ = self.begin_to_read(inner);
             }
-            Err(error) => {
-                inner.begin(State::Failed(error));
-                inner.tell(inner.ready());
-            }
+            Err(error) => inner.begin(State::Failed(error)),
         }
+        inner.tell(inner.ready());
     }
 
     fn read_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>, bytes: usize) {
@@ -685,11 +683,15 @@ mod tests {
 
     /// Makes a queue, a client that is registered with it, and the other end.
     fn pair() -> (Poll, Pipe, NamedPipe) {
+        pair_with(OpenOptions::new().read(true).write(true))
+    }
+
+    /// Does what `pair` does, and opens the client with these options.
+    fn pair_with(options: &mut OpenOptions) -> (Poll, Pipe, NamedPipe) {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!(r"\\.\pipe\mio-unit-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let server = NamedPipe::new(&name).unwrap();
-        let mut options = OpenOptions::new();
-        let client = options.read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name).unwrap();
+        let client = options.custom_flags(FILE_FLAG_OVERLAPPED).open(&name).unwrap();
         let pipe = Pipe::new(client.into());
         let poll = Poll::new().unwrap();
         pipe.register(poll.registry().queue().backend.port(), Token(0)).unwrap();
@@ -781,4 +783,24 @@ mod tests {
         assert!(matches!(inner.state, State::Alone) && !inner.noticing);
     }
 
+    #[test]
+    fn a_read_that_fails_at_once_is_reported_while_the_write_that_has_found_the_other_end_goes_on() {
+        // Nothing can be read from this client.
+        let (mut poll, pipe, _server) = pair_with(OpenOptions::new().write(true));
+        let session = Arc::clone(&pipe.session());
+        let finds: [fn(&Pipe); 2] =
+            [|pipe| _ = pipe.write(&[IoSlice::new(b"x")]).unwrap(), |pipe| _ = pipe.take_error().unwrap()];
+        for (find, write) in finds.into_iter().zip([Writing::Idle, Writing::InFlight(0)]) {
+            poll_until(&mut poll, &session, |inner| matches!(inner.write, Writing::Idle) && !inner.noticing);
+            {
+                let mut inner = session.inner();
+                inner.begin(State::Failed(io::ErrorKind::Other.into()));
+                inner.write = write;
+            }
+            find(&pipe);
+            let inner = session.inner();
+            assert!(matches!(inner.state, State::Connected) && inner.noticing);
+            assert_eq!(inner.ready(), RECEIVE);
+        }
+    }
 }
