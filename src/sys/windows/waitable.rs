@@ -254,11 +254,11 @@ impl InFlight for Wait {
 struct PoolWait {
     /// A `HANDLE`, which is a number. Any thread except that of the callback may end the wait.
     handle: usize,
-    lent: Arc<Lent>,
+    lent: Arc<Context>,
 }
 
-/// What the callback uses.
-struct Lent {
+/// What the callback gets.
+struct Context {
     wait: Arc<Wait>,
     /// The handle that the pool waits for.
     object: Arc<OwnedHandle>,
@@ -266,7 +266,7 @@ struct Lent {
 
 impl PoolWait {
     fn new(wait: &Arc<Wait>, object: &Arc<OwnedHandle>) -> io::Result<PoolWait> {
-        let lent = Arc::new(Lent { wait: Arc::clone(wait), object: Arc::clone(object) });
+        let lent = Arc::new(Context { wait: Arc::clone(wait), object: Arc::clone(object) });
         let context = Arc::as_ptr(&lent).cast();
         // The waiting thread itself runs the callback, because that takes hardly any time.
         let flags = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
@@ -294,7 +294,7 @@ impl Drop for PoolWait {
 
 unsafe extern "system" fn signalled(context: *mut c_void, _timed_out: bool) {
     // SAFETY: the pointer comes from an `Arc`, which the `PoolWait` keeps until this has returned.
-    let lent = unsafe { &*context.cast::<Lent>() };
+    let lent = unsafe { &*context.cast::<Context>() };
     lent.wait.post(&lent.object);
 }
 
@@ -396,7 +396,7 @@ mod tests {
         let wait = wait(&object);
         let object = Arc::new(object.into());
         // There is no wait with this handle.
-        drop(PoolWait { handle: 0, lent: Arc::new(Lent { wait: Arc::clone(&wait), object: Arc::clone(&object) }) });
+        drop(PoolWait { handle: 0, lent: Arc::new(Context { wait: Arc::clone(&wait), object: Arc::clone(&object) }) });
         assert_eq!((Arc::strong_count(&wait), Arc::strong_count(&object)), (2, 2));
     }
 }
