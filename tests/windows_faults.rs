@@ -1,11 +1,12 @@
 //! Polls of the driver AFD fail, for example for lack of memory. No source may fall silent, and nobody may wait for ever.
 //!
 //! Debug builds of the crate have a switch for that, `MIO_FAIL_POLLS`, which a process reads once. So each plan of failures has
-//! a process of its own, which runs `everything_is_heard`.
+//! a process of its own, which runs `everything_is_heard` or `everything_has_its_turn`.
 
 #![cfg(windows)]
 
 use std::env;
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{self, SocketAddr};
 use std::process::Command;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::windows::{NamedPipe, Waitable};
 use mio::{Events, Interest, Poll, Registry, Token, Trigger};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -45,25 +47,34 @@ fn hear<T>(queue: &mut Poll, token: Token, mut io: impl FnMut() -> std::io::Resu
 
 #[test]
 fn failed_polls_of_the_driver_are_tried_again_or_told() {
-    if !cfg!(debug_assertions) {
-        return;
-    }
     for when in ["submit", "complete"] {
         for which in ["1", "2", "3", "/2", "/3", "/1"] {
-            let plan = format!("{when} {which}");
-            let start = Instant::now();
-            let mut child = Command::new(env::current_exe().unwrap());
-            child.args(["--exact", "everything_is_heard", "--ignored"]).env("MIO_FAIL_POLLS", &plan);
-            let output = child.output().unwrap();
-            let text = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success() && text.contains("1 passed"), "plan {plan}: {text}");
-            println!("{plan}: {:?}", start.elapsed());
+            run("everything_is_heard", &format!("{when} {which}"));
         }
     }
 }
 
 #[test]
-#[ignore = "run by the test above, with failures"]
+fn sockets_whose_polls_fail_starve_nothing_when_events_have_room_for_one() {
+    run("everything_has_its_turn", "submit /1");
+}
+
+/// Runs a test of this file in a process whose polls fail according to the plan.
+fn run(test: &str, plan: &str) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let start = Instant::now();
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", test, "--ignored"]).env("MIO_FAIL_POLLS", plan);
+    let output = child.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "plan {plan}: {text}");
+    println!("{plan}: {:?}", start.elapsed());
+}
+
+#[test]
+#[ignore = "run by the tests above, with failures"]
 fn everything_is_heard() {
     let mut queue = Poll::new().unwrap();
     streams(&mut queue);
@@ -205,5 +216,40 @@ fn ends(queue: &mut Poll) {
             // As after any spurious event, the program waits again.
             let _ = stream.try_io_for(Interest::WRITABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
         }
+    }
+}
+
+#[test]
+#[ignore = "run by the tests above, with failures"]
+fn everything_has_its_turn() {
+    let mut queue = Poll::new().unwrap();
+    let mut sockets = [(); 2].map(|()| UdpSocket::bind(localhost()).unwrap());
+    for (number, socket) in sockets.iter_mut().enumerate() {
+        queue.registry().register_with(socket, Token(number), Interest::WRITABLE, Trigger::Level).unwrap();
+    }
+    see(&mut queue, (0..2).map(Token), Duration::ZERO);
+    // To a slow program, each poll comes after the time at which to try again.
+    for pause in [Duration::ZERO, Duration::from_millis(20)] {
+        let name = format!(r"\\.\pipe\mio-faults-{}-{}", std::process::id(), pause.as_millis());
+        let mut pipe = NamedPipe::new(&name).unwrap();
+        OpenOptions::new().write(true).open(&name).unwrap().write_all(b"x").unwrap();
+        queue.registry().register(&mut pipe, Token(2), Interest::READABLE).unwrap();
+        let mut ended = Waitable::new(Command::new("cmd").args(["/c", "exit"]).spawn().unwrap());
+        ended.wait().unwrap();
+        queue.registry().register_with(&mut ended, Token(3), Interest::READABLE, Trigger::Level).unwrap();
+        see(&mut queue, (0..4).map(Token), pause);
+    }
+}
+
+/// Polls, with pauses and room for one event, until each of the tokens has had an event.
+fn see(queue: &mut Poll, tokens: impl Iterator<Item = Token>, pause: Duration) {
+    let mut missing: Vec<_> = tokens.collect();
+    let mut events = Events::with_capacity(1);
+    let start = Instant::now();
+    while !missing.is_empty() {
+        assert!(start.elapsed() < GUARD, "no event comes for {missing:?}");
+        queue.poll(&mut events, Some(GUARD)).unwrap();
+        missing.retain(|&token| events.iter().all(|event| event.token() != token));
+        thread::sleep(pause);
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use mio::windows::Waitable;
 use mio::{Events, Interest, Poll, Token, Trigger};
-use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, HANDLE};
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::Storage::FileSystem::SYNCHRONIZE;
 use windows_sys::Win32::System::Threading::{
     CreateEventExW, CreateEventW, CreateMutexW, CreateSemaphoreW, GetCurrentProcess, GetProcessHandleCount, OpenEventW,
@@ -271,6 +271,29 @@ fn a_signal_that_was_taken_and_not_reported_is_given_back_when_the_registration_
         end(queue, source);
         let count = (0..10).take_while(|_| is_signalled(&semaphore)).count();
         assert_eq!(count, 2);
+    }
+}
+
+#[test]
+fn a_source_whose_queue_is_gone_keeps_no_signal() {
+    // SAFETY: the call takes no attributes and no name.
+    let semaphore = owned(unsafe { CreateSemaphoreW(ptr::null(), 0, 10, ptr::null()) });
+    // SAFETY: the handle is open, and a null pointer asks for no count.
+    let release = || assert_ne!(unsafe { ReleaseSemaphore(semaphore.as_raw_handle(), 1, ptr::null_mut()) }, 0);
+    let event = event(false, false);
+    for (object, signal) in [(&event, &(|| set(&event)) as &dyn Fn()), (&semaphore, &release)] {
+        for round in 0..50 {
+            let queue = Poll::new().unwrap();
+            let mut source = Waitable::new(object.as_handle());
+            queue.registry().register(&mut source, TOKEN, Interest::READABLE).unwrap();
+            drop(queue);
+            signal();
+            // SAFETY: the handle is open.
+            let waited = unsafe { WaitForSingleObject(object.as_raw_handle(), GUARD.as_millis() as u32) };
+            assert_eq!(waited, WAIT_OBJECT_0, "round {round}");
+            drop(source);
+            assert!(!is_signalled(object), "round {round}");
+        }
     }
 }
 

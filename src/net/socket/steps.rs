@@ -39,7 +39,8 @@ pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
     use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, HANDLE_FLAG_PROTECT_FROM_CLOSE, SetHandleInformation};
 
     let (socket, address) = listener.accept_raw()?;
-    // No child inherits it. If only one flag is given, Wine asks its server for the other one first.
+    // No child inherits it from now on, but a program that another thread starts between the calls may. If only one flag is
+    // given, Wine asks its server for the other one first.
     let flags = HANDLE_FLAG_INHERIT | HANDLE_FLAG_PROTECT_FROM_CLOSE;
     // SAFETY: the socket is open, and a socket is a handle.
     match unsafe { SetHandleInformation(socket.as_raw_socket() as _, flags, 0) } {

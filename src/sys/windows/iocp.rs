@@ -117,7 +117,7 @@ impl Port {
     }
 
     /// Completes an operation of `owner` that the OS knows nothing about. If the OS cannot take the packet for lack of memory,
-    /// the next `dequeue` returns it, so it does not get lost. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue
+    /// one of the next calls of `dequeue` returns it, so it does not get lost. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue
     /// is gone.
     pub(crate) fn post<O: InFlight + 'static>(
         &self,
@@ -158,10 +158,13 @@ impl Port {
         batch: &mut Batch,
     ) -> io::Result<bool> {
         packets.clear();
-        if self.has_unposted.load(Ordering::Acquire) {
+        let has_unposted = self.has_unposted.load(Ordering::Acquire);
+        // Packets come first in every other batch, so that neither they nor unposted operations starve.
+        if !has_unposted || batch.number % 2 == 0 {
+            self.wait(packets, room, if has_unposted { Duration::ZERO } else { timeout })?;
+        }
+        if has_unposted && packets.is_empty() {
             self.take_unposted(packets, room);
-        } else {
-            self.wait(packets, room, timeout)?;
         }
         let mut notified = false;
         for packet in packets.iter() {
@@ -411,12 +414,15 @@ mod tests {
     mod of_pipes {
         use std::fs::{File, OpenOptions};
         use std::io::{Read, Write};
+        use std::net::UdpSocket;
+        use std::os::windows::io::AsRawSocket;
+        use std::thread;
         use std::time::Instant;
 
         use super::*;
         use crate::event::Event;
-        use crate::windows::NamedPipe;
-        use crate::{Events, Interest, Poll, Token};
+        use crate::windows::{NamedPipe, SourceSocket, Waitable};
+        use crate::{Events, Interest, Poll, Token, Trigger};
 
         /// Returns a queue, a server that is no source yet, and its client.
         fn pair(name: &str) -> (Poll, NamedPipe, File) {
@@ -468,6 +474,34 @@ mod tests {
                 assert_eq!(without_posts(|| server.read(&mut buffer)).unwrap(), 0);
                 expect(&mut poll, Event::is_read_closed);
             }
+        }
+
+        /// Polls until an event with this token has come, with room for one event.
+        fn see(poll: &mut Poll, token: Token) {
+            let (mut events, start) = (Events::with_capacity(1), Instant::now());
+            while events.iter().all(|event| event.token() != token) {
+                poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+                assert!(start.elapsed() < Duration::from_secs(5));
+            }
+        }
+
+        #[test]
+        fn packets_and_what_the_port_takes_no_packet_for_do_not_starve_each_other() {
+            let (mut poll, mut server, mut client) = pair("turns");
+            poll.registry().register(&mut server, Token(3), Interest::READABLE).unwrap();
+            expect(&mut poll, Event::is_writable);
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let mut writable = SourceSocket(&socket.as_raw_socket());
+            poll.registry().register_with(&mut writable, Token(5), Interest::WRITABLE, Trigger::Level).unwrap();
+            let mut ended = Waitable::new(thread::spawn(|| ()));
+            poll.registry().register_with(&mut ended, Token(4), Interest::READABLE, Trigger::Level).unwrap();
+            see(&mut poll, Token(4));
+            // From now on, each poll begins with a post that fails, and a socket that is ready.
+            without_posts(|| {
+                see(&mut poll, Token(4));
+                client.write_all(b"x").unwrap();
+                (3..=5).for_each(|token| see(&mut poll, Token(token)));
+            });
         }
     }
 }

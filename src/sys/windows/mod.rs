@@ -195,6 +195,8 @@ impl Shared {
             batch.resubmitted = false;
             let room = buffer.0.capacity() - batch.events.len();
             if room == 0 {
+                // The next `select` sets the time anew. So even if it comes late, it takes packets first.
+                batch.try_again_at = None;
                 return Ok(false);
             }
             let dequeued = self.port.dequeue(buffer, room, batch.longest_wait(left), batch);
@@ -278,6 +280,9 @@ impl Batch {
         queued.drain(..).for_each(|state| state.resume(self));
         self.queued = queued;
         self.look_again();
+        if !self.failed.is_empty() {
+            self.schedule();
+        }
     }
 
     /// Looks at the objects again. Those with which that fails stay in the list.
@@ -297,14 +302,20 @@ impl Batch {
         self.schedule();
     }
 
-    /// Tries again what has failed, if it is time, for at most `room` sockets, because each may report an event.
+    /// Tries again what has failed, if it is time: once each, as long as there are fewer than `room` events.
     fn try_again(&mut self, room: usize) {
-        let Some(time) = self.try_again_at.filter(|&time| time <= Instant::now()) else { return };
-        let count = self.failed.len().min(room);
-        let states: Vec<_> = self.failed.drain(..count).collect();
-        self.try_again_at = if self.failed.is_empty() { None } else { Some(time) };
+        if self.try_again_at.is_none_or(|time| time > Instant::now()) {
+            return;
+        }
+        self.try_again_at = None;
         self.look_again();
-        states.iter().for_each(|state| state.resume(self));
+        let mut untried = mem::take(&mut self.failed).into_iter();
+        while self.events.len() < room {
+            let Some(state) = untried.next() else { break };
+            state.resume(self);
+        }
+        // Those for which there was no room come first the next time.
+        self.failed.splice(0..0, untried);
     }
 
     /// Returns how long a single wait may last.
@@ -375,6 +386,24 @@ mod tests {
         let batch = Batch { try_again_at: Some(Instant::now() + TRY_AGAIN), ..Batch::default() };
         for left in [None, Some(Duration::MAX)] {
             assert!(batch.longest_wait(left) <= TRY_AGAIN);
+        }
+    }
+
+    #[test]
+    fn what_has_failed_gets_one_attempt_each_and_what_finds_no_room_waits_for_the_next_select() {
+        let port = Arc::new(Port::new().unwrap());
+        let mut pool = Pool::default();
+        let states: Vec<_> = (0..3).map(|_| pool.take(&port).unwrap().0).collect();
+        for reports in [0, 1] {
+            let mut batch = Batch { try_again_at: Some(Instant::now()), ..Batch::default() };
+            batch.failed.extend(states.iter().cloned());
+            (0..reports).for_each(|_| batch.report(Token(0), 1));
+            let before = Instant::now();
+            batch.try_again(1);
+            // These states have nothing to ask, so their attempts succeed.
+            assert_eq!(batch.failed.len(), if reports == 0 { 0 } else { 3 });
+            batch.resume();
+            assert_eq!(batch.try_again_at.is_some_and(|time| time >= before + TRY_AGAIN), reports > 0);
         }
     }
 }

@@ -147,8 +147,6 @@ impl Pipe {
         let mut inner = session.inner();
         session.connect(&mut inner)?;
         session.greet(&mut inner);
-        // If the notice cannot be sent now, a later one includes it, and the result of `connect` is the same.
-        let _ = session.report(&mut inner);
         Ok(())
     }
 
@@ -330,10 +328,12 @@ impl Session {
         }
     }
 
-    /// Begins to read from a client that is new.
+    /// Begins to read from a client that is new, and reports what it is ready for.
     fn greet(self: &Arc<Self>, inner: &mut Inner) {
         let _ = self.begin_to_read(inner);
         inner.tell(inner.ready());
+        // If the notice cannot be sent now, a later one includes it, and the result of the caller is the same.
+        let _ = self.report(inner);
     }
 
     /// Starts a read, unless one is in flight, or there is no other end. If the read fails at once, the user's next read
@@ -424,12 +424,12 @@ impl Session {
             inner.free_large_buffer();
         }
         started?;
+        inner.write = Writing::InFlight(0);
         // The other end may have arrived without `connect`.
         if let State::Alone | State::Failed(_) = inner.state {
             inner.begin(State::Connected);
             self.greet(inner);
         }
-        inner.write = Writing::InFlight(0);
         Ok(inner.write_buffer.len())
     }
 
@@ -451,8 +451,9 @@ impl Session {
         self.report(inner)
     }
 
-    /// Brings what is due into the queue.
+    /// Brings what is due, and still holds, into the queue.
     fn report(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
+        inner.due &= inner.ready();
         if inner.due == 0 || inner.noticing || inner.registered.is_none() {
             return Ok(());
         }
@@ -466,13 +467,11 @@ impl Session {
         match result {
             Ok(()) => {
                 inner.state = State::Arrived;
-                self.greet(inner);
+                let _ = self.begin_to_read(inner);
             }
-            Err(error) => {
-                inner.begin(State::Failed(error));
-                inner.tell(inner.ready());
-            }
+            Err(error) => inner.begin(State::Failed(error)),
         }
+        inner.tell(inner.ready());
     }
 
     fn read_completed(self: &Arc<Self>, inner: &mut Inner, result: io::Result<()>, bytes: usize) {
@@ -496,7 +495,7 @@ impl Session {
         let Writing::InFlight(from) = inner.write else { return };
         let from = from + bytes;
         let result = match result {
-            // Only a pipe in the obsolete mode `PIPE_NOWAIT` takes a part, or nothing.
+            // A pipe in the obsolete mode `PIPE_NOWAIT`, or a serial port with a write time-out, may take a part, or nothing.
             Ok(()) if from < inner.write_buffer.len() && bytes == 0 => Err(io::ErrorKind::WriteZero.into()),
             Ok(()) if from < inner.write_buffer.len() => match self.write_rest(inner, from) {
                 Ok(()) => {
@@ -549,8 +548,9 @@ impl Inner {
 
     /// Cancels an operation if it is in flight, or all of them if the pointer is null. They still complete.
     fn cancel(&self, operation: *const OVERLAPPED) {
-        // SAFETY: the handle is open, or null, and the kernel uses the address only to find the operation.
-        unsafe { CancelIoEx(self.raw(), operation) };
+        let Some(handle) = &self.handle else { return };
+        // SAFETY: the handle is open, and the kernel uses the address only to find the operation.
+        unsafe { CancelIoEx(handle.as_raw_handle(), operation) };
     }
 
     /// Returns the port at which operations complete.
@@ -683,11 +683,15 @@ mod tests {
 
     /// Makes a queue, a client that is registered with it, and the other end.
     fn pair() -> (Poll, Pipe, NamedPipe) {
+        pair_with(OpenOptions::new().read(true).write(true))
+    }
+
+    /// Does what `pair` does, and opens the client with these options.
+    fn pair_with(options: &mut OpenOptions) -> (Poll, Pipe, NamedPipe) {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!(r"\\.\pipe\mio-unit-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let server = NamedPipe::new(&name).unwrap();
-        let mut options = OpenOptions::new();
-        let client = options.read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(&name).unwrap();
+        let client = options.custom_flags(FILE_FLAG_OVERLAPPED).open(&name).unwrap();
         let pipe = Pipe::new(client.into());
         let poll = Poll::new().unwrap();
         pipe.register(poll.registry().queue().backend.port(), Token(0)).unwrap();
@@ -756,5 +760,47 @@ mod tests {
         assert_eq!(device.session().inner().read_size, 1);
         let (_poll, pipe, _server) = pair();
         assert_eq!(pipe.session().inner().read_size, LEAST_READ);
+    }
+
+    /// Polls until the condition holds for the session.
+    fn poll_until(poll: &mut Poll, session: &Session, condition: fn(&Inner) -> bool) {
+        let (mut events, start) = (Events::with_capacity(4), Instant::now());
+        while !condition(&session.inner()) {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            poll.poll(&mut events, Some(Duration::from_millis(1))).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_read_that_finds_no_other_end_wakes_no_poll() {
+        let (mut poll, pipe, server) = pair();
+        let session = Arc::clone(&pipe.session());
+        server.disconnect().unwrap();
+        poll_until(&mut poll, &session, |inner| matches!(inner.read, Reading::Failed(_)) && !inner.noticing);
+        session.inner().begin(State::Alone);
+        assert_eq!(pipe.read(1, |_| Ok(1)).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let inner = session.inner();
+        assert!(matches!(inner.state, State::Alone) && !inner.noticing);
+    }
+
+    #[test]
+    fn a_read_that_fails_at_once_is_reported_while_the_write_that_has_found_the_other_end_goes_on() {
+        // Nothing can be read from this client.
+        let (mut poll, pipe, _server) = pair_with(OpenOptions::new().write(true));
+        let session = Arc::clone(&pipe.session());
+        let finds: [fn(&Pipe); 2] =
+            [|pipe| _ = pipe.write(&[IoSlice::new(b"x")]).unwrap(), |pipe| _ = pipe.take_error().unwrap()];
+        for (find, write) in finds.into_iter().zip([Writing::Idle, Writing::InFlight(0)]) {
+            poll_until(&mut poll, &session, |inner| matches!(inner.write, Writing::Idle) && !inner.noticing);
+            {
+                let mut inner = session.inner();
+                inner.begin(State::Failed(io::ErrorKind::Other.into()));
+                inner.write = write;
+            }
+            find(&pipe);
+            let inner = session.inner();
+            assert!(matches!(inner.state, State::Connected) && inner.noticing);
+            assert_eq!(inner.ready(), RECEIVE);
+        }
     }
 }

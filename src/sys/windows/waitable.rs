@@ -14,8 +14,8 @@
 //! Each look and each wait takes the signal where Windows does that: it resets an auto-reset event, and counts down a
 //! semaphore.
 //!
-//! A signal that was taken belongs to the event that reports it. If the registration ends before that, the signal is given back
-//! where that is possible. Other code may reset an object whose signal a wait does not take. If it has done so by the time of
+//! A signal that was taken belongs to the event that reports it. If the registration or its queue ends before that, the signal is
+//! given back where that is possible. Other code may reset an object whose signal a wait does not take. If it has done so by the time of
 //! the packet, a level-triggered registration does not report the object.
 //!
 //! The pool waits on a duplicate of the handle. So whatever users do to their own handle, or forget to do, does not harm the
@@ -25,7 +25,7 @@
 
 use std::ffi::c_void;
 use std::io;
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,7 +144,7 @@ impl Wait {
     fn arm(self: &Arc<Self>, inner: &mut Inner) -> io::Result<()> {
         let object = inner.object.as_ref().ok_or_else(not_registered)?;
         if is_signalled(object)? {
-            self.post();
+            self.post(object);
             inner.phase = Phase::Signalled;
         } else {
             inner.phase = Phase::Waiting(PoolWait::new(self, object)?);
@@ -183,10 +183,12 @@ impl Wait {
     }
 
     /// Notes that the object's signal was taken, and brings that into the queue.
-    fn post(self: &Arc<Self>) {
+    fn post(self: &Arc<Self>, object: &OwnedHandle) {
         self.taken.store(true, Ordering::Relaxed);
         // This fails if the queue is gone, and then no poll can report the signal.
-        let _ = self.port.post(self, |wait| &wait.notice);
+        if self.port.post(self, |wait| &wait.notice).is_err() {
+            self.give_back(object);
+        }
     }
 
     /// Gives back a signal that was taken and that no event has reported. If the handle lacks the right to do so, the signal is
@@ -252,13 +254,20 @@ impl InFlight for Wait {
 struct PoolWait {
     /// A `HANDLE`, which is a number. Any thread except that of the callback may end the wait.
     handle: usize,
-    /// The references that the callback uses, and the handle that the pool waits for.
-    lent: (Arc<Wait>, Arc<OwnedHandle>),
+    lent: Arc<Context>,
+}
+
+/// What the callback gets.
+struct Context {
+    wait: Arc<Wait>,
+    /// The handle that the pool waits for.
+    object: Arc<OwnedHandle>,
 }
 
 impl PoolWait {
     fn new(wait: &Arc<Wait>, object: &Arc<OwnedHandle>) -> io::Result<PoolWait> {
-        let context = Arc::as_ptr(wait).cast();
+        let lent = Arc::new(Context { wait: Arc::clone(wait), object: Arc::clone(object) });
+        let context = Arc::as_ptr(&lent).cast();
         // The waiting thread itself runs the callback, because that takes hardly any time.
         let flags = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
         let (mut handle, raw) = (ptr::null_mut(), object.as_raw_handle());
@@ -268,7 +277,7 @@ impl PoolWait {
         if registered == 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(PoolWait { handle: handle.expose_provenance(), lent: (Arc::clone(wait), Arc::clone(object)) })
+        Ok(PoolWait { handle: handle.expose_provenance(), lent })
     }
 }
 
@@ -278,15 +287,15 @@ impl Drop for PoolWait {
         let ended = unsafe { UnregisterWaitEx(ptr::with_exposed_provenance_mut(self.handle), INVALID_HANDLE_VALUE) };
         if ended == 0 {
             // The pool may still be waiting for the object, and run the callback.
-            mem::forget(self.lent.clone());
+            mem::forget(Arc::clone(&self.lent));
         }
     }
 }
 
 unsafe extern "system" fn signalled(context: *mut c_void, _timed_out: bool) {
     // SAFETY: the pointer comes from an `Arc`, which the `PoolWait` keeps until this has returned.
-    let wait = ManuallyDrop::new(unsafe { Arc::from_raw(context.cast::<Wait>().cast_const()) });
-    wait.post();
+    let lent = unsafe { &*context.cast::<Context>() };
+    lent.wait.post(&lent.object);
 }
 
 impl Effect {
@@ -387,7 +396,7 @@ mod tests {
         let wait = wait(&object);
         let object = Arc::new(object.into());
         // There is no wait with this handle.
-        drop(PoolWait { handle: 0, lent: (Arc::clone(&wait), Arc::clone(&object)) });
+        drop(PoolWait { handle: 0, lent: Arc::new(Context { wait: Arc::clone(&wait), object: Arc::clone(&object) }) });
         assert_eq!((Arc::strong_count(&wait), Arc::strong_count(&object)), (2, 2));
     }
 }
