@@ -117,8 +117,8 @@ impl Port {
     }
 
     /// Completes an operation of `owner` that the OS knows nothing about. If the OS cannot take the packet for lack of memory,
-    /// one of the next calls of `dequeue` returns it, so it does not get lost. The error is [`NotFound`](io::ErrorKind::NotFound) if the queue
-    /// is gone.
+    /// one of the next calls of `dequeue` returns it, so it does not get lost. The error is
+    /// [`NotFound`](io::ErrorKind::NotFound) if the queue is gone.
     pub(crate) fn post<O: InFlight + 'static>(
         &self,
         owner: &Arc<O>,

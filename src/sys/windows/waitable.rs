@@ -14,9 +14,9 @@
 //! Each look and each wait takes the signal where Windows does that: it resets an auto-reset event, and counts down a
 //! semaphore.
 //!
-//! A signal that was taken belongs to the event that reports it. If the registration or its queue ends before that, the signal is
-//! given back where that is possible. Other code may reset an object whose signal a wait does not take. If it has done so by the time of
-//! the packet, a level-triggered registration does not report the object.
+//! A signal that was taken belongs to the event that reports it. If the registration or its queue ends before that, the signal
+//! is given back where that is possible. Other code may reset an object whose signal a wait does not take. If it has done so by
+//! the time of the packet, a level-triggered registration does not report the object.
 //!
 //! The pool waits on a duplicate of the handle. So whatever users do to their own handle, or forget to do, does not harm the
 //! pool.
