@@ -81,3 +81,32 @@ impl Identity {
         self.0.is_some() && self.0 == Identity::of(fd).0
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn kinds_of_files_are_told_apart_and_sockets_from_each_other() {
+        let (pipe, _) = crate::sys::unix::pipe().unwrap();
+        let (one, other) = UnixStream::pair().unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let kind = |fd: RawFd| File::of(fd).map(|file| file.kind);
+        assert_eq!(kind(pipe.as_raw_fd()), Some(Kind::Pipe));
+        assert_eq!(kind(one.as_raw_fd()), Some(Kind::Socket));
+        assert_eq!(kind(file.as_raw_fd()), Some(Kind::Other));
+        assert_eq!(kind(-1), None);
+
+        let identity = Identity::of(one.as_raw_fd());
+        // Some systems give their sockets no numbers.
+        if identity.0.is_some() {
+            assert!(identity.is_of(one.as_raw_fd()) && !identity.is_of(other.as_raw_fd()));
+        }
+        for fd in [pipe.as_raw_fd(), file.as_raw_fd()] {
+            assert!(!Identity::of(fd).is_of(fd));
+        }
+    }
+}
