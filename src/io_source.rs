@@ -31,8 +31,8 @@ use crate::{Interest, Registry};
 /// # Requirements on `T`
 ///
 /// - It must be in non-blocking mode; otherwise your I/O blocks.
-/// - It must keep the same descriptor for its whole life. If it returns a different one, you miss events, and a change of the
-///   registration fails or concerns whatever else is registered with that descriptor.
+/// - It must keep the same descriptor for its whole life. If it returns a different one, you miss events, and with epoll and
+///   kqueue a change of the registration fails or concerns whatever else is registered with that descriptor.
 /// - It must own its descriptor alone, so that dropping the `IoSource` closes it. A reference, an `Arc`, a `BorrowedFd` or
 ///   `Stdin` does not; then deregister it before you drop it. Otherwise the registration may stay (epoll, kqueue), and
 ///   produces events for as long as the descriptor is open.

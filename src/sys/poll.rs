@@ -114,10 +114,10 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn rearm(fd: RawFd, registration: &Registration<Shared>, spent: Spent) -> io::Result<()> {
+    fn rearm(_fd: RawFd, registration: &Registration<Shared>, spent: Spent) -> io::Result<()> {
         let Some(shared) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = shared.table();
-        let Some(place) = table.place(fd, Some(registration.id)) else { return Ok(()) };
+        let Some(place) = table.place(registration.fd, Some(registration.id)) else { return Ok(()) };
         // If the I/O was successful, nothing repeats this call. So the change happens in any case, and if a sleeping poller
         // cannot be told about it, the next call tells it.
         if let Some(after) = table.entries[place].after_io(spent) {

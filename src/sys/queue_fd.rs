@@ -14,8 +14,8 @@ impl Registry {
     /// Available with the crate feature `os-poll` on Unix, except with the `poll(2)` backend.
     ///
     /// In a kqueue, `udata` becomes the token of your events. Numbers of `EVFILT_USER` and `EVFILT_TIMER` below `usize::MAX / 4`
-    /// are yours; the others belong to this crate, and so does `EVFILT_PROC` for a child that a `ChildExit` watches. In an event
-    /// port, what you send with `port_send(3C)` counts as a wake.
+    /// are yours; the others belong to this crate, and so does `EVFILT_PROC` for a child that a `ChildExit` watches. Do not
+    /// send to an event port (`port_send(3C)`): this crate takes it for a wake or for a packet of its own.
     ///
     /// Unlike [`as_fd`](AsFd::as_fd), this does not make [`Waker::wake`](crate::Waker::wake) more expensive. So do not wait on
     /// the descriptor, and do not have another queue watch it, in `f` or later: you may miss a wake.

@@ -23,8 +23,9 @@ cfg_if! {
 /// Turns the exit of a child process into a [`Source`](crate::event::Source).
 ///
 /// When its child has exited, a registered `ChildExit` produces one event, even if the child had exited before you registered
-/// it. With [`Trigger::Level`] it goes on until you deregister it. The event is readable, whatever the interests are. Then call [`Child::try_wait`], which returns the exit status and
-/// removes the child from the system's table of processes; `ChildExit` does not do that for you.
+/// it. With [`Trigger::Level`] it goes on until you deregister it. The event is readable, whatever the interests are. Then call
+/// [`Child::try_wait`], which returns the exit status and removes the child from the system's table of processes; `ChildExit`
+/// does not do that for you.
 ///
 /// Use it in an event loop that starts programs, instead of one waiting thread for each of them, or of a handler for
 /// `SIGCHLD`, which a process has only one of.

@@ -159,9 +159,10 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn rearm(fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
+    fn rearm(_fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
         let Some(port) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = lock(&port.table);
+        let fd = registration.fd;
         // If the I/O was successful, nothing repeats this call. So the change happens in any case. If the port does not take
         // the association, the poller tries again, and if a sleeping poller cannot be told, the next call tells it.
         if let Some((association, state)) = table.after_io(fd, registration.id, spent) {

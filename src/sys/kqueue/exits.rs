@@ -89,7 +89,8 @@ impl Selector {
     pub(super) fn hears_of_exit(&self, kevent: &os::kevent) -> bool {
         let child = match filter(kevent) {
             Filter::Proc => kevent.ident as pid_t,
-            _ => !kevent.ident as pid_t,
+            // A program's timer is that of no child.
+            _ => pid_t::try_from(!kevent.ident).unwrap_or(0),
         };
         let mut exits = lock(&self.exits.0);
         let Some(exit) = exits.get_mut(&child) else { return false };
@@ -103,10 +104,10 @@ impl Selector {
             if self.change_exit(child, Filter::Timer, EV_ADD | EV_ENABLE | EV_ONESHOT, 0, token).is_ok() {
                 return false;
             }
-            // The kernel has no timer left. Waiting does not take long, because the exit has begun.
+            // The kernel has no timer left. The exit has begun, so this does not take long, unless a debugger holds the child.
             while look_for_exit(child, 0).is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
         }
-        // This does not fail, because the event exists and triggering it takes no memory.
+        // This takes no memory. If a failed `reregister_exit` has removed the event, the next one triggers it.
         let _ = self.trigger(child, token);
         true
     }
@@ -160,5 +161,25 @@ fn no_user_events(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::EINVAL) => io::Error::new(io::ErrorKind::Unsupported, "this kernel has no `EVFILT_USER`"),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::Backend;
+
+    #[test]
+    fn a_timer_of_the_program_is_not_taken_for_that_of_a_child() {
+        const CHILD: pid_t = 1234;
+        let selector = Selector::new().unwrap();
+        lock(&selector.exits.0).insert(CHILD, Exit { token: Token(0), told: true });
+        let timer = |ident| os::kevent { ident, filter: os::EVFILT_TIMER, ..no_event() };
+        assert!(selector.hears_of_exit(&timer(!(CHILD as os::uintptr_t))));
+        for ident in [0, 1, CHILD as os::uintptr_t, !(CHILD as u32) as os::uintptr_t >> 2] {
+            assert!(!selector.hears_of_exit(&timer(ident)), "{ident}");
+        }
+        #[cfg(target_pointer_width = "64")]
+        assert!(!selector.hears_of_exit(&timer(!(CHILD as u32) as os::uintptr_t)));
     }
 }
