@@ -226,11 +226,7 @@ impl Pipe {
             Some(first) if Arc::ptr_eq(first, port) && inner.registered.is_none() => {}
             Some(_) => return Err(already_registered()),
         }
-        let result = session.watch(&mut inner, token);
-        if result.is_err() {
-            inner.registered = None;
-        }
-        result
+        session.watch(&mut inner, token)
     }
 
     pub(crate) fn reregister(&self, port: &Arc<Port>, token: Token) -> io::Result<()> {
@@ -443,12 +439,17 @@ impl Session {
         self.start(inner, |session| &session.write, write)
     }
 
+    /// Registers, or changes the token. If that fails, everything stays as it was.
     fn watch(self: &Arc<Self>, inner: &mut Inner, token: Token) -> io::Result<()> {
-        inner.registered = Some(token);
-        self.look_for_another_end(inner)?;
-        self.begin_to_read(inner)?;
-        inner.due = inner.ready();
-        self.report(inner)
+        let before = inner.registered.replace(token);
+        let started = self.look_for_another_end(inner).and_then(|()| self.begin_to_read(inner)).and_then(|()| {
+            inner.due = inner.ready();
+            self.report(inner)
+        });
+        if started.is_err() {
+            inner.registered = before;
+        }
+        started
     }
 
     /// Brings what is due, and still holds, into the queue.
@@ -769,6 +770,15 @@ mod tests {
             assert!(start.elapsed() < Duration::from_secs(20));
             poll.poll(&mut events, Some(Duration::from_millis(1))).unwrap();
         }
+    }
+
+    #[test]
+    fn a_change_that_fails_leaves_the_token() {
+        let (poll, pipe, _server) = pair();
+        let port = poll.registry().queue().backend.port();
+        port.close();
+        assert!(pipe.reregister(port, Token(1)).is_err());
+        assert_eq!(pipe.session().inner().registered, Some(Token(0)));
     }
 
     #[test]
