@@ -245,7 +245,7 @@ impl<#[cfg(not(windows))] T: AsFd, #[cfg(windows)] T: AsSocket> IoSource<T> {
         let spent = if REARMS { spent(&result) } else { None };
         if let Some(spent) = spent {
             let takes_error = matches!(spent, Spent::Error);
-            let armed = Selector::rearm(self.descriptor(), &self.registration, spent);
+            let armed = Selector::rearm(&self.registration, spent);
             // If there is no memory for a notification, the bytes that `io` moved or the error that it took must not be lost.
             if result.is_err() && !takes_error {
                 armed?;

@@ -64,12 +64,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
         self.register(source, &mut Default::default(), watch)
     }
 
-    /// Arms again what I/O on `source` has used up, which is `spent`: where readiness is emulated, an edge-triggered
+    /// Arms again what I/O on a source has used up, which is `spent`: where readiness is emulated, an edge-triggered
     /// registration waits for it again from now on. Where the kernel does that, and a `Registration` takes no memory,
     /// `io_source.rs` does not call this. If it fails, a running `select` may not know about the change until somebody calls
     /// this again.
     #[inline]
-    fn rearm(_source: Descriptor, _registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
+    fn rearm(_registration: &Self::Registration, _spent: Spent) -> io::Result<()> {
         Ok(())
     }
 

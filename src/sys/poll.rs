@@ -114,7 +114,7 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn rearm(_fd: RawFd, registration: &Registration<Shared>, spent: Spent) -> io::Result<()> {
+    fn rearm(registration: &Registration<Shared>, spent: Spent) -> io::Result<()> {
         let Some(shared) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = shared.table();
         let Some(place) = table.place(registration.fd, Some(registration.id)) else { return Ok(()) };

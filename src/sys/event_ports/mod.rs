@@ -159,7 +159,7 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn rearm(_fd: RawFd, registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
+    fn rearm(registration: &Registration<Port>, spent: Spent) -> io::Result<()> {
         let Some(port) = registration.queue.upgrade() else { return Ok(()) };
         let mut table = lock(&port.table);
         let fd = registration.fd;

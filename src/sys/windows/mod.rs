@@ -152,7 +152,7 @@ impl Backend for Selector {
         Ok(())
     }
 
-    fn rearm(_socket: RawSocket, registration: &Registration, spent: Spent) -> io::Result<()> {
+    fn rearm(registration: &Registration, spent: Spent) -> io::Result<()> {
         registration.state.as_ref().map_or(Ok(()), |state| state.rearm(spent))
     }
 
